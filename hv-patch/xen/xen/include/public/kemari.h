@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kemari: the private domctl between dom0's daemons and the hypervisor.
+ *
+ * One operation, XEN_DOMCTL_kemari_op, dispatched before the domctl lock is taken.  It serves HVM/PVH
+ * domains with HAP only, and privileged callers only.  Every command either does all it says or
+ * returns an error and changes nothing.  Sizes are bytes, times nanoseconds, gfns are 4 KiB frames.
+ *
+ * Included by the hypervisor and, with __XEN_TOOLS__ defined and <xen/domctl.h> included first, by
+ * dom0 programs.
+ */
+#ifndef __XEN_PUBLIC_KEMARI_H__
+#define __XEN_PUBLIC_KEMARI_H__
+
+#define XEN_DOMCTL_kemari_op 200
+/* Interface of the commands; the format of the state has its own version below. */
+#define XEN_KEMARI_INTERFACE 1
+
+/*
+ * Commands.  Errors common to all: -ESRCH no such domain, -EPERM caller not privileged, -EOPNOTSUPP
+ * domain is not HVM/PVH with HAP, -EINVAL bad command or non-zero reserved field, -EBUSY another
+ * caller is inside an operation on this domain.
+ */
+/* Out: val = XEN_KEMARI_INTERFACE, nr_out = XEN_KEMARI_STATE_VERSION.  Works for any domid. */
+#define XEN_KEMARI_version 0
+/*
+ * Makes the domain a protected one.  flags: XEN_KEMARI_F_no_fifo makes EVTCHNOP_init_control fail in the
+ * guest, which then uses the 2-level ABI; -EBUSY if FIFO is active already.  Idempotent.
+ */
+#define XEN_KEMARI_enable 1
+/* Drops everything the other commands set up (hot list included); -EBUSY while held. */
+#define XEN_KEMARI_disable 2
+/*
+ * Takes the hold: one domain_pause() that only XEN_KEMARI_run gives back, whatever xl unpause does.
+ * val = generation that alone may lift it.  Held already: 0 when val is equal, else the new generation
+ * replaces the old one if it is larger, -EEXIST if it is smaller.  Synchronous: on return no vCPU runs.
+ */
+#define XEN_KEMARI_hold 3
+/* Lifts the hold; val must be the hold's generation, else -EPERM.  -ENOENT when not held. */
+#define XEN_KEMARI_run 4
+/*
+ * Out: gfns[0..nr_out) = frames written (by the guest, by Xen for it, or by a grant copy or unmap) or
+ * changed in the physmap since the last harvest, each once, hot ones left out.  They are clean and
+ * write-protected again on return.  In: nr = capacity of gfns, in entries.  flags out: F_more = list was cut, call again before
+ * running the guest; F_physmap = entries were added to or removed from the physmap since the last
+ * harvest (all of them are listed: map each listed gfn anew).  -EBUSY unless every vCPU is paused,
+ * -ENODATA unless log-dirty is on, -ENOMEM when marks were lost (then copy everything).
+ */
+#define XEN_KEMARI_harvest 5
+/*
+ * In: gfns[0..nr) = frames that harvest neither lists nor protects: the caller treats them as always
+ * dirty.  Replaces the old list; a frame that leaves the list is marked dirty.  nr <= XEN_KEMARI_MAX_HOT.
+ */
+#define XEN_KEMARI_set_hot 6
+/* Out: val = number of frames marked dirty now.  Works on a running domain. */
+#define XEN_KEMARI_dirty_count 7
+/*
+ * Out: buf = struct xen_kemari_state and what follows it; size in = capacity, out = bytes written.
+ * A NULL buf asks for the size.  -ENOBUFS too small, -EBUSY unless paused.  Works on a domain that never
+ * ran.  Timers are read first; see the order rule in doc/hypervisor.md.
+ */
+#define XEN_KEMARI_get_state 8
+/*
+ * In: buf, size as from get_state; val = time since it was taken, added to the guest's clocks.  The
+ * domain must be paused and have the same number of vCPUs; its ports are made to match the list:
+ * dom0-bound ones that exist with the same peer are left alone, others are made UNBOUND(dom0), IPI and
+ * VIRQ ports are made, ports not listed are closed.  shared_info and grant frames must be in the physmap.
+ * -EINVAL bad blob (nothing changed), -EBUSY not paused.
+ */
+#define XEN_KEMARI_set_state 9
+/*
+ * Heals and wakes: all evtchn_pending_sel bits and upcall_pending set, the upcall asserted on every online
+ * vCPU, and port made pending (port 0: every interdomain or unbound port).  The domain may be running.
+ */
+#define XEN_KEMARI_kick 10
+/*
+ * In: port; val = elapsed ns.  Out: val = guest system time now, size = guest TSC of vCPU 0 at that
+ * same instant.
+ */
+#define XEN_KEMARI_time 11
+
+#define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
+#define XEN_KEMARI_F_more (1U << 1)    /* harvest, out */
+#define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
+
+#define XEN_KEMARI_MAX_HOT 4096U
+
+struct xen_kemari_op {
+    uint32_t cmd;
+    uint32_t flags;
+    uint32_t port;
+    uint32_t nr;
+    uint32_t nr_out;
+    uint32_t reserved; /* 0 */
+    uint64_aligned_t val;
+    uint64_aligned_t size;
+    XEN_GUEST_HANDLE_64(uint8) buf;
+    XEN_GUEST_HANDLE_64(uint64) gfns;
+};
+
+/*
+ * The state that neither the HVM save records nor stock hypercalls carry.  Little endian, packed by
+ * construction.  Layout of the blob: struct xen_kemari_state, nr_vcpus x struct xen_kemari_vcpu,
+ * nr_ports x struct xen_kemari_port, nr_grant_frames x uint64_t gfn.
+ */
+#define XEN_KEMARI_STATE_MAGIC 0x534d454bU /* "KEMS" */
+#define XEN_KEMARI_STATE_VERSION 1
+#define XEN_KEMARI_INVALID_GFN (~0ULL)
+
+#define XEN_KEMARI_SF_shinfo32 (1U << 0) /* d->arch.has_32bit_shinfo */
+
+struct xen_kemari_state {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t flags; /* XEN_KEMARI_SF_* */
+    uint32_t nr_vcpus;
+    uint32_t nr_ports;
+    uint32_t nr_grant_frames;
+    uint32_t grant_version;
+    uint32_t tsc_khz;
+    uint64_t vm_assist;
+    uint64_t shared_info_gfn; /* INVALID_GFN: not placed yet */
+    uint64_t system_time;     /* guest's, ns, at the same instant as tsc */
+    uint64_t tsc;             /* guest's, vCPU 0 */
+    uint64_t reserved[4];     /* 0 */
+};
+
+#define XEN_KEMARI_VF_online (1U << 0)
+#define XEN_KEMARI_VF_nmi_pending (1U << 1)
+#define XEN_KEMARI_VF_mce_pending (1U << 2)
+#define XEN_KEMARI_VF_singleshot (1U << 3) /* singleshot_abs is armed */
+
+struct xen_kemari_vcpu {
+    uint64_t vcpu_info_gfn; /* INVALID_GFN: still in shared_info */
+    uint32_t vcpu_info_offset;
+    uint32_t flags; /* XEN_KEMARI_VF_* */
+    uint8_t upcall_vector;
+    uint8_t pad[3];              /* 0 */
+    uint32_t interrupt_shadow;   /* HVM_INTR_SHADOW_* */
+    uint64_t runstate_area;      /* guest linear address, 0: none */
+    uint64_t time_area;          /* guest linear address, 0: none */
+    uint64_t runstate_time[4];   /* accumulators, ns, current state included up to now */
+    uint64_t singleshot_abs;     /* guest system time, ns */
+    uint64_t periodic_period;    /* ns, 0: off */
+    uint64_t reserved[4];        /* 0 */
+};
+
+#define XEN_KEMARI_PORT_unbound 1
+#define XEN_KEMARI_PORT_interdomain 2
+#define XEN_KEMARI_PORT_virq 4
+#define XEN_KEMARI_PORT_ipi 5
+
+struct xen_kemari_port {
+    uint32_t port;
+    uint8_t state; /* XEN_KEMARI_PORT_* */
+    uint8_t priority;
+    uint16_t vcpu;        /* notify_vcpu_id */
+    uint16_t remote_dom;  /* unbound, interdomain */
+    uint16_t virq;        /* virq */
+    uint32_t remote_port; /* interdomain, informative */
+};
+
+#endif /* __XEN_PUBLIC_KEMARI_H__ */
