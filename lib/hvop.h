@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The private domctl of the patched Xen (<public/kemari.h>), one function per command.
+ *
+ * A handle owns its hypercall buffers: one operation, one list of gfns, one state blob.  They are allocated
+ * at hvop_open() or hvop_reserve() and never on a call, so the epoch path allocates nothing.  A handle serves
+ * any number of domains, one call at a time.  What a call returns by pointer lies in the handle's buffers and
+ * is good until the next hvop_harvest(), hvop_set_hot(), hvop_get_state() or hvop_set_state() of that handle,
+ * whichever domain it is for.
+ *
+ * Functions return 0 or a negative errno and log nothing: what an error means (and for which VM) is known to
+ * the caller. Common ones: -ESRCH no such domain, -EOPNOTSUPP not HVM/PVH with HAP, -ENXIO not enabled,
+ * -EBUSY another caller is inside an operation on this domain or (where a command needs it) some vCPU is not
+ * paused, -EPERM not privileged.
+ */
+#ifndef KEMARI_LIB_HVOP_H
+#define KEMARI_LIB_HVOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__
+#endif
+#include <xen/domctl.h>
+
+#include <public/kemari.h>
+
+struct hvop;
+
+/* Capacities that hvop_open() reserves: 64 Ki gfns (256 MiB of dirty memory in one call), 64 KiB of state. */
+#define HVOP_GFNS_DEFAULT 65536U
+#define HVOP_STATE_DEFAULT 65536U
+
+/*
+ * Opens the hypercall device and asks for the interface version.  NULL with errno, and one message that says
+ * what to do: ENOSYS the running Xen lacks the patch, EPROTO it has another version of it, else the open's
+ * own error.
+ */
+struct hvop *hvop_open(void);
+void hvop_close(struct hvop *h);
+
+/* Grows the buffers (never shrinks them); not for the epoch path.  -ENOMEM leaves them as they were. */
+int hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size);
+
+/* Makes the domain a protected one; no_fifo: the guest gets the 2-level event ABI.  Before its first run. */
+int hvop_enable(struct hvop *h, uint32_t domid, bool no_fifo);
+int hvop_disable(struct hvop *h, uint32_t domid);
+
+/* The hold: no vCPU runs on return, and none will until hvop_run() with the same generation. */
+int hvop_hold(struct hvop *h, uint32_t domid, uint64_t generation);
+int hvop_run(struct hvop *h, uint32_t domid, uint64_t generation);
+
+struct hvop_harvest {
+	const uint64_t *gfns; /* each once, hot ones left out, ascending within a call */
+	uint32_t nr;
+	bool more;    /* list was cut: harvest again before the guest runs */
+	bool physmap; /* entries came or went: map each listed gfn anew */
+};
+
+/* Frames written since the last harvest; they are protected again.  The domain must be paused. */
+int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
+/* Frames to leave writable and unlisted from now on; replaces the list before.  nr <= XEN_KEMARI_MAX_HOT. */
+int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
+int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
+
+/* Bytes hvop_get_state() would need now; reserve with room for ports the guest may yet open (20 bytes each).
+ */
+int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size);
+/* The domain must be paused.  -ENOBUFS: hvop_reserve() more. */
+int hvop_get_state(struct hvop *h, uint32_t domid, const struct xen_kemari_state **state, uint32_t *size);
+/* elapsed_ns is added to the guest's clocks.  -EINVAL: the blob is bad, nothing was changed. */
+int hvop_set_state(struct hvop *h, uint32_t domid, const void *state, uint32_t size, uint64_t elapsed_ns);
+
+/* Heals and wakes; port 0: every interdomain and unbound port. */
+int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port);
+/* Guest system time (ns) and TSC of vCPU 0 at one instant. */
+int hvop_time(struct hvop *h, uint32_t domid, uint64_t *system_time, uint64_t *tsc);
+
+/* The parts of a blob that hvop_get_state() gave or hvop_state_check() accepted. */
+static inline const struct xen_kemari_vcpu *hvop_state_vcpus(const struct xen_kemari_state *s)
+{
+	return (const struct xen_kemari_vcpu *)(s + 1);
+}
+
+static inline const struct xen_kemari_port *hvop_state_ports(const struct xen_kemari_state *s)
+{
+	return (const struct xen_kemari_port *)(hvop_state_vcpus(s) + s->nr_vcpus);
+}
+
+/*
+ * Checks a blob from outside as the hypervisor will: sizes, counts, ranges, reserved fields.  0 or -EINVAL.
+ * Copy grant frame gfns with hvop_state_grant_gfn(): they are 4-byte aligned only.
+ */
+int hvop_state_check(const void *blob, uint32_t size);
+uint64_t hvop_state_grant_gfn(const struct xen_kemari_state *s, uint32_t i);
+
+#endif /* KEMARI_LIB_HVOP_H */
