@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * /etc/kemari/kemari.conf: `key = value` lines, `host NAME ADDRESS` lines, # comments.  kemari.conf(5)
+ * documents every key; the table in config.c is the one place with defaults, ranges and allowed words.
+ */
+#ifndef KEMARI_LIB_CONFIG_H
+#define KEMARI_LIB_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEM_CONFIG_FILE "/etc/kemari/kemari.conf"
+#define KEM_CONFIG_STR 256
+#define KEM_CONFIG_HOSTS 32
+#define KEM_CONFIG_ERR 512
+
+enum kem_mode {
+	KEM_MODE_ASYNC, /* the guest runs on once its dirty pages are copied out */
+	KEM_MODE_SYNC,	/* the guest runs on once the standby has the epoch */
+};
+
+enum kem_write_cache {
+	KEM_CACHE_VOLATILE, /* a disk's cache may die with the host: writes are forced through it */
+	KEM_CACHE_SAFE,	    /* battery backed, or shared by both hosts */
+};
+
+struct kem_host {
+	char name[KEM_CONFIG_STR];
+	char address[KEM_CONFIG_STR];
+};
+
+struct kem_config {
+	char host_name[KEM_CONFIG_STR]; /* what this host calls itself to its peers; default: gethostname() */
+	char listen_address[KEM_CONFIG_STR]; /* numeric or a name; "*" = every address */
+	uint32_t port;
+	char key_file[KEM_CONFIG_STR];
+	char run_dir[KEM_CONFIG_STR]; /* memory files; on a tmpfs */
+	char log_dir[KEM_CONFIG_STR];
+	char helper[KEM_CONFIG_STR];	    /* path of kemari-domain */
+	char control_group[KEM_CONFIG_STR]; /* "" = root only */
+	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS priority string, "" = the built-in one */
+	enum kem_mode mode;
+	enum kem_write_cache disk_write_cache;
+	uint32_t batch_window_us; /* outputs within it share one epoch */
+	uint32_t max_epoch_ms;	  /* no epoch is longer, even without outputs */
+	uint32_t staging_mb;	  /* largest epoch */
+	uint32_t max_in_flight;	  /* epochs captured and not acked */
+	uint32_t link_timeout_ms; /* silence after which the link counts as lost */
+	unsigned int nr_hosts;
+	struct kem_host host[KEM_CONFIG_HOSTS];
+};
+
+void kem_config_defaults(struct kem_config *cfg);
+
+/*
+ * Reads path over the defaults.  Returns 0, or a negative errno with err saying file:line, the key and what
+ * is allowed; cfg is then unchanged.  A missing file is -ENOENT.
+ */
+int kem_config_load(const char *path, struct kem_config *cfg, char *err, size_t err_len);
+
+/* As kem_config_load, of a text; name stands for the file in err. */
+int kem_config_parse(const char *name, const char *text, size_t len, struct kem_config *cfg, char *err,
+		     size_t err_len);
+
+/* Address to connect to for a host name: of its `host` line, or the name itself. */
+const char *kem_config_address(const struct kem_config *cfg, const char *host);
+
+#endif /* KEMARI_LIB_CONFIG_H */
