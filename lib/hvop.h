@@ -65,7 +65,7 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
 
-/* Bytes hvop_get_state() would need now; reserve with room for ports the guest may yet open (20 bytes each).
+/* Bytes hvop_get_state() would need now; reserve with room for ports the guest may yet open (16 bytes each).
  */
 int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size);
 /* The domain must be paused.  -ENOBUFS: hvop_reserve() more. */
@@ -89,11 +89,12 @@ static inline const struct xen_kemari_port *hvop_state_ports(const struct xen_ke
 	return (const struct xen_kemari_port *)(hvop_state_vcpus(s) + s->nr_vcpus);
 }
 
-/*
- * Checks a blob from outside as the hypervisor will: sizes, counts, ranges, reserved fields.  0 or -EINVAL.
- * Copy grant frame gfns with hvop_state_grant_gfn(): they are 4-byte aligned only.
- */
+static inline const uint64_t *hvop_state_grant_gfns(const struct xen_kemari_state *s)
+{
+	return (const uint64_t *)(hvop_state_ports(s) + s->nr_ports);
+}
+
+/* Checks a blob from outside as the hypervisor will: size, counts, ranges, reserved fields.  0 or -EINVAL. */
 int hvop_state_check(const void *blob, uint32_t size);
-uint64_t hvop_state_grant_gfn(const struct xen_kemari_state *s, uint32_t i);
 
 #endif /* KEMARI_LIB_HVOP_H */
