@@ -2,13 +2,16 @@
 /*
  * The local control server: how the kemari command (or a resource agent) talks to kemari-syncd.
  *
- * Transport: libqb IPC over a socket, service CONTROL_SERVICE.  libqb hands us the caller's uid and gid from
- * the kernel; only root and members of the configured group get a connection, anybody else's connect fails
- * with EACCES.
+ * Transport: an AF_UNIX SOCK_SEQPACKET socket at RUN_DIR/CONTROL_SOCKET, served on the main loop.  The file's
+ * mode lets in root and the configured group only; the caller's credentials, taken from the kernel at
+ * connect, are checked once more.
  *
- * Shape of a message, both ways: struct qb_ipc_request_header (id CONTROL_MSG_ID, size of the whole) and one
- * JSON object without a NUL, CONTROL_MSG_MAX bytes together at most.  A connection has one open request at a
- * time.
+ * Not libqb's IPC: in 2.0.6 (Debian 12) the request socket of a QB_IPC_SOCKET connection is an abstract
+ * datagram socket that takes messages from any local user until the first answer was sent (tried: uid 65534
+ * got a request into a connection of root's), hdr->size is the length of a recv() into a fixed buffer, and
+ * the first answer sleeps up to a second in the server when the client has not bound its end.
+ *
+ * One packet is one JSON object, CONTROL_MSG_MAX bytes at most.  A connection has one open request at a time.
  *
  *   request    {"op":"protect","vm":"vm1","host":"xb"}        keys other than those of the op are refused
  *   answers    {"progress":{...}}                             any number; may be dropped when the client is
@@ -17,7 +20,7 @@
  *              {"ok":true, ...} or {"error":"why","fix":"what to do","code":ENOENT}      exactly one, the
  * last
  *
- * What a client sends is hostile: one that is not exactly of this form gets one error and changes nothing.
+ * What a client sends is hostile: what is not exactly of this form gets one error and changes nothing.
  */
 #ifndef KEMARI_CONTROL_CONTROL_H
 #define KEMARI_CONTROL_CONTROL_H
@@ -28,8 +31,7 @@
 
 #include <jansson.h>
 
-#define CONTROL_SERVICE "kemari-syncd"
-#define CONTROL_MSG_ID 1
+#define CONTROL_SOCKET "control.sock"
 #define CONTROL_MSG_MAX (64U << 10)
 #define CONTROL_VM_MAX 64     /* with the NUL */
 #define CONTROL_HOST_MAX 256  /* with the NUL */
@@ -76,14 +78,13 @@ struct control_handlers {
 };
 
 struct control_options {
-	const char *service;	  /* CONTROL_SERVICE, tests use others */
+	const char *path;	  /* of the socket; a stale one is replaced */
 	const char *access_group; /* name of a group that may connect; NULL or "": root only */
 };
 
 /*
- * Starts to listen.  loop must be the process's first (libqb's default) loop: libqb's IPC callbacks carry no
- * context. Returns 0 or a negative errno with one message logged (-EADDRINUSE: another daemon serves it;
- * -ENOENT: no such group).
+ * Starts to listen.  Returns 0 or a negative errno with one message logged (-EADDRINUSE: another daemon
+ * serves the socket; -ENOENT: no such group).
  */
 int control_start(struct qb_loop *loop, const struct control_handlers *h, void *ctx,
 		  const struct control_options *opt, struct control **out);
