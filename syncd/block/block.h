@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The block backend ("vbd"): blkif on the guest's own rings, io_uring on the disk.
+ *
+ * READ and FLUSH run as they come.  WRITE and DISCARD are stamped and held until release(); the data of a
+ * write is copied from the guest only then, when it is submitted, so that a replay on the other host, which
+ * reads guest memory of the committed epoch, does the very same.  Data moves by grant copy through bounce
+ * buffers; no I/O ever touches a granted page.
+ *
+ * The in-flight table lies in `mem`: an entry stands in it before its request counts as consumed and until
+ * its response is published.  A restarted daemon (mem as it was) and a promoted standby (mem filled by
+ * restore()) connect at the saved indexes and execute exactly the table: after a restart held entries stay
+ * held, after restore() all of them run, for they were in flight at a committed epoch.  The caller holds the
+ * exclusive lock of the memory file before connect(): the old process' I/O is gone by then (ownership.md,
+ * item 9).
+ *
+ * The disk is open only between connect() and disconnect(); create() opens it for a moment to learn its size.
+ *
+ * A frontend that starts anew (Closed, then Initialising) gets a new device on zeroed mem; connect() with
+ * another configuration than that of the table is refused.
+ */
+#ifndef KEMARI_BLOCK_BLOCK_H
+#define KEMARI_BLOCK_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device.h"
+
+/* What the backend offers; equal on both hosts.  The numbers are those of Linux' blkback. */
+#define BLOCK_MAX_QUEUES 16
+#define BLOCK_MAX_RING_PAGE_ORDER 4
+#define BLOCK_MAX_INDIRECT_SEGMENTS 256
+
+/* device_cfg.features */
+#define BLOCK_FEATURE_ABI_X86_64 (1U << 0) /* `protocol` is x86_64-abi; connect() refuses others */
+
+enum block_write_cache {
+	BLOCK_CACHE_SAFE,     /* a completed write survives the host: shared or non-volatile cache */
+	BLOCK_CACHE_VOLATILE, /* it may not: every write carries RWF_DSYNC */
+};
+
+struct block_cfg {
+	const char *target; /* block device or raw file; copied */
+	bool readonly;
+	bool discard; /* offer it if the target can */
+	enum block_write_cache write_cache;
+};
+
+/* For the backend's xenstore nodes. */
+struct block_properties {
+	uint64_t sectors;	       /* `sectors`: of 512 bytes, whatever sector_size is */
+	uint32_t sector_size;	       /* `sector-size`: logical, 512 or 4096 */
+	uint32_t physical_sector_size; /* `physical-sector-size` */
+	bool readonly;		       /* `info` |= 4, `mode` r */
+	bool discard;		       /* `feature-discard` */
+	uint32_t discard_granularity;  /* bytes */
+	uint32_t discard_alignment;    /* bytes */
+};
+
+/* Bytes of `mem`; the same for every device. */
+size_t block_mem_size(void);
+
+/*
+ * id: the virtual-device number.  mem (8 byte aligned) outlives the device; zeroed means new.
+ * -EINVAL: cfg or mem_len; -EBADMSG: mem holds something that this version did not write; else what
+ * opening the target says.  One message for each.
+ */
+int block_create(struct device_host *host, uint32_t id, const struct block_cfg *cfg, void *mem,
+		 size_t mem_len, struct device **out);
+
+void block_properties(const struct device *dev, struct block_properties *p);
+
+/* Bits for device_cfg.features from the frontend's `protocol` node; NULL: the node is absent (x86_32-abi). */
+uint32_t block_frontend_features(const char *protocol);
+
+#endif /* KEMARI_BLOCK_BLOCK_H */
