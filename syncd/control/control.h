@@ -13,12 +13,11 @@
  *
  * One packet is one JSON object, CONTROL_MSG_MAX bytes at most.  A connection has one open request at a time.
  *
- *   request    {"op":"protect","vm":"vm1","host":"xb"}        keys other than those of the op are refused
- *   answers    {"progress":{...}}                             any number; may be dropped when the client is
- * slow
- *              {"rows":[...]}                                 any number; never dropped
- *              {"ok":true, ...} or {"error":"why","fix":"what to do","code":ENOENT}      exactly one, the
- * last
+ *   request  {"op":"protect","vm":"vm1","host":"xb"}   keys other than those of the op are refused
+ *   answers  {"progress":{...}}     any number; may be dropped when the client is slow
+ *            {"rows":[...]}         any number; never dropped
+ *   and exactly one, the last:
+ *            {"ok":true, ...}  or  {"error":"why","fix":"what to do","code":2}
  *
  * What a client sends is hostile: what is not exactly of this form gets one error and changes nothing.
  */
@@ -102,15 +101,16 @@ void control_fail(struct control_client *c, int code, const char *why, const cha
 bool control_gone(const struct control_client *c);
 
 /*
- * Instead of control_done, for a request with watch: the client stays subscribed to what the op shows of vm
- * ("" = all) until it disconnects.  c is gone afterwards.
+ * Instead of control_done, for a request with watch: the client stays subscribed to op of vm ("" = all) until
+ * it disconnects.  c is gone afterwards.
  */
 void control_watch(struct control_client *c);
-/* Is anybody subscribed to op (CONTROL_STATUS or CONTROL_LOG) of vm? */
+/* Is anybody subscribed to op (CONTROL_STATUS or CONTROL_LOG) of exactly this vm ("" = all)? */
 bool control_watched(const struct control *srv, enum control_op op, const char *vm);
 /*
- * Sends rows to all who subscribed to op of vm; vm NULL: rows hold every VM and go to those who asked for
- * all. A subscriber that does not read is disconnected.
+ * Sends rows to those subscribers.  Of CONTROL_STATUS, rows are everything there is to show (they replace
+ * what the subscriber saw); of CONTROL_LOG, they are what is new.  A subscriber that does not read is
+ * disconnected.
  */
 void control_publish(struct control *srv, enum control_op op, const char *vm, json_t *rows);
 
