@@ -92,7 +92,7 @@ void guest_tree_close(struct guest_tree *g); /* NULL ok */
 /*
  * Called with the guest stopped (or at any time, to have it ready).  Compares page's counters with those of
  * the last read: a guest request or an event to it moves them, so equal counters mean an equal tree as the
- * guest knows it.  Costs four loads then, and *buf/*len are the same bytes as before with *version unchanged.
+ * guest knows it.  Costs four loads then, and the bytes are those given as before with *version unchanged.
  * Otherwise reads the tree and the watches (about ten round trips) and counts *version up if the bytes
  * differ.  The bytes are valid until the next call.
  */

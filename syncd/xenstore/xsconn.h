@@ -39,6 +39,7 @@ void xsconn_unwatch(struct xsconn_watch *w); /* NULL ok */
 char *xsconn_read(struct xsconn *c, xs_transaction_t t, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* A decimal number without sign or blanks, 0..max.  -ENOENT, or -EINVAL for anything else. */
+int xsconn_parse_u32(const char *text, uint32_t max, uint32_t *val);
 int xsconn_read_u32(struct xsconn *c, xs_transaction_t t, uint32_t max, uint32_t *val, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 int xsconn_write(struct xsconn *c, xs_transaction_t t, const char *value, const char *fmt, ...)
