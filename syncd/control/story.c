@@ -72,6 +72,8 @@ static int read_back(struct story *s)
 		rc = -EIO;
 		goto out;
 	}
+	for (line = buf; (line = memchr(line, '\0', buf + n - line));)
+		*line = '\n';
 	for (line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		json_t *e = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 
