@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of struct engine, for the engine's own files; others know only its size.  Included by engine.h. */
+#ifndef KEMARI_ENGINE_STATE_H
+#define KEMARI_ENGINE_STATE_H
+
+struct engine {
+	struct engine_cfg cfg;
+	struct engine_persist p; /* the record as of now; stored when it changed */
+	bool changed;		 /* p differs from what PERSIST stored last */
+	bool waiting;		 /* for PERSISTED; `list` is returned then */
+	bool foreign;		 /* Xen has a domain of this uuid that is not ours */
+	struct engine_actions list;
+	uint64_t now;
+	uint64_t timer; /* as last given in SET_TIMER */
+
+	/* The link, either direction. */
+	uint64_t session; /* 0: down */
+
+	/* The command that waits for its result. */
+	struct {
+		enum engine_event_type type; /* 0: none */
+		uint32_t request;
+		uint64_t deadline;
+		uint64_t g; /* cold boot: the generation claimed */
+	} cmd;
+	uint64_t resend_at; /* of the question p.nonce: GRANT, REQUEST, CLAIM, OUTDATE */
+
+	/* Owner. */
+	enum engine_protection protection;
+	uint64_t lost_at;     /* link lost, or running since, with a peer that may hold a copy */
+	uint64_t outdate_at;  /* first OUTDATE */
+	bool bulk_done;	      /* SYNCING: the first epoch may be captured */
+	bool stopped;	      /* guest is stopped by a capture, for an ack or by throttling */
+	bool quiesced;	      /* HELD: and nothing was released since */
+	bool requested;	      /* HELD: the peer asked for the grant */
+	uint64_t capturing;   /* epoch under capture, 0: none */
+	bool final;	      /* ... with which the guest stays stopped and quiesced */
+	uint64_t sending;     /* epoch not yet in the transport's hands, 0: none */
+	uint64_t output_due;  /* capture because of a held output, 0: none waits */
+	uint64_t dirty_due;   /* capture because memory changed, 0: it did not */
+	uint64_t dirty_pages; /* as last polled */
+	uint64_t captured_at;
+	uint64_t retry_at;
+
+	/* Standby. */
+	bool bulk; /* BULK_BEGIN came in this session */
+
+	struct engine_counters counters;
+};
+
+#endif /* KEMARI_ENGINE_STATE_H */
