@@ -12,7 +12,7 @@ PKG_CONFIG ?= pkg-config
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
 	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
 LIBS_PKG := libqb xencontrol xencall xenforeignmemory xenevtchn xengnttab xenstore \
-	liburing gnutls jansson libxxhash
+	liburing gnutls jansson libxxhash uuid
 HELPER_PKG := xenlight xlutil jansson
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter

@@ -58,6 +58,11 @@ uint8_t *ram_page(const struct ram *r, uint64_t gfn);
 int ram_remap(struct ram *r, uint64_t gfn);
 
 unsigned int ram_ranges(const struct ram *r, const struct gfn_range **ranges);
-uint64_t ram_nr_pages(const struct ram *r); /* present ones */
+/* Frames of all ranges, present or not, are numbered 0..frames-1, in order of gfn. */
+uint64_t ram_frames(const struct ram *r);
+uint64_t ram_gfn(const struct ram *r, uint64_t index);
+/* ~0: not in a range. */
+uint64_t ram_index(const struct ram *r, uint64_t gfn);
+uint64_t ram_present(const struct ram *r); /* pages that ram_page() gives */
 
 #endif /* KEMARI_APPLY_RAM_H */
