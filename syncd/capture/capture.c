@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "capture.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <xenctrl.h>
+
+#include <xen/hvm/params.h>
+
+#include "capture/hot.h"
+#include "capture/pages.h"
+#include "capture/unsent.h"
+#include "hvop.h"
+#include "log.h"
+#include "wire/writer.h"
+#include "xenstore/tree.h"
+
+#define HVM_CONTEXT_MAX (64U << 10)
+#define MAX_BUFFERS 8
+/* A bulk round that leaves no more than this is the last: one epoch carries the rest. */
+#define BULK_ENOUGH 1024U
+#define BULK_MAX_ROUNDS 8U
+
+_Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
+
+struct capture {
+	struct capture_cfg cfg;
+	struct pages *pages;
+	struct hot *hot;
+	struct unsent *unsent;
+	struct capture_epoch epoch[MAX_BUFFERS];
+	uint8_t *hvm;
+	uint64_t pin[HOT_MAX_PINNED];
+	unsigned int nr_pins;
+	uint64_t tree_version; /* of the last xenstore block that went out */
+	bool tree_sent;
+	bool stopped, logging;
+	uint64_t stop_ns;
+	struct capture_bulk bulk;
+	uint64_t bulk_at; /* frame */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static uint32_t list_max(size_t epoch_bytes)
+{
+	return (uint32_t)(epoch_bytes / RECORD_PAGE_SIZE) + HOT_MAX;
+}
+
+size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
+{
+	return unsent_size(pages_frames_of(memory_kb), list_max(epoch_bytes));
+}
+
+static int start_logging(struct capture *c, bool *everything)
+{
+	int rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+
+	if (rc < 0 && errno == EINVAL) /* on already: a daemon before us, or the promotion */
+		rc = 0;
+	else
+		*everything = true;
+	if (rc < 0) {
+		rc = -errno;
+		kem_vm_err(c->cfg.vm, "cannot switch dirty logging on: %s", strerror(-rc));
+		return rc;
+	}
+	c->logging = true;
+	return 0;
+}
+
+int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *everything)
+{
+	uint64_t frames = pages_frames_of(cfg->memory_kb);
+	uint32_t max = list_max(cfg->epoch_bytes);
+	struct capture *c;
+	int rc;
+
+	if (cfg->buffers > MAX_BUFFERS || cfg->mem_len < unsent_size(frames, max))
+		return -EINVAL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->cfg = *cfg;
+	c->unsent = cfg->mem;
+	*everything = false;
+	if (!unsent_valid(c->unsent, frames, max) || c->unsent->harvesting) {
+		unsent_init(c->unsent, frames, max);
+		*everything = true;
+	}
+	rc = pages_open(cfg->vm, cfg->domid, cfg->ram, &c->pages);
+	if (!rc)
+		rc = hot_open(frames, &c->hot);
+	if (!rc && !(c->hvm = malloc(HVM_CONTEXT_MAX)))
+		rc = -ENOMEM;
+	for (unsigned int i = 0; !rc && i < cfg->buffers; i++)
+		if (!(c->epoch[i].buf = malloc(cfg->epoch_bytes)))
+			rc = -ENOMEM;
+	if (rc)
+		kem_vm_err(cfg->vm, "cannot prepare for captures: %s", strerror(-rc));
+	else
+		rc = start_logging(c, everything);
+	if (rc) {
+		capture_close(c, false);
+		return rc;
+	}
+	/* whatever an earlier daemon had on the hot list is dirty from here on */
+	hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
+	*out = c;
+	return 0;
+}
+
+void capture_close(struct capture *c, bool keep)
+{
+	if (!c)
+		return;
+	if (c->logging && !keep) {
+		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
+		xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	}
+	for (unsigned int i = 0; i < MAX_BUFFERS; i++)
+		free(c->epoch[i].buf);
+	free(c->hvm);
+	hot_close(c->hot);
+	pages_close(c->pages);
+	free(c);
+}
+
+int capture_stop(struct capture *c)
+{
+	if (c->stopped)
+		return 0;
+	c->stop_ns = now_ns();
+	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
+		int rc = -errno;
+
+		kem_vm_err(c->cfg.vm, "cannot stop the guest: %s", strerror(-rc));
+		return rc;
+	}
+	c->stopped = true;
+	return 0;
+}
+
+int capture_go(struct capture *c)
+{
+	if (!c->stopped)
+		return 0;
+	if (xc_domain_unpause(c->cfg.xc, c->cfg.domid)) {
+		int rc = -errno;
+
+		kem_vm_err(c->cfg.vm, "cannot let the guest run on: %s", strerror(-rc));
+		return rc;
+	}
+	c->stopped = false;
+	return 0;
+}
+
+bool capture_stopped(const struct capture *c)
+{
+	return c->stopped;
+}
+
+/* ---- pieces of an epoch ---------------------------------------------------------------------------- */
+
+static bool pin_gfn(struct capture *c, uint64_t *pin, unsigned int *nr, uint64_t gfn)
+{
+	uint64_t frame = pages_frame(c->pages, gfn);
+
+	if (frame == PAGES_NONE)
+		return true;
+	if (*nr == HOT_MAX_PINNED)
+		return false;
+	pin[(*nr)++] = frame;
+	return true;
+}
+
+/* What is written without a dirty mark: reference study of the hypervisor, section 3.6. */
+static int pin_pages(struct capture *c, const struct capture_request *rq, const struct xen_kemari_state *s)
+{
+	const struct xen_kemari_vcpu *v = hvop_state_vcpus(s);
+	uint64_t pin[HOT_MAX_PINNED];
+	unsigned int nr = 0;
+	bool fits = true;
+
+	for (uint32_t i = 0; i < pages_grants(c->pages); i++)
+		fits = fits && pin_gfn(c, pin, &nr, hvop_state_grant_gfns(s)[i]);
+	fits = fits && pin_gfn(c, pin, &nr, s->shared_info_gfn);
+	fits = fits && pin_gfn(c, pin, &nr, c->cfg.store_gfn);
+	fits = fits && pin_gfn(c, pin, &nr, c->cfg.console_gfn);
+	for (uint32_t i = 0; i < s->nr_vcpus; i++)
+		fits = fits && pin_gfn(c, pin, &nr, v[i].vcpu_info_gfn);
+	for (unsigned int d = 0; d < rq->nr_devices; d++) {
+		uint32_t refs[DEVICE_MAX_QUEUES * DEVICE_MAX_RING_PAGES];
+		struct device *dev = rq->devices[d];
+		unsigned int n = dev->ops->ring_refs(dev, refs, sizeof(refs) / sizeof(refs[0]));
+
+		for (unsigned int i = 0; i < n; i++)
+			fits = fits && pin_gfn(c, pin, &nr, pages_grant_gfn(c->pages, refs[i]));
+	}
+	if (!fits) {
+		kem_vm_err(c->cfg.vm, "the guest has more than %u ring and grant pages", HOT_MAX_PINNED);
+		return -E2BIG;
+	}
+	if (nr == c->nr_pins && !memcmp(pin, c->pin, nr * sizeof(*pin)))
+		return 0;
+	memcpy(c->pin, pin, nr * sizeof(*pin));
+	c->nr_pins = nr;
+	return hot_pin(c->hot, pin, nr);
+}
+
+static int take_state(struct capture *c, const struct capture_request *rq, struct record_writer *w)
+{
+	const struct xen_kemari_state *s;
+	uint32_t size;
+	int rc = hvop_get_state(c->cfg.hv, c->cfg.domid, &s, &size);
+
+	if (rc == -ENOBUFS) {
+		rc = hvop_state_size(c->cfg.hv, c->cfg.domid, &size);
+		if (!rc)
+			rc = hvop_reserve(c->cfg.hv, 0, size + 4096);
+		if (!rc)
+			rc = hvop_get_state(c->cfg.hv, c->cfg.domid, &s, &size);
+	}
+	if (rc) {
+		kem_vm_err(c->cfg.vm, "cannot read the guest's state from Xen: %s", strerror(-rc));
+		return rc;
+	}
+	record_put(w, RECORD_HV_STATE, s, size);
+	rc = pages_set_grants(c->pages, hvop_state_grant_gfns(s), s->nr_grant_frames);
+	return rc ? rc : pin_pages(c, rq, s);
+}
+
+static int take_context(struct capture *c, struct record_writer *w)
+{
+	uint64_t param[2] = { HVM_PARAM_CALLBACK_IRQ, 0 };
+	int len = xc_domain_hvm_getcontext(c->cfg.xc, c->cfg.domid, c->hvm, HVM_CONTEXT_MAX);
+
+	if (len < 0) {
+		int rc = -errno;
+
+		kem_vm_err(c->cfg.vm, "cannot read the guest's HVM context: %s", strerror(-rc));
+		return rc;
+	}
+	record_put(w, RECORD_HVM_CONTEXT, c->hvm, (size_t)len);
+	if (xc_hvm_param_get(c->cfg.xc, c->cfg.domid, HVM_PARAM_CALLBACK_IRQ, &param[1])) {
+		int rc = -errno;
+
+		kem_vm_err(c->cfg.vm, "cannot read the guest's callback: %s", strerror(-rc));
+		return rc;
+	}
+	param[0] = htole64(param[0]);
+	param[1] = htole64(param[1]);
+	return record_put(w, RECORD_HVM_PARAMS, param, sizeof(param));
+}
+
+static void remap(struct capture *c, const struct hvop_harvest *h)
+{
+	for (uint32_t i = 0; i < h->nr; i++) {
+		uint64_t frame = pages_frame(c->pages, h->gfns[i]);
+
+		if (frame != PAGES_NONE)
+			pages_remap(c->pages, frame);
+	}
+}
+
+/* Moves Xen's dirty marks into the bitmap of unsent frames. */
+static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
+{
+	struct hvop_harvest h;
+	int rc;
+
+	*nr = 0;
+	c->unsent->harvesting = 1;
+	do {
+		rc = hvop_harvest(c->cfg.hv, c->cfg.domid, &h);
+		if (rc) {
+			kem_vm_err(c->cfg.vm, "cannot read the dirty pages: %s", strerror(-rc));
+			return rc;
+		}
+		if (h.physmap)
+			remap(c, &h);
+		for (uint32_t i = 0; i < h.nr; i++) {
+			uint64_t frame = pages_frame(c->pages, h.gfns[i]);
+
+			if (frame == PAGES_NONE)
+				continue;
+			unsent_mark(c->unsent, frame);
+			hot_dirtied(c->hot, frame, epoch);
+		}
+		*nr += h.nr;
+	} while (h.more);
+	c->unsent->harvesting = 0;
+	return 0;
+}
+
+static int take_devices(struct capture *c, const struct capture_request *rq, struct record_writer *w)
+{
+	for (unsigned int i = 0; i < rq->nr_devices; i++) {
+		struct device *dev = rq->devices[i];
+		size_t room;
+		void *where = record_reserve_device(w, dev->ops->type, dev->id, &room);
+		long len = where ? dev->ops->snapshot(dev, where, room) : -ENOBUFS;
+
+		if (len < 0) {
+			if (where)
+				record_cancel(w);
+			kem_vm_err(c->cfg.vm, "cannot take the state of %s %u: %s", dev->ops->type, dev->id,
+				   strerror((int)-len));
+			return (int)len;
+		}
+		record_commit_device(w, (size_t)len);
+	}
+	return 0;
+}
+
+/* The tree goes with the first epoch after a bulk copy or a lost link, and when it changed. */
+static int take_tree(struct capture *c, const struct capture_request *rq, struct record_writer *w)
+{
+	const void *store = capture_page(c, c->cfg.store_gfn);
+	const void *buf;
+	uint64_t version;
+	size_t len;
+	int rc;
+
+	if (!rq->tree || !store)
+		return 0;
+	rc = guest_tree_snapshot(rq->tree, store, &buf, &len, &version);
+	if (rc)
+		return rc;
+	if (c->tree_sent && version == c->tree_version)
+		return 0;
+	c->tree_sent = true;
+	c->tree_version = version;
+	return record_put(w, RECORD_XENSTORE, buf, len);
+}
+
+static int put_frame(struct capture *c, struct record_writer *w, uint64_t frame)
+{
+	uint64_t gfn = pages_gfn(c->pages, frame);
+	const void *page = pages_page(c->pages, frame);
+
+	if (gfn == PAGES_NONE)
+		return 0;
+	return page ? record_page(w, gfn, page) : record_page_hole(w, gfn);
+}
+
+static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record_writer *w)
+{
+	int rc = 0;
+
+	for (unsigned int s = 0; !rc && s < hot_members(c->hot); s++) {
+		uint64_t frame = hot_member(c->hot, s);
+		const void *page = pages_page(c->pages, frame);
+
+		if (page && !hot_same(c->hot, s, page))
+			unsent_mark(c->unsent, frame);
+	}
+	for (uint64_t frame = 0; !rc && unsent_take(c->unsent, &frame); frame++) {
+		rc = unsent_add(c->unsent, slot, frame);
+		if (!rc)
+			rc = put_frame(c, w, frame);
+		if (rc)
+			unsent_mark(c->unsent, frame);
+	}
+	return rc;
+}
+
+static const void *page_for_hot(void *arg, uint64_t frame)
+{
+	struct capture *c = arg;
+
+	return pages_page(c->pages, frame);
+}
+
+static void settle_hot(struct capture *c, uint64_t epoch)
+{
+	uint64_t gfn[HOT_MAX];
+	uint32_t nr = 0;
+	int rc;
+
+	if (!hot_settle(c->hot, epoch, page_for_hot, c))
+		return;
+	for (unsigned int s = 0; s < hot_members(c->hot); s++) {
+		uint64_t g = pages_gfn(c->pages, hot_member(c->hot, s));
+
+		if (g != PAGES_NONE)
+			gfn[nr++] = g;
+	}
+	rc = hvop_set_hot(c->cfg.hv, c->cfg.domid, gfn, nr);
+	if (rc)
+		kem_vm_warn(c->cfg.vm, "cannot set the hot list: %s", strerror(-rc));
+}
+
+static struct capture_epoch *free_buffer(struct capture *c)
+{
+	for (unsigned int i = 0; i < c->cfg.buffers; i++)
+		if (!c->epoch[i].busy)
+			return &c->epoch[i];
+	return NULL;
+}
+
+static int write_epoch(struct capture *c, const struct capture_request *rq, struct capture_epoch *e,
+		       struct unsent_slot *slot, struct record_writer *w)
+{
+	uint64_t t[6];
+	int rc;
+
+	t[0] = now_ns();
+	rc = record_epoch_begin(w, rq->g, rq->epoch, rq->base);
+	if (!rc)
+		rc = take_state(c, rq, w);
+	t[1] = e->tsc_ns = now_ns();
+	if (!rc)
+		rc = take_context(c, w);
+	t[2] = now_ns();
+	if (!rc)
+		rc = harvest(c, rq->epoch, &e->dirty);
+	t[3] = now_ns();
+	if (!rc)
+		rc = take_devices(c, rq, w);
+	if (!rc)
+		rc = take_tree(c, rq, w);
+	t[4] = now_ns();
+	if (!rc)
+		rc = copy_pages(c, slot, w);
+	if (!rc)
+		rc = record_epoch_end(w);
+	t[5] = now_ns();
+	e->times = (struct capture_times){ .stop = t[0] - c->stop_ns,
+					   .state = t[1] - t[0],
+					   .context = t[2] - t[1],
+					   .harvest = t[3] - t[2],
+					   .devices = t[4] - t[3],
+					   .copy = t[5] - t[4] };
+	return rc;
+}
+
+int capture_take(struct capture *c, const struct capture_request *rq, struct capture_epoch **out)
+{
+	const void *store = capture_page(c, c->cfg.store_gfn);
+	struct capture_epoch *e = free_buffer(c);
+	struct unsent_slot *slot;
+	struct record_writer w;
+	int rc;
+
+	if (!e)
+		return -EBUSY;
+	if (rq->tree && store && !guest_tree_idle(rq->tree, store))
+		return -EAGAIN;
+	slot = unsent_begin(c->unsent, rq->epoch);
+	if (!slot)
+		return -EBUSY;
+	if (!rq->base)
+		c->tree_sent = false;
+	record_writer_init(&w, e->buf, c->cfg.epoch_bytes);
+	rc = write_epoch(c, rq, e, slot, &w);
+	if (rc) {
+		/* what was taken out of the bitmap goes back */
+		capture_lost(c);
+		return rc == -ENOSPC ? -ENOBUFS : rc;
+	}
+	settle_hot(c, rq->epoch);
+	e->epoch = rq->epoch;
+	e->len = w.len;
+	e->pages = w.totals.nr_pages;
+	e->hot = hot_members(c->hot);
+	e->busy = true;
+	*out = e;
+	return 0;
+}
+
+void capture_sent(struct capture *c, struct capture_epoch *e)
+{
+	e->busy = false;
+}
+
+void capture_acked(struct capture *c, uint64_t epoch)
+{
+	unsent_acked(c->unsent, epoch);
+}
+
+void capture_lost(struct capture *c)
+{
+	unsent_merge(c->unsent);
+	c->tree_sent = false;
+}
+
+uint64_t capture_dirty(struct capture *c)
+{
+	uint64_t n = 0;
+
+	if (hvop_dirty_count(c->cfg.hv, c->cfg.domid, &n))
+		n = 0;
+	return n + c->unsent->nr_again + hot_members(c->hot);
+}
+
+uint64_t capture_cpu_time(struct capture *c)
+{
+	xc_dominfo_t info;
+
+	if (xc_domain_getinfo(c->cfg.xc, c->cfg.domid, 1, &info) != 1 || info.domid != c->cfg.domid)
+		return 0;
+	return info.cpu_time;
+}
+
+const void *capture_page(const struct capture *c, uint64_t gfn)
+{
+	uint64_t frame = pages_frame(c->pages, gfn);
+
+	return frame == PAGES_NONE ? NULL : pages_page(c->pages, frame);
+}
+
+/* ---- bulk ------------------------------------------------------------------------------------------ */
+
+static int bulk_harvest(struct capture *c)
+{
+	uint64_t nr;
+	bool was = c->stopped;
+	int rc = capture_stop(c);
+
+	if (!rc)
+		rc = harvest(c, 0, &nr);
+	if (!was)
+		capture_go(c);
+	return rc;
+}
+
+int capture_bulk_begin(struct capture *c)
+{
+	int rc = bulk_harvest(c);
+
+	if (rc)
+		return rc;
+	unsent_clear(c->unsent);
+	unsent_mark_all(c->unsent);
+	c->tree_sent = false;
+	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
+	c->bulk_at = 0;
+	return 0;
+}
+
+int capture_bulk_next(struct capture *c, struct record_writer *w)
+{
+	int rc = 0;
+
+	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_take(c->unsent, &c->bulk_at)) {
+		rc = pages_page(c->pages, c->bulk_at) ? put_frame(c, w, c->bulk_at) : 0;
+		c->bulk_at++;
+		c->bulk.sent++;
+	}
+	if (!rc)
+		rc = record_pages_flush(w);
+	if (rc)
+		return rc;
+	c->bulk.left = c->unsent->nr_again;
+	if (c->bulk.left)
+		return 1;
+	rc = bulk_harvest(c);
+	if (rc)
+		return rc;
+	c->bulk.left = c->unsent->nr_again;
+	c->bulk_at = 0;
+	if (c->bulk.left <= BULK_ENOUGH || c->bulk.round == BULK_MAX_ROUNDS)
+		return 0;
+	c->bulk.round++;
+	return 1;
+}
+
+const struct capture_bulk *capture_bulk_state(const struct capture *c)
+{
+	return &c->bulk;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The primary's eye on its guest: stops it, takes an epoch, lets it go.  One epoch is
+ *
+ *   stop -> hidden state, timers first -> HVM context -> harvest -> devices, xenstore -> dirty pages
+ *
+ * and lies ready to send in one of a few buffers.  The order is doc/hypervisor.md's; pages that Xen or a
+ * backend writes without a dirty mark are pinned on the hot list.  Nothing is allocated after capture_open.
+ *
+ * Returns are 0 or a negative errno with one message logged, unless said otherwise.
+ */
+#ifndef KEMARI_CAPTURE_CAPTURE_H
+#define KEMARI_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apply/ram.h"
+#include "device.h"
+
+struct capture;
+struct guest_tree;
+struct hvop;
+struct xc_interface_core;
+struct record_writer;
+
+struct capture_cfg {
+	const char *vm;
+	uint32_t domid;
+	struct hvop *hv;
+	struct xc_interface_core *xc;
+	struct ram *ram; /* borrowed */
+	uint64_t memory_kb;
+	uint64_t store_gfn; /* the guest's xenstore page */
+	uint64_t console_gfn;
+	void *mem; /* capture_mem_size() bytes of the memory file, zeroed for a new VM */
+	size_t mem_len;
+	size_t epoch_bytes;   /* the largest epoch */
+	unsigned int buffers; /* epochs that may be under way at once */
+};
+
+size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes);
+
+/*
+ * Maps what it needs and switches dirty logging on.  *everything: what the standby lacks is not known (a new
+ * guest, or a harvest was cut short by the daemon's death): only a bulk copy helps.
+ */
+int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *everything);
+/* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */
+void capture_close(struct capture *c, bool keep);
+
+/* No vCPU runs on return.  Stop and go do not nest. */
+int capture_stop(struct capture *c);
+int capture_go(struct capture *c);
+bool capture_stopped(const struct capture *c);
+
+struct capture_request {
+	uint64_t g, epoch, base;
+	struct device *const *devices;
+	unsigned int nr_devices;
+	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */
+};
+
+/* Times in ns, of one epoch. */
+struct capture_times {
+	uint64_t stop, state, context, harvest, devices, copy;
+};
+
+struct capture_epoch {
+	uint64_t epoch;
+	uint8_t *buf; /* not sealed yet (wire/writer.h) */
+	size_t len;
+	uint64_t pages;	 /* in it */
+	uint64_t dirty;	 /* of the harvest */
+	uint64_t hot;	 /* members of the hot list that were compared */
+	uint64_t tsc_ns; /* CLOCK_MONOTONIC when the guest's clocks were read */
+	struct capture_times times;
+	bool busy;
+};
+
+/*
+ * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
+ * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for
+ * an epoch; they are kept for the next one.  -EBUSY: no buffer is free.
+ */
+int capture_take(struct capture *c, const struct capture_request *rq, struct capture_epoch **out);
+/* The bytes are not needed any more. */
+void capture_sent(struct capture *c, struct capture_epoch *e);
+
+/* The standby has everything up to epoch. */
+void capture_acked(struct capture *c, uint64_t epoch);
+/* The link broke: what is not acked goes with the next epoch. */
+void capture_lost(struct capture *c);
+
+/* Pages that the next epoch would carry, about; cheap. */
+uint64_t capture_dirty(struct capture *c);
+/* CPU time of the guest so far, ns. */
+uint64_t capture_cpu_time(struct capture *c);
+
+/* ---- bulk copy: the guest runs ---- */
+
+struct capture_bulk {
+	uint32_t round; /* 1, 2, ... */
+	uint64_t sent;	/* pages, all rounds */
+	uint64_t left;	/* pages of this round */
+};
+
+/* Marks every page as unsent. */
+int capture_bulk_begin(struct capture *c);
+/*
+ * Appends pages to w until it is full or the round is at its end.  Between rounds the guest stops for a
+ * harvest. 1: go on; 0: converged, the rest fits one epoch.
+ */
+int capture_bulk_next(struct capture *c, struct record_writer *w);
+const struct capture_bulk *capture_bulk_state(const struct capture *c);
+
+/* The page of a gfn, NULL: nothing there. */
+const void *capture_page(const struct capture *c, uint64_t gfn);
+
+#endif /* KEMARI_CAPTURE_CAPTURE_H */

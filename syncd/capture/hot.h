@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hot list: frames that are written in nearly every epoch.  Write-protecting them costs a fault each
+ * time, so they stay writable and are compared with what was sent last (xen-build study: without it a guest
+ * stands still at 5 ms epochs under emulation).
+ *
+ * Pinned members are those that Xen or the backends write without a dirty mark: shared_info, vcpu_info,
+ * grant frames, rings, the console and xenstore pages.  Others come and go by how often they are dirty.
+ *
+ * Frames are given by their index (guest_ram_index).  Nothing is allocated after hot_open.
+ */
+#ifndef KEMARI_CAPTURE_HOT_H
+#define KEMARI_CAPTURE_HOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HOT_MAX 1536U /* members, pinned ones included; <= XEN_KEMARI_MAX_HOT */
+#define HOT_MAX_PINNED 512U
+#define HOT_ENTER 4U /* dirty in so many epochs, gaps of at most HOT_GAP, makes a frame hot */
+#define HOT_GAP 2U
+#define HOT_LEAVE 64U  /* unchanged in so many epochs in a row makes it cold again */
+#define HOT_SETTLE 16U /* epochs between two changes of the list */
+
+struct hot;
+
+int hot_open(uint64_t frames, struct hot **out);
+void hot_close(struct hot *h); /* NULL ok */
+
+/* Replaces the pinned members; -E2BIG.  Those that were members anyway keep their copy. */
+int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr);
+
+/* A frame was in this epoch's harvest. */
+void hot_dirtied(struct hot *h, uint64_t index, uint64_t epoch);
+
+/* Members, in no order.  *slot names the member for hot_copy and hot_same. */
+unsigned int hot_members(const struct hot *h);
+uint64_t hot_member(const struct hot *h, unsigned int slot);
+
+/* Compares the page with the copy of what was sent; false: it differs, and the copy is now the page. */
+bool hot_same(struct hot *h, unsigned int slot, const void *page);
+
+/*
+ * After an epoch: takes in and drops members when it is time, fetching the first copy of new ones through
+ * page(arg, index) (the guest is stopped; the same bytes were just sent).  True: the list changed and must be
+ * given to the hypervisor.
+ */
+bool hot_settle(struct hot *h, uint64_t epoch, const void *(*page)(void *arg, uint64_t index), void *arg);
+
+#endif /* KEMARI_CAPTURE_HOT_H */

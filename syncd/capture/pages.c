@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "pages.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+#include <xenforeignmemory.h>
+
+#include "log.h"
+
+#define ENTRIES_PER_FRAME (RAM_PAGE_SIZE / sizeof(grant_entry_v1_t))
+
+struct pages {
+	const char *vm;
+	uint32_t domid;
+	struct ram *ram;
+	const struct gfn_range *range;
+	unsigned int nr_ranges;
+	uint64_t ram_frames;
+	xenforeignmemory_handle *fmem;
+	xenforeignmemory_resource_handle *res;
+	uint8_t *grant; /* nr_grants pages */
+	uint32_t nr_grants;
+	uint64_t grant_gfn[PAGES_MAX_GRANT_FRAMES];
+};
+
+static uint64_t count(const struct gfn_range *r, unsigned int nr)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		n += r[i].nr;
+	return n;
+}
+
+uint64_t pages_frames_of(uint64_t memory_kb)
+{
+	struct gfn_range r[RAM_MAX_RANGES];
+
+	return count(r, ram_pvh_ranges(memory_kb, r)) + PAGES_MAX_GRANT_FRAMES;
+}
+
+int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out)
+{
+	struct pages *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	p->vm = vm;
+	p->domid = domid;
+	p->ram = ram;
+	p->nr_ranges = ram_ranges(ram, &p->range);
+	p->ram_frames = count(p->range, p->nr_ranges);
+	p->fmem = xenforeignmemory_open(NULL, 0);
+	if (!p->fmem) {
+		rc = -errno;
+		free(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void pages_close(struct pages *p)
+{
+	if (!p)
+		return;
+	if (p->res)
+		xenforeignmemory_unmap_resource(p->fmem, p->res);
+	xenforeignmemory_close(p->fmem);
+	free(p);
+}
+
+uint64_t pages_frames(const struct pages *p)
+{
+	return p->ram_frames + PAGES_MAX_GRANT_FRAMES;
+}
+
+uint64_t pages_gfn(const struct pages *p, uint64_t frame)
+{
+	if (frame >= p->ram_frames)
+		return frame - p->ram_frames < p->nr_grants ? p->grant_gfn[frame - p->ram_frames]
+							    : PAGES_NONE;
+	for (unsigned int i = 0; i < p->nr_ranges; i++) {
+		if (frame < p->range[i].nr)
+			return p->range[i].first + frame;
+		frame -= p->range[i].nr;
+	}
+	return PAGES_NONE;
+}
+
+uint64_t pages_frame(const struct pages *p, uint64_t gfn)
+{
+	uint64_t base = 0;
+
+	for (unsigned int i = 0; i < p->nr_ranges; i++) {
+		if (gfn - p->range[i].first < p->range[i].nr)
+			return base + (gfn - p->range[i].first);
+		base += p->range[i].nr;
+	}
+	for (uint32_t i = 0; i < p->nr_grants; i++)
+		if (p->grant_gfn[i] == gfn && gfn != PAGES_NONE)
+			return p->ram_frames + i;
+	return PAGES_NONE;
+}
+
+const void *pages_page(const struct pages *p, uint64_t frame)
+{
+	if (frame >= p->ram_frames)
+		return frame - p->ram_frames < p->nr_grants
+			       ? p->grant + (frame - p->ram_frames) * RAM_PAGE_SIZE
+			       : NULL;
+	return ram_page(p->ram, pages_gfn(p, frame));
+}
+
+void pages_remap(struct pages *p, uint64_t frame)
+{
+	int rc;
+
+	if (frame >= p->ram_frames)
+		return;
+	rc = ram_remap(p->ram, pages_gfn(p, frame));
+	if (rc && rc != -ENOENT)
+		kem_vm_warn(p->vm, "cannot map gfn 0x%llx anew: %s", (unsigned long long)pages_gfn(p, frame),
+			    strerror(-rc));
+}
+
+int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr)
+{
+	void *addr = NULL;
+
+	if (nr > PAGES_MAX_GRANT_FRAMES) {
+		kem_vm_err(p->vm, "the guest has %u grant frames, %u can be mirrored", nr,
+			   PAGES_MAX_GRANT_FRAMES);
+		return -E2BIG;
+	}
+	memcpy(p->grant_gfn, gfns, nr * sizeof(*gfns));
+	if (nr == p->nr_grants)
+		return 0;
+	if (p->res)
+		xenforeignmemory_unmap_resource(p->fmem, p->res);
+	p->nr_grants = 0;
+	p->res = xenforeignmemory_map_resource(p->fmem, (domid_t)p->domid, XENMEM_resource_grant_table,
+					       XENMEM_resource_grant_table_id_shared, 0, nr, &addr,
+					       PROT_READ | PROT_WRITE, 0);
+	if (!p->res) {
+		int rc = -errno;
+
+		kem_vm_err(p->vm, "cannot map the grant table: %s", strerror(-rc));
+		return rc;
+	}
+	p->grant = addr;
+	p->nr_grants = nr;
+	return 0;
+}
+
+uint32_t pages_grants(const struct pages *p)
+{
+	return p->nr_grants;
+}
+
+uint64_t pages_grant_gfn(const struct pages *p, uint32_t ref)
+{
+	const grant_entry_v1_t *e;
+
+	if (ref >= p->nr_grants * ENTRIES_PER_FRAME)
+		return PAGES_NONE;
+	e = (const grant_entry_v1_t *)p->grant + ref;
+	if ((e->flags & GTF_type_mask) != GTF_permit_access)
+		return PAGES_NONE;
+	return e->frame;
+}

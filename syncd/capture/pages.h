@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pages of a guest as capture sees them: its RAM, and behind it the grant frames, numbered 0..frames-1.
+ */
+#ifndef KEMARI_CAPTURE_PAGES_H
+#define KEMARI_CAPTURE_PAGES_H
+
+#include <stdint.h>
+
+#include "apply/ram.h"
+
+#define PAGES_MAX_GRANT_FRAMES 64U
+#define PAGES_NONE (~0ULL)
+
+struct pages;
+
+/* ram is borrowed. */
+int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out);
+void pages_close(struct pages *p); /* NULL ok */
+
+/* Number of frames for a guest of that size, as pages_frames will say. */
+uint64_t pages_frames_of(uint64_t memory_kb);
+uint64_t pages_frames(const struct pages *p);
+uint64_t pages_gfn(const struct pages *p, uint64_t frame); /* PAGES_NONE: a grant frame that is not placed */
+uint64_t pages_frame(const struct pages *p, uint64_t gfn); /* PAGES_NONE: no such frame */
+const void *pages_page(const struct pages *p, uint64_t frame); /* NULL: nothing there */
+
+/* After a physmap change. */
+void pages_remap(struct pages *p, uint64_t frame);
+
+/* The grant table as get_state shows it; maps it anew when it grew. */
+int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr);
+uint32_t pages_grants(const struct pages *p);
+/* gfn that a grant reference (version 1) names; PAGES_NONE: none. */
+uint64_t pages_grant_gfn(const struct pages *p, uint32_t ref);
+
+#endif /* KEMARI_CAPTURE_PAGES_H */
