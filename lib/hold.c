@@ -109,28 +109,31 @@ struct hold_piece *hold_next(struct hold *h, uint64_t *pos, uint64_t end, uint64
 	return NULL;
 }
 
-void hold_drop_until(struct hold *h, uint64_t pos)
+void hold_set_head(struct hold *h, uint64_t pos)
 {
-	uint64_t lap;
-
 	store_pos(&h->head, pos);
+}
+
+void hold_rewind(struct hold *h)
+{
+	uint64_t lap = h->tail + lap_left(h, h->tail);
+
 	if (h->head != h->tail || !(h->tail & (h->cap - 1)))
 		return;
 	/* The pad is a piece like any other until the head has passed it. */
-	lap = h->tail + lap_left(h, h->tail);
 	pad_lap(h, h->tail);
 	store_pos(&h->tail, lap);
 	store_pos(&h->head, lap);
 }
 
-uint64_t hold_covered(struct hold *h, uint64_t epoch)
+uint64_t hold_covered(struct hold *h, uint64_t from, uint64_t epoch)
 {
-	uint64_t pos = h->head, covered = h->head, next;
+	uint64_t covered = from, next;
 	struct hold_piece *p;
 
-	while ((p = hold_next(h, &pos, h->tail, &next)) && p->epoch <= epoch) {
+	while ((p = hold_next(h, &from, h->tail, &next)) && p->epoch <= epoch) {
 		covered = next;
-		pos = next;
+		from = next;
 	}
 	return p ? covered : h->tail;
 }

@@ -55,12 +55,17 @@ void hold_commit(struct hold *h, uint64_t pos);
  */
 struct hold_piece *hold_next(struct hold *h, uint64_t *pos, uint64_t end, uint64_t *next);
 
-/* Everything before pos has left.  An empty ring starts over at data[0], so that a quiet device touches few
- * pages. */
-void hold_drop_until(struct hold *h, uint64_t pos);
+/*
+ * Everything before pos has left.  A smaller pos gives pieces back, as long as nothing was prepared and the
+ * ring was not rewound since.
+ */
+void hold_set_head(struct hold *h, uint64_t pos);
 
-/* The position after the last piece, from the head on, of a run of pieces stamped <= epoch. */
-uint64_t hold_covered(struct hold *h, uint64_t epoch);
+/* Lets an empty ring start over at data[0], so that a quiet device touches few pages; moves head and tail. */
+void hold_rewind(struct hold *h);
+
+/* Where the run of pieces stamped <= epoch ends that begins at from. */
+uint64_t hold_covered(struct hold *h, uint64_t from, uint64_t epoch);
 
 /* Drops what lies at or after pos. */
 void hold_truncate(struct hold *h, uint64_t pos);

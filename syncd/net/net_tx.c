@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Frames of the guest: tx rings -> hold queue. */
+#include <errno.h>
+#include <string.h>
+
+#include "net/net_int.h"
+
+union tx_slot {
+	struct netif_tx_request req;
+	struct netif_extra_info extra;
+};
+_Static_assert(sizeof(union tx_slot) == 12, "a tx slot has 12 bytes");
+
+static void tx_job(void *data)
+{
+	struct net_queue *q = data;
+
+	q->net->tx_again &= ~(1U << q->nr);
+	net_tx_pass(q);
+}
+
+void net_tx_schedule(struct net_queue *q)
+{
+	struct net *n = q->net;
+
+	if (n->tx_again & 1U << q->nr)
+		return;
+	if (qb_loop_job_add(n->dev.host->loop, QB_LOOP_MED, q, tx_job) == 0)
+		n->tx_again |= 1U << q->nr;
+	else
+		net_fail(n, "no memory for a job of the main loop");
+}
+
+void net_tx_cancel(struct net *n)
+{
+	for (unsigned int i = 0; i < n->nr_queues; i++)
+		if (n->tx_again & 1U << i)
+			qb_loop_job_del(n->dev.host->loop, QB_LOOP_MED, &n->queue[i], tx_job);
+	n->tx_again = 0;
+}
+
+static struct netif_tx_response *answer_of(struct net_queue *q, uint32_t index)
+{
+	return &q->m->tx_rsp[index % NET_RING_SLOTS];
+}
+
+static bool take_slot(struct net_queue *q, uint32_t prod, union tx_slot *s)
+{
+	if (q->tx.req_cons == prod)
+		return false;
+	ring_peek(&q->tx, s);
+	q->tx.req_cons++;
+	return true;
+}
+
+/* The extra slots behind the first one; they are answered with "no response". */
+static int take_extras(struct net_queue *q, uint32_t prod, struct net_tx_frame *f)
+{
+	union tx_slot s;
+
+	do {
+		if (!take_slot(q, prod, &s))
+			return -EPROTO;
+		*answer_of(q, q->tx.req_cons - 1) = (struct netif_tx_response){ .status = NETIF_RSP_NULL };
+		switch (s.extra.type) {
+		case XEN_NETIF_EXTRA_TYPE_GSO:
+			f->gso.type = s.extra.u.gso.type;
+			f->gso.size = s.extra.u.gso.size;
+			if (!f->gso.size || (f->gso.type != XEN_NETIF_GSO_TYPE_TCPV4 &&
+					     f->gso.type != XEN_NETIF_GSO_TYPE_TCPV6))
+				f->bad = true;
+			break;
+		case XEN_NETIF_EXTRA_TYPE_HASH:
+			break; /* a hint that nobody needs */
+		default:       /* multicast lists are not offered */
+			f->bad = true;
+		}
+	} while (s.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
+	return 0;
+}
+
+/*
+ * Reads the slots of one frame, each once, and notes how they are answered.  Returns the number of data
+ * slots, the first NET_MAX_DATA_SLOTS of them in slot[].  -EPROTO: the frame is not whole.
+ */
+static int take_frame(struct net_queue *q, uint32_t prod, struct net_tx_frame *f,
+		      struct netif_tx_request *slot)
+{
+	union tx_slot s;
+	uint16_t flags;
+	int nr = 0;
+
+	*f = (struct net_tx_frame){ .first = q->tx.req_cons };
+	do {
+		if (!take_slot(q, prod, &s))
+			return -EPROTO;
+		flags = s.req.flags;
+		*answer_of(q, q->tx.req_cons - 1) =
+			(struct netif_tx_response){ .id = s.req.id, .status = NETIF_RSP_OKAY };
+		if ((unsigned int)nr < NET_MAX_DATA_SLOTS)
+			slot[nr] = s.req;
+		if (nr++ == 0 && (flags & NETTXF_extra_info) && take_extras(q, prod, f) < 0)
+			return -EPROTO;
+	} while (flags & NETTXF_more_data);
+	f->end = q->tx.req_cons;
+	f->flags = slot[0].flags;
+	f->len = slot[0].size;
+	return nr;
+}
+
+/* The first slot's size is that of the whole frame; turns it into that of its own piece. */
+static bool sizes_ok(struct netif_tx_request *slot, int nr)
+{
+	uint32_t rest = 0;
+
+	if ((unsigned int)nr > NET_MAX_DATA_SLOTS || slot[0].size < NET_ETH_HLEN)
+		return false;
+	for (int i = 1; i < nr; i++)
+		rest += slot[i].size;
+	if (rest > slot[0].size)
+		return false;
+	slot[0].size -= (uint16_t)rest;
+	for (int i = 0; i < nr; i++)
+		if ((uint32_t)slot[i].offset + slot[i].size > GUEST_PAGE_SIZE)
+			return false;
+	return true;
+}
+
+static void queue_copies(struct net *n, struct net_tx_frame *f, const struct netif_tx_request *slot, int nr)
+{
+	uint8_t *to = f->piece->data + NET_HDR;
+
+	f->copy = n->nr_copies;
+	for (int i = 0; i < nr; i++) {
+		if (!slot[i].size)
+			continue;
+		n->copy[n->nr_copies++] = (struct guest_copy){ .ref = slot[i].gref,
+							       .offset = slot[i].offset,
+							       .len = slot[i].size,
+							       .local = to,
+							       .status = -EIO };
+		to += slot[i].size;
+	}
+	f->nr_copies = n->nr_copies - f->copy;
+}
+
+/* Takes whole frames up to prod, as many as the hold queue has room for; *pos moves behind the last. */
+static int gather(struct net_queue *q, uint32_t prod, uint64_t epoch, uint64_t *pos)
+{
+	struct netif_tx_request slot[NET_MAX_DATA_SLOTS];
+	struct net *n = q->net;
+	int nr_frames = 0, nr;
+
+	n->nr_copies = 0;
+	while (q->tx.req_cons != prod) {
+		struct net_tx_frame *f = &n->tx_frame[nr_frames];
+
+		nr = take_frame(q, prod, f, slot);
+		if (nr < 0)
+			return nr;
+		if (!sizes_ok(slot, nr))
+			f->bad = true;
+		if (!f->bad) {
+			f->piece = hold_prepare(&n->m->hold, pos, NET_HDR + f->len, epoch);
+			if (!f->piece) {
+				q->tx.req_cons = f->first;
+				break;
+			}
+			queue_copies(n, f, slot, nr);
+		}
+		nr_frames++;
+	}
+	return nr_frames;
+}
+
+static void answer_error(struct net_queue *q, const struct net_tx_frame *f)
+{
+	for (uint32_t i = f->first; i != f->end; i++)
+		if (answer_of(q, i)->status == NETIF_RSP_OKAY)
+			answer_of(q, i)->status = NETIF_RSP_ERROR;
+}
+
+/* The data has come, or not.  True: a frame to send. */
+static bool finish_frame(struct net_queue *q, struct net_tx_frame *f)
+{
+	struct virtio_net_hdr h;
+
+	if (f->bad) {
+		answer_error(q, f);
+		return false;
+	}
+	f->piece->cookie = net_cookie(q->net, q->nr, f->end);
+	for (unsigned int i = 0; i < f->nr_copies; i++) {
+		if (q->net->copy[f->copy + i].status) {
+			answer_error(q, f);
+			f->piece->flags |= HOLD_SKIP;
+			return false;
+		}
+	}
+	if (net_frame_to_tap(f->piece->data + NET_HDR, f->len, f->flags & NETTXF_csum_blank, f->gso, &h) <
+	    0) {
+		f->piece->flags |= HOLD_SKIP; /* dropped as a switch drops it: after the card said sent */
+		return false;
+	}
+	memcpy(f->piece->data, &h, NET_HDR);
+	return true;
+}
+
+void net_tx_respond(struct net_queue *q)
+{
+	if (q->tx.rsp_prod == q->tx.req_cons)
+		return;
+	while (q->tx.rsp_prod != q->tx.req_cons)
+		ring_respond(&q->tx, answer_of(q, q->tx.rsp_prod), sizeof(struct netif_tx_response));
+	if (ring_publish(&q->tx))
+		net_notify(q->net, q->tx_port);
+}
+
+/* Everything of this pass becomes held, consumed and answered, in that order: see net_mem_open(). */
+static unsigned int commit(struct net_queue *q, int nr_frames, uint64_t pos)
+{
+	struct net *n = q->net;
+	unsigned int frames = 0;
+
+	for (int i = 0; i < nr_frames; i++)
+		frames += finish_frame(q, &n->tx_frame[i]);
+	hold_commit(&n->m->hold, pos);
+	n->leave = hold_covered(&n->m->hold, n->leave, 0);
+	WRITE_ONCE(q->m->tx_cons, q->tx.req_cons);
+	ring_compiler_barrier();
+	net_tx_respond(q);
+	return frames;
+}
+
+/* Nothing is taken until the hold queue has room; or an event announces the next frame, if there is none yet.
+ */
+static void wait_for_more(struct net_queue *q, bool full)
+{
+	int pending = full ? 0 : ring_final_check(&q->tx);
+
+	if (pending < 0)
+		net_fail(q->net, "the guest's tx ring has an impossible index");
+	else if (pending)
+		net_tx_schedule(q);
+}
+
+void net_tx_pass(struct net_queue *q)
+{
+	struct net *n = q->net;
+	struct device_host *host = n->dev.host;
+	struct hold *h = &n->m->hold;
+	uint64_t pos = h->tail, epoch;
+	unsigned int frames;
+	int pending, nr;
+	uint32_t prod;
+	bool full;
+
+	if (!n->connected || n->quiet || n->failed)
+		return;
+	pending = ring_pending(&q->tx);
+	prod = q->tx.req_cons + (uint32_t)pending;
+	epoch = host->ops->must_hold(host) ? host->ops->open_epoch(host) : 0;
+	nr = pending < 0 ? pending : gather(q, prod, epoch, &pos);
+	if (nr < 0) {
+		net_fail(n, pending < 0 ? "the guest's tx ring has an impossible index"
+					: "the guest's tx ring holds half a frame");
+		return;
+	}
+	full = q->tx.req_cons != prod;
+	n->tx_full |= full;
+	if (n->nr_copies)
+		host->guest->ops->copy_from(host->guest, n->copy, n->nr_copies);
+	frames = commit(q, nr, pos);
+	if (epoch && (frames || full))
+		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
+	net_drain(n);
+	if (!n->failed)
+		wait_for_more(q, full);
+}
