@@ -5,10 +5,10 @@
  * running guest.
  *
  * { "format": 1, "name": "vm1", "uuid": "...", "memory_kb": 131072, "vcpus": 1,
- *   "on": { "poweroff": "destroy", "reboot": "restart", "crash": "...", "watchdog": "...", "soft_reset": "..." },
- *   "disks": [ { "vdev": "xvda", "target": "/dev/vdb", "readonly": false, "discard": true } ],
- *   "nics": [ { "devid": 0, "mac": "00:16:3e:..", "bridge": "xenbr0", "mtu": 1500 } ],
- *   "config": { libxl_domain_config without devices } }
+ *   "on": { "poweroff": "destroy", "reboot": "restart", "crash": "...", "watchdog": "...", "soft_reset":
+ * "..." }, "disks": [ { "vdev": "xvda", "target": "/dev/vdb", "readonly": false, "discard": true } ], "nics":
+ * [ { "devid": 0, "mac": "00:16:3e:..", "bridge": "xenbr0", "mtu": 1500 } ], "config": { libxl_domain_config
+ * without devices } }
  */
 #ifndef KEMARI_DOMAIN_RECORD_H
 #define KEMARI_DOMAIN_RECORD_H
