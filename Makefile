@@ -2,8 +2,14 @@
 # Kemari. `make help` lists the targets.
 
 BUILD ?= build
+VERSION := 0.1
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
+SBINDIR ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/libexec
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/kemari
 CC ?= gcc
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
@@ -16,18 +22,21 @@ LIBS_PKG := libqb xencontrol xencall xenforeignmemory xenevtchn xengnttab xensto
 HELPER_PKG := xenlight xlutil jansson
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
-KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include -MMD -MP \
+DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"'
+KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include $(DEFS) -MMD -MP \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG))
 LDLIBS_ALL = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lutil -lpthread
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
 
-ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS)))
+# A program's main file stays out of the archive, so that tests can have the rest.
+AGENT_SRC := $(wildcard agent/main.c)
+ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c))
 HELPER_SRC := $(wildcard syncd/domain/helper/*.c)
 SYNCD_SRC := $(wildcard syncd/*.c)
-AGENT_SRC := $(wildcard agent/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
+FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)
-ALL_C := $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(UNIT_SRC) $(SIM_SRC) $(wildcard cts-tests/unit/*.c)
+ALL_C := $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC)
 ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h cts-tests/*/*.h)
 
 obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
@@ -35,19 +44,42 @@ PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain
 UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
-.PHONY: all help clean programs
+.PHONY: all help clean programs units check check-unit check-style check-sim check-lab demo soak bench \
+	install deps format
 all: programs
 
 programs: $(PROGRAMS)
+units: $(UNITS) $(SAN_UNITS)
 
 help:
-	@echo 'make                 build kemari-syncd, kemari and kemari-domain'
-	@echo 'make check-unit      unit tests, also under ASan and UBSan, and the simulation (no root)'
+	@echo 'make                 build kemari-syncd, kemari and kemari-domain into $(BUILD)/'
+	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
+	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
+	@echo
+	@echo 'make check           everything below that ends in minutes: style, unit, sim, a lab sample'
+	@echo 'make check-style     clang-format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make check-unit      unit tests, plain and under ASan and UBSan (no root needed)'
+	@echo 'make unit-NAME       one of them'
+	@echo 'make check-sim       the engine in simulation, two hosts, every kind of failure'
+	@echo 'make check-lab       the lab: real Xen, real guests, two emulated hosts (root, an image: hours to minutes)'
+	@echo 'make demo            in the lab: protect a running guest, cut the power of its host, look'
+	@echo 'make soak            in the lab: failover after failover'
+	@echo 'make bench           measures pause, commit and throughput in the lab'
+	@echo 'make format          lay out the C files as .clang-format says'
+	@echo 'make clean           remove $(BUILD)/'
 
 $(BUILD)/libkemari.a: $(call obj,$(ROOM_SRC),o)
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(BUILD)/libkemari-san.a: $(call obj,$(ROOM_SRC),san)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# What tests share: fakes of rings and the hypervisor.  Before libkemari, so that a fake wins.
+$(BUILD)/libfake.a: $(call obj,$(FAKE_SRC),o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/libfake-san.a: $(call obj,$(FAKE_SRC),san)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -65,10 +97,10 @@ $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(KCFLAGS) $(SAN) -c -o $@ $<
 
-$(BUILD)/unit/%_test: $(BUILD)/o/cts-tests/unit/%_test.o $(BUILD)/libkemari.a
+$(BUILD)/unit/%_test: $(BUILD)/o/cts-tests/unit/%_test.o $(BUILD)/libfake.a $(BUILD)/libkemari.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_ALL)
-$(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libkemari-san.a
+$(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-san.a $(BUILD)/libkemari-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ -lcmocka $(LDLIBS_ALL)
 
@@ -76,6 +108,50 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libkemar
 unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test
 	$(BUILD)/unit/$*_test
 	$(BUILD)/unit-san/$*_test
+
+# Each prints one line per test and ends with `N passed, N failed`.
+check:
+	@cts-tests/run-checks style unit sim lab
+check-style:
+	@cts-tests/run-checks style
+check-unit:
+	@cts-tests/run-checks unit
+check-lab:
+	@cts-tests/suite/run all
+demo soak bench:
+	@cts-tests/suite/run $@
+
+# What run-checks asks for, so that the lists stand in one place.
+.PHONY: print-c print-h print-units print-cflags
+print-c:
+	@echo $(ALL_C)
+print-h:
+	@echo $(ALL_H)
+print-units:
+	@echo $(UNITS) $(SAN_UNITS)
+print-cflags:
+	@echo $(KCFLAGS)
+
+format:
+	clang-format -i $(ALL_C) $(ALL_H)
+
+deps:
+	@scripts/deps
+
+install: programs
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)/kemari $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/kemari \
+		$(DESTDIR)$(DOCDIR)
+	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari $(DESTDIR)$(SBINDIR)
+	install -m 755 $(BUILD)/kemari-domain $(DESTDIR)$(LIBEXECDIR)/kemari
+	sed 's|/usr/sbin|$(SBINDIR)|' systemd/kemari-syncd.service > $(DESTDIR)$(UNITDIR)/kemari-syncd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/kemari-syncd.service
+	install -m 644 doc/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 doc/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 doc/kemari.conf $(DESTDIR)$(DOCDIR)
+	[ -e $(DESTDIR)$(SYSCONFDIR)/kemari/kemari.conf ] || \
+		install -m 644 doc/kemari.conf $(DESTDIR)$(SYSCONFDIR)/kemari
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf $(BUILD)

@@ -42,7 +42,7 @@ static const struct key keys[] = {
 	{ "key_file", KIND_PATH, AT(key_file), .text = "/etc/kemari/key" },
 	{ "run_dir", KIND_PATH, AT(run_dir), .text = "/run/kemari" },
 	{ "log_dir", KIND_PATH, AT(log_dir), .text = "/var/log/kemari" },
-	{ "helper", KIND_PATH, AT(helper), .text = "/usr/libexec/kemari/kemari-domain" },
+	{ "helper", KIND_PATH, AT(helper), .text = KEMARI_HELPER },
 	{ "control_group", KIND_NAME, AT(control_group), .text = "" },
 	{ "tls_priority", KIND_TEXT, AT(tls_priority), .text = "" },
 	{ "mode", KIND_CHOICE, AT(mode), .number = KEM_MODE_ASYNC, .choice = { "async", "sync" } },
