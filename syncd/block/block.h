@@ -46,6 +46,8 @@ struct block_cfg {
 	bool readonly;
 	bool discard; /* offer it if the target can */
 	enum block_write_cache write_cache;
+	int lock_fd; /* memfile_lock_fd(), registered with the io_uring: held until its last I/O is done; or
+			-1 */
 };
 
 /* For the backend's xenstore nodes. */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside of the block backend.  Who does what:
+ *
+ *	block.c    life of the device: struct device_ops
+ *	queue.c    the rings: consume requests, push responses
+ *	table.c    the in-flight table in `mem`, snapshot and restore
+ *	request.c  a guest's request, checked, as one I/O
+ *	io.c       bounce buffers, io_uring, completion
+ *	disk.c     the target: open, size, abilities
+ *
+ * A request is in exactly one list: free; held (waits for release); ready (may run, waits for an I/O slot or
+ *for bounce pages); busy (its I/O is under way).
+ */
+#ifndef KEMARI_BLOCK_INTERNAL_H
+#define KEMARI_BLOCK_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include <liburing.h>
+#include <qb/qbloop.h>
+#include <xen/io/blkif.h>
+
+#include "block/block.h"
+#include "lib/log.h"
+#include "ring/ring.h"
+
+#define SECTOR_SHIFT 9
+#define SECTORS_PER_PAGE (GUEST_PAGE_SIZE >> SECTOR_SHIFT)
+#define BLKIF_SLOT_SIZE 112U
+
+#ifndef __x86_64__
+#error "only the x86_64 layout of blkif is known here"
+#endif
+_Static_assert(sizeof(struct blkif_request) == BLKIF_SLOT_SIZE, "x86_64-abi");
+_Static_assert(sizeof(struct blkif_request_indirect) <= BLKIF_SLOT_SIZE, "x86_64-abi");
+_Static_assert(sizeof(struct blkif_response) == 16, "x86_64-abi");
+
+#define BLOCK_MAX_RING_PAGES (1U << BLOCK_MAX_RING_PAGE_ORDER)
+_Static_assert(BLOCK_MAX_RING_PAGES <= DEVICE_MAX_RING_PAGES, "ring pages");
+_Static_assert(BLOCK_MAX_QUEUES <= DEVICE_MAX_QUEUES, "queues");
+
+/* 32 slots in each page, for the header takes less than a page's remainder. */
+#define BLOCK_MAX_SLOTS (32U * BLOCK_MAX_RING_PAGES)
+#define BLOCK_MAX_REQUESTS (BLOCK_MAX_QUEUES * BLOCK_MAX_SLOTS)
+
+/* I/Os under way at once, and their bounce pages (8 MiB): further requests wait, in order. */
+#define BLOCK_IO_DEPTH 128
+#define BLOCK_BOUNCE_PAGES 2048
+_Static_assert(BLOCK_BOUNCE_PAGES >= BLOCK_MAX_INDIRECT_SEGMENTS, "one request always fits");
+
+/* The memory file and the snapshot: plain little-endian data, the same structs in both. */
+
+#define TABLE_MAGIC 0x4b424c4bU /* "KLBK" */
+#define TABLE_VERSION 1
+
+enum entry_state {
+	ENTRY_FREE = 0,
+	ENTRY_HELD,	/* an output, waits for release(stamp) */
+	ENTRY_RELEASED, /* may run, or runs */
+	ENTRY_ANSWERED, /* its response is being published as rsp_index; never seen between callbacks */
+};
+
+struct table_entry {
+	uint64_t stamp;	    /* epoch of an output */
+	uint32_t req_index; /* ring index it was consumed at */
+	uint32_t rsp_index;
+	uint16_t queue;
+	uint8_t state;
+	uint8_t reserved[5];		  /* 0 */
+	uint8_t request[BLKIF_SLOT_SIZE]; /* as the guest wrote it */
+};
+_Static_assert(sizeof(struct table_entry) == 136, "table_entry");
+
+struct table_queue {
+	uint32_t ring_ref[BLOCK_MAX_RING_PAGES];
+	uint32_t evtchn;
+	uint32_t req_cons;
+	uint32_t rsp_prod;
+	uint32_t reserved; /* 0 */
+};
+_Static_assert(sizeof(struct table_queue) == 80, "table_queue");
+
+struct table_header {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t nr_queues; /* 0: never connected */
+	uint32_t nr_ring_pages;
+	uint32_t features;
+	uint32_t nr_entries; /* snapshot: entries that follow the queues; memory file: 0 */
+	uint64_t sectors;    /* of the disk that the table belongs to */
+};
+_Static_assert(sizeof(struct table_header) == 32, "table_header");
+
+struct block_mem {
+	struct table_header header;
+	uint32_t torn; /* a change of the whole was cut off, or requests were dropped: only restore() helps */
+	uint32_t reserved;
+	struct table_queue queue[BLOCK_MAX_QUEUES];
+	struct table_entry entry[BLOCK_MAX_REQUESTS];
+};
+
+struct request {
+	TAILQ_ENTRY(request) link;
+	struct table_entry *entry;
+};
+TAILQ_HEAD(request_list, request);
+
+struct segment {
+	uint32_t ref;
+	uint16_t offset, len;
+};
+
+/* A request on its way through io_uring; filled by request_parse(). */
+struct block_io {
+	SLIST_ENTRY(block_io) free_link;
+	struct request *request;
+	uint8_t op;	 /* BLKIF_OP_READ, _WRITE, _FLUSH_DISKCACHE or _DISCARD */
+	uint8_t retries; /* transient errors so far */
+	uint16_t nr_segments;
+	uint64_t offset; /* bytes; on the disk */
+	uint64_t len, done;
+	uint32_t bounce, bounce_pages; /* first page, and how many */
+	struct segment segment[BLOCK_MAX_INDIRECT_SEGMENTS];
+};
+
+struct block_queue {
+	struct block *block;
+	struct table_queue *saved; /* in mem */
+	struct ring_back ring;
+	void *pages;
+	unsigned int nr_pages;
+	int port;
+	unsigned int held; /* requests in the held list */
+	bool notify;	   /* a published response is to be notified */
+	bool more;	   /* ring to be looked at by the deferred job */
+};
+
+struct block {
+	struct device dev; /* first: the ops cast */
+	char target[256];
+	bool readonly, want_discard;
+	enum block_write_cache write_cache;
+	int lock_fd;
+	struct block_properties props;
+
+	struct block_mem *mem;
+	struct request *request; /* one for each entry of mem */
+	struct request_list free, held, ready, busy;
+
+	bool connected, quiescing;
+	bool quiesced_due;  /* quiesced() has not been said yet */
+	bool report_held;   /* outputs were held since output_held() was said */
+	const char *broken; /* why it cannot go on */
+	bool failed_due;    /* failed() has not been said yet */
+	bool deferred;	    /* the job is queued */
+	bool resubmit;	    /* the timer is armed */
+	qb_loop_timer_handle resubmit_timer;
+	unsigned int nr_queues;
+	struct block_queue queue[BLOCK_MAX_QUEUES];
+
+	int fd, event_fd;
+	struct io_uring uring;
+	struct block_io *io;
+	SLIST_HEAD(, block_io) free_io;
+	unsigned int nr_busy;
+	uint8_t *bounce;
+	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];
+	struct guest_copy copy[BLOCK_MAX_INDIRECT_SEGMENTS];
+};
+
+#define block_err(b, fmt, ...) kem_vm_err((b)->dev.host->vm, "vbd %u: " fmt, (b)->dev.id, ##__VA_ARGS__)
+#define block_warn(b, fmt, ...) kem_vm_warn((b)->dev.host->vm, "vbd %u: " fmt, (b)->dev.id, ##__VA_ARGS__)
+
+/* block.c */
+void block_defer(struct block *b);
+void block_settle(struct block *b);
+void block_fail(struct block *b, const char *why);
+
+/* disk.c: fills b->props; the descriptor or negative errno (one message). */
+int disk_open(struct block *b);
+
+/* table.c; those with an error give one message. */
+int table_attach(struct block *b);
+void table_lists(struct block *b);
+int table_begin(struct block *b, const struct device_cfg *cfg);
+int table_drop_held(struct block *b, uint64_t epoch);
+bool table_config(const struct block *b, struct device_cfg *cfg);
+long table_snapshot(const struct block *b, void *buf, size_t cap);
+int table_restore(struct block *b, const void *buf, size_t len);
+
+/* queue.c */
+int queue_map(struct block_queue *q, const struct device_queue_cfg *cfg);
+int queue_start(struct block_queue *q);
+void queue_stop(struct block_queue *q);
+void queue_consume(struct block_queue *q);
+void queue_respond(struct block *b, struct request *r, int rc);
+void queues_notify(struct block *b);
+
+/* request.c */
+bool request_is_output(const uint8_t *raw);
+unsigned int request_pages(const uint8_t *raw);
+uint8_t request_response_op(const uint8_t *raw);
+int request_parse(struct block *b, const uint8_t *raw, struct block_io *io);
+
+/* io.c */
+int io_start(struct block *b);
+void io_stop(struct block *b);
+void io_run(struct block *b);
+
+#endif /* KEMARI_BLOCK_INTERNAL_H */

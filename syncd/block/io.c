@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * I/O on the disk.  A request takes a block_io and a run of bounce pages, both allocated at connect(), so
+ * io_uring's queues (as deep as there are block_ios) never overflow.  Without either it waits in the ready
+ * list; the list is served in order, so a large request is not overtaken for ever.
+ */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "block/internal.h"
+
+/* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
+#define MAX_RETRIES 8
+
+#define RESUBMIT_NS (10 * 1000 * 1000ULL)
+
+static bool bounce_is_used(const struct block *b, unsigned int page)
+{
+	return b->bounce_used[page / 64] >> (page % 64) & 1;
+}
+
+static void bounce_mark(struct block *b, unsigned int page, unsigned int nr)
+{
+	for (; nr; page++, nr--)
+		b->bounce_used[page / 64] ^= 1ULL << (page % 64);
+}
+
+/* First fit of nr adjacent pages; false: not now. */
+static bool bounce_alloc(struct block *b, struct block_io *io, unsigned int nr)
+{
+	unsigned int page, run = 0;
+
+	io->bounce = 0;
+	io->bounce_pages = nr;
+	if (nr == 0)
+		return true;
+	for (page = 0; page < BLOCK_BOUNCE_PAGES; page++) {
+		run = bounce_is_used(b, page) ? 0 : run + 1;
+		if (run == nr) {
+			io->bounce = page - nr + 1;
+			bounce_mark(b, io->bounce, nr);
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint8_t *io_data(const struct block *b, const struct block_io *io)
+{
+	return b->bounce + (size_t)io->bounce * GUEST_PAGE_SIZE;
+}
+
+/* Moves the data between the guest's segments and the bounce pages, where it lies without gaps. */
+static int copy_data(struct block *b, const struct block_io *io)
+{
+	struct guest *g = b->dev.host->guest;
+	uint8_t *local = io_data(b, io);
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < io->nr_segments; i++) {
+		b->copy[i] = (struct guest_copy){
+			.ref = io->segment[i].ref,
+			.offset = io->segment[i].offset,
+			.len = io->segment[i].len,
+			.local = local,
+		};
+		local += io->segment[i].len;
+	}
+	if (io->op == BLKIF_OP_WRITE)
+		rc = g->ops->copy_from(g, b->copy, io->nr_segments);
+	else
+		rc = g->ops->copy_to(g, b->copy, io->nr_segments);
+	return rc;
+}
+
+static void queue_sqe(struct block *b, struct block_io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->uring);
+	uint8_t *data = io_data(b, io) + io->done;
+
+	switch (io->op) {
+	case BLKIF_OP_READ:
+		io_uring_prep_read(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
+		break;
+	case BLKIF_OP_WRITE:
+		io_uring_prep_write(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
+		if (b->write_cache == BLOCK_CACHE_VOLATILE)
+			sqe->rw_flags = RWF_DSYNC;
+		break;
+	case BLKIF_OP_DISCARD:
+		io_uring_prep_fallocate(sqe, b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset,
+					io->len);
+		break;
+	default:
+		io_uring_prep_fsync(sqe, b->fd, IORING_FSYNC_DATASYNC);
+	}
+	io_uring_sqe_set_data(sqe, io);
+}
+
+static void submit_again(void *data)
+{
+	struct block *b = data;
+
+	b->resubmit = false;
+	io_run(b);
+	block_settle(b);
+}
+
+/* Hands the queued entries to the kernel; if it has no memory for them now, again in a moment. */
+static void submit(struct block *b)
+{
+	int rc = 1;
+
+	while (io_uring_sq_ready(&b->uring) && rc > 0)
+		rc = io_uring_submit(&b->uring);
+	if (rc > 0 || b->resubmit)
+		return;
+	if (rc && rc != -EAGAIN && rc != -EBUSY && rc != -ENOMEM)
+		block_err(b, "io_uring does not take requests: %s", strerror(-rc));
+	b->resubmit = qb_loop_timer_add(b->dev.host->loop, QB_LOOP_MED, RESUBMIT_NS, b, submit_again,
+					&b->resubmit_timer) == 0;
+}
+
+static void free_io(struct block *b, struct block_io *io)
+{
+	bounce_mark(b, io->bounce, io->bounce_pages);
+	SLIST_INSERT_HEAD(&b->free_io, io, free_link);
+}
+
+/* Starts r, or answers it at once if it cannot be done.  -EAGAIN: no bounce pages, nothing changed. */
+static int start_request(struct block *b, struct request *r)
+{
+	struct block_io *io = SLIST_FIRST(&b->free_io);
+	int rc;
+
+	if (!bounce_alloc(b, io, request_pages(r->entry->request)))
+		return -EAGAIN;
+	SLIST_REMOVE_HEAD(&b->free_io, free_link);
+	TAILQ_REMOVE(&b->ready, r, link);
+	rc = request_parse(b, r->entry->request, io);
+	if (!rc && io->op == BLKIF_OP_WRITE)
+		rc = copy_data(b, io);
+	if (rc) {
+		free_io(b, io);
+		queue_respond(b, r, rc);
+		return 0;
+	}
+	io->request = r;
+	TAILQ_INSERT_TAIL(&b->busy, r, link);
+	b->nr_busy++;
+	queue_sqe(b, io);
+	return 0;
+}
+
+/* Starts what is ready, as far as there is room. */
+void io_run(struct block *b)
+{
+	struct request *r;
+
+	if (!b->connected || b->quiescing)
+		return;
+	while ((r = TAILQ_FIRST(&b->ready)) && !SLIST_EMPTY(&b->free_io))
+		if (start_request(b, r))
+			break;
+	submit(b);
+}
+
+/*
+ * The host's path to the disk failed.  The guest gets the error; holding the request back instead, for a
+ * switchover to a host that still reaches the disk, would be decided here (ownership.md, item 33).
+ */
+static int host_error(struct block *b, const struct block_io *io, int err)
+{
+	if (io->op == BLKIF_OP_DISCARD && err == -EOPNOTSUPP)
+		return err;
+	block_warn(b, "%s: operation %u at byte %llu, length %llu: %s", b->target, io->op,
+		   (unsigned long long)io->offset, (unsigned long long)io->len, strerror(-err));
+	return -EIO;
+}
+
+/* The I/O is over, with rc. */
+static void finish(struct block *b, struct block_io *io, int rc)
+{
+	struct request *r = io->request;
+
+	if (rc)
+		rc = host_error(b, io, rc);
+	else if (io->op == BLKIF_OP_READ)
+		rc = copy_data(b, io);
+	TAILQ_REMOVE(&b->busy, r, link);
+	b->nr_busy--;
+	free_io(b, io);
+	queue_respond(b, r, rc);
+}
+
+static bool moves_data(const struct block_io *io)
+{
+	return io->op == BLKIF_OP_READ || io->op == BLKIF_OP_WRITE;
+}
+
+static void completed(struct block *b, struct block_io *io, int res)
+{
+	if ((res == -EAGAIN || res == -EINTR) && io->retries++ < MAX_RETRIES) {
+		queue_sqe(b, io);
+		return;
+	}
+	if (res < 0 || !moves_data(io)) {
+		finish(b, io, res < 0 ? res : 0);
+		return;
+	}
+	io->done += res;
+	if (res == 0)
+		finish(b, io, -EIO); /* the target became shorter */
+	else if (io->done < io->len)
+		queue_sqe(b, io);
+	else
+		finish(b, io, 0);
+}
+
+static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
+{
+	struct block *b = data;
+	struct io_uring_cqe *cqe;
+	eventfd_t count;
+
+	eventfd_read(fd, &count); /* re-armed; it may be empty after a spurious wake-up */
+	while (io_uring_peek_cqe(&b->uring, &cqe) == 0) {
+		struct block_io *io = io_uring_cqe_get_data(cqe);
+		int res = cqe->res;
+
+		io_uring_cqe_seen(&b->uring, cqe);
+		completed(b, io, res);
+	}
+	submit(b); /* continued ones, also while quiescing */
+	io_run(b);
+	block_settle(b);
+	return 0;
+}
+
+static int start_uring(struct block *b)
+{
+	int rc = io_uring_queue_init(BLOCK_IO_DEPTH, &b->uring, 0);
+
+	if (rc)
+		return rc;
+	if (b->lock_fd >= 0)
+		rc = io_uring_register_files(&b->uring, &b->lock_fd, 1);
+	if (!rc)
+		rc = io_uring_register_eventfd(&b->uring, b->event_fd);
+	if (rc)
+		io_uring_queue_exit(&b->uring);
+	return rc;
+}
+
+static int alloc_ios(struct block *b)
+{
+	unsigned int i;
+
+	b->io = calloc(BLOCK_IO_DEPTH, sizeof(*b->io));
+	if (!b->io)
+		return -ENOMEM;
+	b->bounce = mmap(NULL, (size_t)BLOCK_BOUNCE_PAGES * GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->bounce == MAP_FAILED) {
+		free(b->io);
+		return -ENOMEM;
+	}
+	SLIST_INIT(&b->free_io);
+	for (i = 0; i < BLOCK_IO_DEPTH; i++)
+		SLIST_INSERT_HEAD(&b->free_io, &b->io[i], free_link);
+	memset(b->bounce_used, 0, sizeof(b->bounce_used));
+	b->nr_busy = 0;
+	return 0;
+}
+
+static void free_ios(struct block *b)
+{
+	munmap(b->bounce, (size_t)BLOCK_BOUNCE_PAGES * GUEST_PAGE_SIZE);
+	free(b->io);
+}
+
+/* Buffers and io_uring on the loop. */
+int io_start(struct block *b)
+{
+	int rc = alloc_ios(b);
+
+	if (rc)
+		goto fail;
+	b->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (b->event_fd < 0) {
+		rc = -errno;
+		goto free;
+	}
+	rc = start_uring(b);
+	if (rc)
+		goto close_event;
+	rc = qb_loop_poll_add(b->dev.host->loop, QB_LOOP_HIGH, b->event_fd, POLLIN, b, completions_ready);
+	if (rc)
+		goto exit_uring;
+	return 0;
+
+exit_uring:
+	io_uring_queue_exit(&b->uring);
+close_event:
+	close(b->event_fd);
+free:
+	free_ios(b);
+fail:
+	block_err(b, "cannot set up its I/O: %s", strerror(-rc));
+	return rc;
+}
+
+/*
+ * With I/O still under way (the guest is gone) the kernel finishes it, on pages that it holds, and keeps the
+ * registered lock until then.
+ */
+void io_stop(struct block *b)
+{
+	if (b->resubmit)
+		qb_loop_timer_del(b->dev.host->loop, b->resubmit_timer);
+	b->resubmit = false;
+	if (b->nr_busy)
+		block_warn(b, "closed with %u requests under way", b->nr_busy);
+	qb_loop_poll_del(b->dev.host->loop, b->event_fd);
+	io_uring_queue_exit(&b->uring);
+	close(b->event_fd);
+	free_ios(b);
+	b->nr_busy = 0;
+}
