@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "domain/record.h"
+#include "wire/record.h"
 
 #define HELLO_DIGEST_MAX 65 /* hex, with the NUL */
 #define HELLO_ROLE_MAX 8    /* "owner", "held", "copy", "none" */
@@ -24,11 +25,11 @@ struct hello {
 	uint32_t state_format; /* XEN_KEMARI_STATE_VERSION; 0 is never valid */
 	uint8_t uuid[16];
 	uint64_t memory_kb;
-	char cpu_policy[HELLO_DIGEST_MAX]; /* of the guest's policy, made by the caller; "" in a WELCOME: no
-					      shell yet */
+	char cpu_policy[HELLO_DIGEST_MAX]; /* of the guest's, made by the caller; "": not known yet */
 	unsigned int nr_disks;
-	uint64_t disk_bytes[VM_MAX_DISKS]; /* as this host sees them; 0: does not open here */
+	uint64_t disk_bytes[VM_MAX_DISKS]; /* as this host sees them; 0: not known */
 	char role[HELLO_ROLE_MAX];	   /* of the copy here */
+	uint64_t boot;			   /* boot_id_number() of the sender's host */
 	uint64_t g, epoch;		   /* of that role */
 	/* HELLO only: the VM record's text.  Owned by the struct after hello_parse, borrowed for
 	 * hello_encode. */
@@ -39,7 +40,7 @@ struct hello {
 	uint64_t staging_bytes; /* the largest epoch it can take */
 };
 
-/* HELLO when h->record is set, WELCOME when h->session is. */
+/* Writes the record if it is set (HELLO), session and staging_bytes if session is not 0 (WELCOME). */
 long hello_encode(const struct hello *h, char *buf, size_t cap);
 int hello_parse(const void *text, size_t len, struct hello *h, char *why);
 void hello_free(struct hello *h);
@@ -47,13 +48,14 @@ void hello_free(struct hello *h);
 /*
  * What makes it impossible that `theirs` is the other copy of the VM that `mine` describes: protocol, state
  * format, uuid, memory, CPU policy, disks.  0, or -EPROTO with a reason that has both values and a fix.
- * A cpu_policy of "" on either side, and disks of 0 bytes on the primary's, are not compared.
+ * What one side does not know (cpu_policy "", disks of 0 bytes) is not compared.  Both buffers
+ * RECORD_WHY_MAX.
  */
 int hello_mismatch(const struct hello *mine, const struct hello *theirs, char *reason, char *fix);
 
 struct refuse {
-	char reason[256];
-	char fix[256];
+	char reason[RECORD_WHY_MAX];
+	char fix[RECORD_WHY_MAX];
 };
 long refuse_encode(const struct refuse *r, char *buf, size_t cap);
 int refuse_parse(const void *text, size_t len, struct refuse *r, char *why);

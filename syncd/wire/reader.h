@@ -55,6 +55,8 @@ struct record_reader {
 /* -ENOMEM.  session 0 until WELCOME; record_reader_set_session() after it was sent or received. */
 int record_reader_init(struct record_reader *r, const struct record_sink *sink, void *arg);
 void record_reader_fini(struct record_reader *r);
+/* A new connection: session 0, nothing of the old one. */
+void record_reader_reset(struct record_reader *r);
 void record_reader_set_session(struct record_reader *r, uint64_t session);
 
 /*
