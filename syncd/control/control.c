@@ -41,7 +41,7 @@ struct connection {
 	bool watching;
 	enum control_op watch_op;
 	char watch_vm[CONTROL_VM_MAX];
-	STAILQ_HEAD(, packet) queue;
+	STAILQ_HEAD(packets, packet) queue;
 	size_t queued; /* bytes */
 };
 
@@ -59,7 +59,7 @@ struct control {
 	bool has_group;
 	gid_t group;
 	unsigned int nr_clients;
-	LIST_HEAD(, connection) clients;
+	LIST_HEAD(connections, connection) clients;
 };
 
 /* ---- sending ---- */
@@ -529,12 +529,14 @@ fail:
 
 void control_stop(struct control *srv)
 {
-	struct connection *conn;
+	struct connection *conn, *next;
 
 	if (!srv)
 		return;
-	while ((conn = LIST_FIRST(&srv->clients)))
+	for (conn = LIST_FIRST(&srv->clients); conn; conn = next) {
+		next = LIST_NEXT(conn, link);
 		connection_free(conn);
+	}
 	qb_loop_poll_del(srv->loop, srv->fd);
 	unlink(srv->path);
 	close(srv->fd);
