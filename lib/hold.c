@@ -6,11 +6,6 @@
 
 #define PIECE_HEAD ((uint32_t)sizeof(struct hold_piece))
 
-static uint32_t piece_bytes(uint32_t len)
-{
-	return PIECE_HEAD + ((len + 7) & ~7U);
-}
-
 static struct hold_piece *piece_at(struct hold *h, uint64_t pos)
 {
 	return (struct hold_piece *)(h->data + (pos & (h->cap - 1)));
@@ -60,9 +55,9 @@ bool hold_valid(const struct hold *h, uint32_t cap)
 			pos += left;
 			continue;
 		}
-		if (p->len > left - PIECE_HEAD || piece_bytes(p->len) > left)
+		if (p->len > left - PIECE_HEAD || hold_piece_bytes(p->len) > left)
 			return false;
-		pos += piece_bytes(p->len);
+		pos += hold_piece_bytes(p->len);
 	}
 	return pos == h->tail;
 }
@@ -74,15 +69,15 @@ struct hold_piece *hold_prepare(struct hold *h, uint64_t *pos, uint32_t len, uin
 
 	if (len > h->cap - PIECE_HEAD)
 		return NULL;
-	if (lap_left(h, at) < piece_bytes(len))
+	if (lap_left(h, at) < hold_piece_bytes(len))
 		at += lap_left(h, at);
-	if (at + piece_bytes(len) - h->head > h->cap)
+	if (at + hold_piece_bytes(len) - h->head > h->cap)
 		return NULL;
 	if (at != *pos)
 		pad_lap(h, *pos);
 	p = piece_at(h, at);
 	*p = (struct hold_piece){ .len = len, .epoch = epoch };
-	*pos = at + piece_bytes(len);
+	*pos = at + hold_piece_bytes(len);
 	return p;
 }
 
@@ -101,7 +96,7 @@ struct hold_piece *hold_next(struct hold *h, uint64_t *pos, uint64_t end, uint64
 			*pos += left;
 			continue;
 		}
-		*next = *pos + piece_bytes(p->len);
+		*next = *pos + hold_piece_bytes(p->len);
 		if (!(p->flags & HOLD_SKIP))
 			return p;
 		*pos = *next;

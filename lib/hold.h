@@ -5,7 +5,8 @@
  * every store: pieces are written behind the tail and appear with the store of the tail, so a daemon that
  * dies anywhere leaves either all of a batch or nothing of it.
  *
- * An output that needs no commit is stamped 0: it leaves as soon as everything before it has left.
+ * No epoch has the number 0.  An output that needs no commit is stamped 0: it leaves as soon as everything
+ * before it has left.
  *
  * A position is a byte count since the ring was made and only grows.  A piece never wraps: it is one range
  * of memory, ready for writev.
@@ -33,6 +34,12 @@ struct hold_piece {
 	uint64_t cookie; /* of the user */
 	uint8_t data[];
 };
+
+/* What a piece of len bytes takes of the ring. */
+static inline uint32_t hold_piece_bytes(uint32_t len)
+{
+	return (uint32_t)sizeof(struct hold_piece) + ((len + 7) & ~7U);
+}
 
 /* cap: a power of two, at least 4096. */
 void hold_init(struct hold *h, uint32_t cap);
