@@ -53,6 +53,7 @@ struct xendev_ops {
 	 * The frontend published its rings.  The device connects them (device_ops.connect) and, a vbd, fills
 	 * info.  On 0 the backend's keys and state 4 are written in one transaction; on a negative errno the
 	 * reason goes to the backend's error node and the handshake waits for the frontend's next change.
+	 * Must not remove x; closing may.
 	 */
 	int (*connect)(void *arg, struct xendev *x, const struct device_cfg *cfg,
 		       struct xendev_disk_info *info);
@@ -65,6 +66,7 @@ struct xendev_bus_ops {
 	void (*foreign)(void *arg, const char *path);
 };
 
+/* vm must live as long as the bus.  Add the devices before returning to the loop, else they look foreign. */
 int xendev_bus_open(struct xsconn *xs, uint32_t domid, const char *vm, const struct xendev_bus_ops *ops,
 		    void *arg, struct xendev_bus **out);
 /* Closes what is left of its devices, too; xenstore is left as it is. */
