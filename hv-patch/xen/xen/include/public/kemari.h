@@ -12,6 +12,9 @@
 #ifndef __XEN_PUBLIC_KEMARI_H__
 #define __XEN_PUBLIC_KEMARI_H__
 
+/* For the hypervisor and its tools; guests have no use for it. */
+#if defined(__XEN__) || defined(__XEN_TOOLS__)
+
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
 #define XEN_KEMARI_INTERFACE 1
@@ -90,6 +93,8 @@
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
 
 #define XEN_KEMARI_MAX_HOT 4096U
+/* Of set_state, ns: about 73 years. */
+#define XEN_KEMARI_MAX_ELAPSED (1ULL << 61)
 /* Bounds of a state blob; the 2-level ABI has 4096 ports. */
 #define XEN_KEMARI_MAX_VCPUS 128U
 #define XEN_KEMARI_MAX_PORTS 4096U
@@ -171,4 +176,5 @@ struct xen_kemari_port {
     uint32_t remote_port; /* interdomain, informative */
 };
 
+#endif /* __XEN__ || __XEN_TOOLS__ */
 #endif /* __XEN_PUBLIC_KEMARI_H__ */

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kemari: the list of frames written since the last time, at the cost of those frames only.
+ *
+ * Kept true while log-dirty is on: a frame that the guest can write without a fault (type p2m_ram_rw) is
+ * marked in the log-dirty bitmap, or on the hot list.  A harvest takes the marked ones, clears their
+ * marks and gives just these the type p2m_ram_logdirty again.  Stock CLEAN re-types the whole p2m, after
+ * which every access to any page faults.
+ */
+#include <xen/event.h>
+#include <xen/guest_access.h>
+#include <xen/kemari.h>
+#include <xen/sort.h>
+#include <asm/hvm/asid.h>
+#include <asm/paging.h>
+#include <asm/p2m.h>
+#include "../kemari/kemari.h"
+#include "mm-locks.h"
+#include "p2m.h"
+
+/* dom0's other work is looked at once per so many frames. */
+#define FRAMES_PER_LOOK (16 * KEMARI_BATCH)
+
+#define LEAF_SHIFT (PAGE_SHIFT + 3)
+#define TOP_SHIFT (LEAF_SHIFT + 2 * PAGETABLE_ORDER)
+
+struct cursor {
+    unsigned long pfn; /* next to look at */
+    unsigned int hot;  /* next hot frame, index */
+    bool done;
+};
+
+/* The bitmap page that covers *pfn, or the first one after it; *pfn follows. */
+static mfn_t find_leaf(const struct domain *d, unsigned long *pfn,
+                       unsigned long end)
+{
+    while ( *pfn < end )
+    {
+        mfn_t mfn = d->arch.paging.log_dirty.top;
+        unsigned int shift = TOP_SHIFT;
+
+        for ( ; ; shift -= PAGETABLE_ORDER )
+        {
+            const mfn_t *node;
+
+            if ( mfn_eq(mfn, INVALID_MFN) )
+                break;
+            if ( shift < LEAF_SHIFT )
+                return mfn;
+
+            node = map_domain_page(mfn);
+            mfn = node[(*pfn >> shift) & (LOGDIRTY_NODE_ENTRIES - 1)];
+            unmap_domain_page(node);
+            if ( mfn_eq(mfn, INVALID_MFN) )
+                break;
+        }
+
+        *pfn = ((*pfn >> shift) + 1) << shift;
+    }
+
+    return INVALID_MFN;
+}
+
+static bool is_hot(const struct kemari *k, struct cursor *c, unsigned long pfn)
+{
+    while ( c->hot < k->nr_hot && k->hot[c->hot] < pfn )
+        c->hot++;
+
+    return c->hot < k->nr_hot && k->hot[c->hot] == pfn;
+}
+
+/* Takes marks from one bitmap page; returns how many are in the batch now. */
+static unsigned int take_leaf(struct domain *d, mfn_t leaf, struct cursor *c,
+                              unsigned int nr, unsigned int max)
+{
+    struct kemari *k = d->kemari;
+    unsigned long base = c->pfn & ~((1UL << LEAF_SHIFT) - 1);
+    unsigned long *bits = map_domain_page(leaf);
+    unsigned int bit = c->pfn - base;
+
+    while ( nr < max )
+    {
+        bit = find_next_bit(bits, 1U << LEAF_SHIFT, bit);
+        if ( bit >= (1U << LEAF_SHIFT) )
+            break;
+        __clear_bit(bit, bits);
+        d->arch.paging.log_dirty.dirty_count--;
+        if ( !is_hot(k, c, base + bit) )
+            k->batch[nr++] = base + bit;
+        bit++;
+    }
+
+    unmap_domain_page(bits);
+    c->pfn = base + bit;
+
+    return nr;
+}
+
+/* Fills the batch; c->done when nothing is left. */
+static unsigned int take_marks(struct domain *d, struct cursor *c,
+                               unsigned int max)
+{
+    unsigned long end = p2m_get_hostp2m(d)->max_mapped_pfn + 1;
+    unsigned int nr = 0;
+
+    paging_lock(d);
+
+    while ( nr < max )
+    {
+        mfn_t leaf = find_leaf(d, &c->pfn, end);
+
+        if ( mfn_eq(leaf, INVALID_MFN) )
+        {
+            c->done = true;
+            break;
+        }
+        nr = take_leaf(d, leaf, c, nr, max);
+    }
+
+    paging_unlock(d);
+
+    return nr;
+}
+
+/*
+ * No TLB flush: the vCPUs are descheduled and come back with a new ASID (SVM) or with the EPT sync that
+ * setting an entry asks for (VMX).
+ */
+static void protect(struct domain *d, const uint64_t *gfns, unsigned int nr)
+{
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    unsigned int i;
+
+    p2m_lock(p2m);
+
+    for ( i = 0; i < nr; i++ )
+    {
+        p2m_type_t t;
+        p2m_access_t a;
+        mfn_t mfn = p2m->get_entry(p2m, _gfn(gfns[i]), &t, &a, 0, NULL, NULL);
+
+        /* It stays writable if a superpage cannot be split: so it stays marked. */
+        if ( t == p2m_ram_rw &&
+             p2m_set_entry(p2m, _gfn(gfns[i]), mfn, PAGE_ORDER_4K,
+                           p2m_ram_logdirty, a) )
+            paging_mark_pfn_dirty(d, _pfn(gfns[i]));
+    }
+
+    p2m_unlock(p2m);
+}
+
+static bool marks_lost(struct domain *d)
+{
+    bool lost;
+
+    paging_lock(d);
+    lost = d->arch.paging.log_dirty.failed_allocs;
+    paging_unlock(d);
+
+    return lost;
+}
+
+static void lose_marks(struct domain *d)
+{
+    paging_lock(d);
+    d->arch.paging.log_dirty.failed_allocs++;
+    paging_unlock(d);
+}
+
+/* Batch after batch into the caller's list; returns an error or 0. */
+static int harvest(struct domain *d, struct xen_kemari_op *op, struct cursor *c)
+{
+    struct kemari *k = d->kemari;
+
+    while ( !c->done && op->nr_out < op->nr )
+    {
+        unsigned int nr = take_marks(d, c, min(op->nr - op->nr_out,
+                                               (uint32_t)KEMARI_BATCH));
+
+        protect(d, k->batch, nr);
+        if ( nr && copy_to_guest_offset(op->gfns, op->nr_out, k->batch, nr) )
+        {
+            lose_marks(d);
+            return -EFAULT;
+        }
+        op->nr_out += nr;
+
+        if ( op->nr_out && !(op->nr_out % FRAMES_PER_LOOK) &&
+             hypercall_preempt_check() )
+            break;
+    }
+
+    return 0;
+}
+
+int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
+{
+    struct kemari *k = d->kemari;
+    struct cursor c = {};
+    struct vcpu *v;
+    bool physmap;
+    int rc;
+
+    if ( !paging_mode_log_dirty(d) )
+        return -ENODATA;
+    if ( !op->nr || !guest_handle_okay(op->gfns, op->nr) )
+        return -EINVAL;
+
+    p2m_flush_hardware_cached_dirty(d);
+    if ( marks_lost(d) )
+        return -ENOMEM;
+
+    op->nr_out = 0;
+    /* Before the marks are read: what comes later is told next time. */
+    physmap = xchg(&k->physmap_changed, false);
+
+    rc = harvest(d, op, &c);
+
+    if ( !c.done && physmap )
+        k->physmap_changed = true;
+    for_each_vcpu ( d, v )
+        hvm_asid_flush_vcpu(v);
+
+    op->flags = (c.done ? 0 : XEN_KEMARI_F_more) |
+                (physmap ? XEN_KEMARI_F_physmap : 0);
+
+    return rc;
+}
+
+static int cf_check cmp_gfn(const void *a, const void *b)
+{
+    const uint64_t *l = a, *r = b;
+
+    return *l < *r ? -1 : *l > *r;
+}
+
+/* Both ascending: marks what is in old only. */
+static void mark_leavers(struct domain *d, const uint64_t *old, unsigned int nr,
+                         const uint64_t *new, unsigned int nr_new)
+{
+    unsigned int i, n = 0;
+
+    for ( i = 0; i < nr; i++ )
+    {
+        while ( n < nr_new && new[n] < old[i] )
+            n++;
+        if ( n == nr_new || new[n] != old[i] )
+            paging_mark_pfn_dirty(d, _pfn(old[i]));
+    }
+}
+
+int kemari_set_hot(struct domain *d, struct xen_kemari_op *op)
+{
+    struct kemari *k = d->kemari;
+    uint64_t *hot = NULL, *old = k->hot;
+    unsigned int nr_old = k->nr_hot;
+
+    if ( op->nr > XEN_KEMARI_MAX_HOT )
+        return -EINVAL;
+
+    if ( op->nr )
+    {
+        hot = xmalloc_array(uint64_t, op->nr);
+        if ( !hot )
+            return -ENOMEM;
+        if ( copy_from_guest(hot, op->gfns, op->nr) )
+        {
+            xfree(hot);
+            return -EFAULT;
+        }
+        sort(hot, op->nr, sizeof(*hot), cmp_gfn, NULL);
+        if ( hot[op->nr - 1] > p2m_get_hostp2m(d)->max_mapped_pfn )
+        {
+            xfree(hot);
+            return -EINVAL;
+        }
+    }
+
+    k->hot = hot;
+    k->nr_hot = op->nr;
+    mark_leavers(d, old, nr_old, hot, op->nr);
+    xfree(old);
+
+    return 0;
+}
+
+int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
+{
+    if ( !paging_mode_log_dirty(d) )
+        return -ENODATA;
+
+    paging_lock(d);
+    op->val = d->arch.paging.log_dirty.dirty_count;
+    paging_unlock(d);
+
+    return 0;
+}
+
+void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order)
+{
+    struct kemari *k = ACCESS_ONCE(d->kemari);
+    unsigned long i;
+
+    if ( !k || !k->enabled )
+        return;
+
+    for ( i = 0; i < (1UL << order); i++ )
+        paging_mark_pfn_dirty(d, _pfn(gfn_x(gfn) + i));
+    /* After the marks: who sees the flag finds them. */
+    smp_wmb();
+    write_atomic(&k->physmap_changed, true);
+}

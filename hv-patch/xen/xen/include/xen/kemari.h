@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kemari: fault tolerance of HVM/PVH domains.  What the rest of Xen needs to know: the hooks.  The
+ * commands are described in public/kemari.h.
+ */
+#ifndef __XEN_KEMARI_H__
+#define __XEN_KEMARI_H__
+
+#include <xen/sched.h>
+#include <public/domctl.h>
+#include <public/kemari.h>
+
+/* Frames that a harvest takes between two looks at the locks. */
+#define KEMARI_BATCH 512
+
+/*
+ * Allocated at the first enable, freed with the domain, so that hooks need no lock.  Fields below busy
+ * belong to the operation that holds it.
+ */
+struct kemari
+{
+    bool busy;            /* an operation is under way */
+    bool enabled;
+    bool no_fifo;
+    bool held;            /* one domain_pause() is ours */
+    bool physmap_changed; /* since the last complete harvest; set by hooks */
+    s_time_t stime_off;   /* guest's system time - host's */
+    uint64_t generation;  /* that may lift the hold */
+    unsigned int nr_hot;
+    uint64_t *hot;        /* ascending */
+    void *blob;           /* state on its way in or out */
+    size_t blob_size;
+    uint64_t batch[KEMARI_BATCH];
+};
+
+static inline s_time_t kemari_stime_off(const struct domain *d)
+{
+    const struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    return k ? read_atomic(&k->stime_off) : 0;
+}
+
+static inline bool kemari_no_fifo(const struct domain *d)
+{
+    const struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    return k && k->no_fifo;
+}
+
+/* An operation runs on the domain: its resources must not be taken away yet. */
+static inline bool kemari_busy(const struct domain *d)
+{
+    const struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    smp_mb(); /* is_dying was written before */
+
+    return k && read_atomic(&k->busy);
+}
+
+#if defined(CONFIG_X86) && defined(CONFIG_HVM)
+
+int kemari_domctl(struct domain *d, void *arg, bool *copyback);
+void kemari_destroy(struct domain *d);
+/* The physmap got or lost entries.  Caller holds the p2m lock. */
+void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order);
+
+#else
+
+static inline int kemari_domctl(struct domain *d, void *arg, bool *copyback)
+{
+    return -EOPNOTSUPP;
+}
+
+static inline void kemari_destroy(struct domain *d) {}
+
+#endif
+
+#endif /* __XEN_KEMARI_H__ */
