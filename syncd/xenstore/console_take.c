@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 
 #include <qb/qbloop.h>
-#include <xen/hvm/params.h>
 #include <xenctrl.h>
+
+#include <xen/hvm/params.h>
 
 #include "lib/log.h"
 #include "xenstore/xsconn.h"

@@ -134,7 +134,7 @@ static int parse_vbd_queue(const struct reader *r, const struct frontend_limits 
 			   const struct device_cfg *cfg, uint32_t q, uint32_t order, bool order_given,
 			   struct device_queue_cfg *out)
 {
-	char key[KEY_MAX], name[16];
+	char key[KEY_MAX], name[24];
 	uint32_t i;
 	int err;
 

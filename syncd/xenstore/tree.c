@@ -189,7 +189,7 @@ static int get_text(struct in *in, size_t n, char **out)
 static bool path_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-_@.:+", c));
+	       (c && strchr("-_@", c));
 }
 
 /* A relative path of one or more non-empty names. */

@@ -90,14 +90,19 @@ int guest_tree_open(struct xsconn *xs, struct xswire *wire, uint32_t domid, cons
 void guest_tree_close(struct guest_tree *g); /* NULL ok */
 
 /*
- * Called with the guest stopped (or at any time, to have it ready).  Compares page's counters with those of
- * the last read: a guest request or an event to it moves them, so equal counters mean an equal tree as the
- * guest knows it.  Costs four loads then, and the bytes are those given as before with *version unchanged.
- * Otherwise reads the tree and the watches (about ten round trips) and counts *version up if the bytes
- * differ.  The bytes are valid until the next call.
+ * The block as of a stopped guest.  Compares page's counters with those of the last read: a guest request or
+ * an event to it moves them, so equal counters mean a tree that is equal as far as the guest can know, and
+ * the call costs four loads; the bytes and *version are then those given before.  Otherwise reads nodes and
+ * watches (about ten round trips) and counts *version up if the bytes differ.  The bytes are valid until the
+ * next call.
  */
 int guest_tree_snapshot(struct guest_tree *g, const void *page, const void **buf, size_t *len,
 			uint64_t *version);
+/*
+ * Reads ahead, while the guest runs, so that the snapshot finds nothing to do; also brings in what dom0 wrote
+ * and the guest has not heard of.  Cheap when nothing changed: call it before each capture.
+ */
+int guest_tree_refresh(struct guest_tree *g, const void *page);
 
 /*
  * May a capture be made now, with the guest stopped?  True when xenstored holds nothing of a half-done

@@ -200,12 +200,29 @@ int xswire_control(struct xswire *w, const char *const *argv, unsigned int nr, c
 	return answer;
 }
 
-int xswire_open(const char *path, struct xswire **out)
+/* Both commands must be there, and the second in the form that tree_read.c reads. */
+static int probe(struct xswire *w)
 {
-	static const char *const probe[] = { "watches" };
-	struct xswire *w;
+	static const char *const watches[] = { "watches" }, *const xenbus[] = { "xenbus", "0" };
 	char *reply;
 	size_t len;
+	int err = xswire_control(w, watches, 1, &reply, &len);
+
+	if (err)
+		return err;
+	free(reply);
+	err = xswire_control(w, xenbus, 2, &reply, &len);
+	if (err)
+		return err;
+	if (!strstr(reply, "partial_in: ") || !strstr(reply, "pending events total: "))
+		err = -EINVAL;
+	free(reply);
+	return err;
+}
+
+int xswire_open(const char *path, struct xswire **out)
+{
+	struct xswire *w;
 	int err;
 
 	if (!path)
@@ -218,15 +235,15 @@ int xswire_open(const char *path, struct xswire **out)
 	w->fd = -1;
 	w->sun.sun_family = AF_UNIX;
 	snprintf(w->sun.sun_path, sizeof(w->sun.sun_path), "%s", path);
-	err = xswire_control(w, probe, 1, &reply, &len);
+	err = probe(w);
 	if (!err) {
-		free(reply);
 		*out = w;
 		return 0;
 	}
 	if (err == -EINVAL) {
-		kem_err("xenstored has no \"watches\" command: Kemari needs oxenstored "
-			"(XENSTORED=oxenstored in /etc/default/xen)");
+		kem_err("xenstored does not know the commands \"watches\" and \"xenbus\": Kemari needs the "
+			"oxenstored of "
+			"Xen 4.17 (XENSTORED=oxenstored in /etc/default/xen)");
 		err = -EOPNOTSUPP;
 	} else {
 		kem_err("xenstored: %s: %s", path, strerror(-err));

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* adopt and destroy: what is done to a domain that is there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <libxl_utils.h>
+
+#include "domain/helper/helper.h"
+
+/* The configuration that xl list -l and xl save show: the record's, with its devices, under libxl's names. */
+static char *full_config(const struct vm_record *r, uint32_t domid)
+{
+	json_t *root = json_loadb(r->json, r->json_len, 0, NULL), *config = json_object_get(root, "config");
+	json_t *disks = json_array(), *nics = json_array();
+	unsigned int i;
+	char *text;
+
+	for (i = 0; i < r->nr_disks; i++) {
+		const struct vm_disk *d = &r->disk[i];
+
+		json_array_append_new(disks, json_pack("{s:s, s:s, s:s, s:i}", "pdev_path", d->target, "vdev",
+						       d->vdev, "format", "raw", "readwrite", !d->readonly));
+	}
+	for (i = 0; i < r->nr_nics; i++) {
+		const struct vm_nic *n = &r->nic[i];
+		char mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
+			 n->mac[3], n->mac[4], n->mac[5]);
+		json_array_append_new(nics, json_pack("{s:i, s:s, s:s, s:i}", "devid", n->devid, "mac", mac,
+						      "bridge", n->bridge, "mtu", n->mtu));
+	}
+	json_object_set_new(config, "disks", disks);
+	json_object_set_new(config, "nics", nics);
+	json_object_set_new(json_object_get(config, "c_info"), "domid", json_integer(domid));
+	text = json_dumps(config, JSON_INDENT(4));
+	json_decref(root);
+	return text;
+}
+
+static int check_uuid(struct xl *xl, const struct vm_record *r, uint32_t domid)
+{
+	libxl_dominfo info;
+	int rc = 0;
+
+	libxl_dominfo_init(&info);
+	if (libxl_domain_info(xl->ctx, &info, domid))
+		rc = fail(DOMAIN_HELPER_FAILED, "there is no domain %u", domid);
+	else if (memcmp(libxl_uuid_bytearray(&info.uuid), r->uuid, sizeof(r->uuid)))
+		rc = fail(DOMAIN_HELPER_DOMID_BUSY, "domain %u is not %s: it has another uuid", domid,
+			  r->name);
+	libxl_dominfo_dispose(&info);
+	return rc;
+}
+
+static int adopt(struct xl *xl, const struct vm_record *r, uint32_t domid)
+{
+	char *text, *now;
+	int rc = check_uuid(xl, r, domid);
+
+	if (rc)
+		return rc;
+	now = libxl_domid_to_name(xl->ctx, domid);
+	if ((!now || strcmp(now, r->name)) && libxl_domain_rename(xl->ctx, domid, NULL, r->name)) {
+		free(now);
+		return fail(DOMAIN_HELPER_NAME_BUSY, "cannot rename domain %u to %s: %s", domid, r->name,
+			    xl_error(xl));
+	}
+	free(now);
+	text = full_config(r, domid);
+	if (!text ||
+	    libxl_userdata_store(xl->ctx, domid, "libxl-json", (const uint8_t *)text, strlen(text) + 1))
+		rc = fail(DOMAIN_HELPER_FAILED, "cannot store the configuration of domain %u: %s", domid,
+			  xl_error(xl));
+	else
+		printf("{\"domid\":%u,\"name\":\"%s\"}\n", domid, r->name);
+	free(text);
+	return rc;
+}
+
+int cmd_adopt(const struct options *o)
+{
+	struct vm_record r;
+	struct xl xl;
+	int rc = read_record(o, &r);
+
+	if (rc)
+		return rc;
+	rc = xl_open(&xl, o->verbose);
+	if (!rc) {
+		rc = adopt(&xl, &r, o->domid);
+		xl_close(&xl);
+	}
+	vm_record_free(&r);
+	return rc;
+}
+
+int cmd_destroy(const struct options *o)
+{
+	libxl_dominfo info;
+	struct xl xl;
+	int rc = xl_open(&xl, o->verbose);
+
+	if (rc)
+		return rc;
+	libxl_dominfo_init(&info);
+	rc = libxl_domain_info(xl.ctx, &info, o->domid);
+	if (rc == ERROR_DOMAIN_NOTFOUND)
+		rc = 0;
+	else if (rc || libxl_domain_destroy(xl.ctx, o->domid, NULL))
+		rc = fail(DOMAIN_HELPER_FAILED, "cannot destroy domain %u: %s", o->domid, xl_error(&xl));
+	if (!rc)
+		printf("{\"domid\":%u}\n", o->domid);
+	libxl_dominfo_dispose(&info);
+	xl_close(&xl);
+	return rc;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The primary's side: keeps the block of tree.h up to date, cheaply. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/io/xs_wire.h>
+
+#include "lib/log.h"
+#include "xenstore/tree_int.h"
+#include "xenstore/xsconn.h"
+
+struct guest_tree {
+	struct xswire *wire;
+	uint32_t domid;
+	const char *vm;
+	struct xsconn_watch *watch;
+	bool valid;   /* cur holds a block read at `at` */
+	bool changed; /* somebody wrote below /local/domain/D since */
+	struct store_ring_index at;
+	bool idle_known; /* xenstored said idle at idle_at */
+	struct store_ring_index idle_at;
+	uint8_t *cur, *next;
+	size_t cur_len;
+	uint64_t version;
+};
+
+void store_ring_index_read(const void *page, struct store_ring_index *idx)
+{
+	const volatile struct xenstore_domain_interface *ring = page;
+
+	idx->req_cons = ring->req_cons;
+	idx->req_prod = ring->req_prod;
+	idx->rsp_cons = ring->rsp_cons;
+	idx->rsp_prod = ring->rsp_prod;
+}
+
+/* Nothing went over the ring between a and b, in either direction. */
+static bool no_traffic(const struct store_ring_index *a, const struct store_ring_index *b)
+{
+	return a->req_prod == b->req_prod && a->rsp_prod == b->rsp_prod;
+}
+
+static void on_change(void *arg, const char *changed)
+{
+	struct guest_tree *g = arg;
+
+	g->changed = true;
+}
+
+int guest_tree_open(struct xsconn *xs, struct xswire *wire, uint32_t domid, const char *vm,
+		    struct guest_tree **out)
+{
+	struct guest_tree *g = calloc(1, sizeof(*g));
+	char path[32];
+	int err = -ENOMEM;
+
+	if (!g)
+		return -ENOMEM;
+	g->wire = wire;
+	g->domid = domid;
+	g->vm = vm;
+	g->cur = malloc(TREE_MAX_BYTES);
+	g->next = malloc(TREE_MAX_BYTES);
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	if (g->cur && g->next)
+		err = xsconn_watch(xs, path, on_change, g, &g->watch);
+	if (err) {
+		guest_tree_close(g);
+		return err;
+	}
+	*out = g;
+	return 0;
+}
+
+void guest_tree_close(struct guest_tree *g)
+{
+	if (!g)
+		return;
+	xsconn_unwatch(g->watch);
+	free(g->cur);
+	free(g->next);
+	free(g);
+}
+
+/* Reads all of it into next; if it differs, next becomes cur. */
+static int read_all(struct guest_tree *g, const struct store_ring_index *now)
+{
+	struct tree t;
+	uint8_t *swap;
+	long len;
+	int err;
+
+	g->changed = false; /* what comes while we read is seen by the next call */
+	err = tree_read_nodes(g->wire, g->domid, &t);
+	if (!err)
+		err = tree_read_watches(g->wire, g->domid, &t);
+	len = err ? err : tree_encode(&t, g->next, TREE_MAX_BYTES);
+	if (!err)
+		tree_free(&t);
+	if (len < 0) {
+		g->changed = true;
+		if (len == -E2BIG)
+			kem_vm_err(g->vm,
+				   "the guest has more in xenstore than a checkpoint may hold (%u nodes, %u "
+				   "watches, "
+				   "%u bytes)",
+				   TREE_MAX_NODES, TREE_MAX_WATCHES, TREE_MAX_BYTES);
+		else
+			kem_vm_err(g->vm, "cannot read the guest's part of xenstore: %s", strerror(-len));
+		return len;
+	}
+	g->at = *now;
+	if (g->valid && (size_t)len == g->cur_len && !memcmp(g->cur, g->next, len))
+		return 0;
+	swap = g->cur;
+	g->cur = g->next;
+	g->next = swap;
+	g->cur_len = len;
+	g->valid = true;
+	g->version++;
+	return 0;
+}
+
+int guest_tree_refresh(struct guest_tree *g, const void *page)
+{
+	struct store_ring_index now;
+
+	store_ring_index_read(page, &now);
+	if (g->valid && !g->changed && no_traffic(&now, &g->at))
+		return 0;
+	return read_all(g, &now);
+}
+
+int guest_tree_snapshot(struct guest_tree *g, const void *page, const void **buf, size_t *len,
+			uint64_t *version)
+{
+	struct store_ring_index now;
+
+	store_ring_index_read(page, &now);
+	if (!g->valid || !no_traffic(&now, &g->at)) {
+		int err = read_all(g, &now);
+
+		if (err)
+			return err;
+	}
+	*buf = g->cur;
+	*len = g->cur_len;
+	*version = g->version;
+	return 0;
+}
+
+bool guest_tree_idle(struct guest_tree *g, const void *page)
+{
+	struct store_ring_index now;
+
+	store_ring_index_read(page, &now);
+	if (now.req_prod != now.req_cons)
+		return false;
+	if (g->idle_known && no_traffic(&now, &g->idle_at) &&
+	    now.rsp_prod - now.rsp_cons < XENSTORE_RING_SIZE)
+		return true;
+	g->idle_known = xenbus_is_idle(g->wire, g->domid);
+	g->idle_at = now;
+	return g->idle_known;
+}
