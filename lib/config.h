@@ -32,14 +32,14 @@ struct kem_host {
 
 struct kem_config {
 	char host_name[KEM_CONFIG_STR]; /* what this host calls itself to its peers; default: gethostname() */
-	char listen_address[KEM_CONFIG_STR]; /* numeric or a name; "*" = every address */
+	char listen_address[KEM_CONFIG_STR]; /* numeric; "*" = every address */
 	uint32_t port;
 	char key_file[KEM_CONFIG_STR];
 	char run_dir[KEM_CONFIG_STR]; /* memory files; on a tmpfs */
 	char log_dir[KEM_CONFIG_STR];
 	char helper[KEM_CONFIG_STR];	    /* path of kemari-domain */
 	char control_group[KEM_CONFIG_STR]; /* "" = root only */
-	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS priority string, "" = the built-in one */
+	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS cipher list, "+AES-128-GCM"; "" = built-in */
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
 	uint32_t batch_window_us; /* outputs within it share one epoch */

@@ -359,6 +359,7 @@ static void many_rows_arrive_complete_in_several_packets(void **state)
 		packets++;
 		json_array_foreach(json_object_get(answer, "rows"), at, row)
 			assert_int_equal(json_integer_value(json_object_get(row, "n")), next++);
+		assert_int_equal(json_is_true(json_object_get(answer, "more")), next < 20000);
 		json_decref(answer);
 	}
 	json_decref(answer);

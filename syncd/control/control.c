@@ -146,10 +146,10 @@ out:
 	json_decref(object);
 }
 
-/* Sends rows (borrowed) in as many packets as they need. */
+/* Sends rows (borrowed) in as many packets as they need; all but the last have "more". */
 static void send_rows(struct connection *conn, const json_t *rows)
 {
-	const size_t room = CONTROL_MSG_MAX - 64; /* {"rows":[]} around them */
+	const size_t room = CONTROL_MSG_MAX - 64; /* {"rows":[],"more":true} around them */
 	json_t *part = json_array(), *row;
 	size_t i, used = 0;
 
@@ -157,7 +157,7 @@ static void send_rows(struct connection *conn, const json_t *rows)
 		size_t len = json_dumpb(row, NULL, 0, JSON_COMPACT) + 1;
 
 		if (used && used + len > room) {
-			send_object(conn, json_pack("{s:o}", "rows", part), false);
+			send_object(conn, json_pack("{s:o, s:b}", "rows", part, "more", 1), false);
 			part = json_array();
 			used = 0;
 		}

@@ -15,7 +15,7 @@
  *
  *   request  {"op":"protect","vm":"vm1","host":"xb"}   keys other than those of the op are refused
  *   answers  {"progress":{...}}     any number; may be dropped when the client is slow
- *            {"rows":[...]}         any number; never dropped
+ *            {"rows":[...]}         any number; never dropped; "more":true when the next packet belongs to it
  *   and exactly one, the last:
  *            {"ok":true, ...}  or  {"error":"why","fix":"what to do","code":2}
  *
@@ -93,7 +93,8 @@ void control_stop(struct control *srv);
 /* All of these take over the reference to the json. */
 void control_progress(struct control_client *c, json_t *progress);
 void control_rows(struct control_client *c, json_t *rows); /* an array of any length, sent in pieces */
-/* Success.  extra: an object that is merged into {"ok":true}, or NULL.  c is gone afterwards. */
+/* Success.  extra: an object that is merged into {"ok":true}, or NULL; the command shows its "text", if any.
+ * c is gone afterwards. */
 void control_done(struct control_client *c, json_t *extra);
 /* Failure.  code: a positive errno; why and fix: a sentence each; fix may be NULL.  c is gone afterwards. */
 void control_fail(struct control_client *c, int code, const char *why, const char *fix);

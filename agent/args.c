@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/args.h"
+
+enum operand {
+	OPERAND_NONE,
+	OPERAND_VM,
+	OPERAND_VM_OR_ALL,
+	OPERAND_CONFIG,
+};
+
+struct command {
+	const char *name;
+	int op; /* enum control_op, -1: keygen */
+	enum operand operand;
+	const char *options; /* the letters of those it takes, see options[] */
+	const char *usage;
+	const char *summary;
+	const char *help;
+};
+
+static const struct command commands[] = {
+	{ "create", CONTROL_CREATE, OPERAND_CONFIG, "", "CONFIG",
+	  "start a VM here so that it can be protected",
+	  "CONFIG is an ordinary xl configuration file. What cannot be protected (passthrough, for one)\n"
+	  "is refused with the option's name. The guest boots from its disk.\n" },
+	{ "protect", CONTROL_PROTECT, OPERAND_VM, "t", "VM --to HOST", "mirror a running VM to another host",
+	  "Copies the VM's memory to HOST while it runs and keeps the copy up to date from then on.\n"
+	  "Ends when the VM is protected. Interrupting it leaves the copying going on; see kemari status.\n"
+	  "\n"
+	  "  --to HOST            the standby host, where kemari-syncd runs with the same key\n" },
+	{ "unprotect", CONTROL_UNPROTECT, OPERAND_VM, "g", "VM [--standby-is-gone]", "stop mirroring a VM",
+	  "The standby drops its copy and says so; then the VM runs on unprotected.\n"
+	  "\n"
+	  "  --standby-is-gone    the standby cannot answer and never will run its copy: its host is off,\n"
+	  "                       or was rebooted. If that is not true, two copies may run.\n" },
+	{ "status", CONTROL_STATUS, OPERAND_VM_OR_ALL, "jw", "[VM] [--json] [--watch]",
+	  "show role, state and figures of the VMs here",
+	  "  --json               a JSON array, one object per VM\n"
+	  "  --watch              go on showing it as it changes\n" },
+	{ "promote", CONTROL_PROMOTE, OPERAND_VM, "p", "VM --primary-is-off",
+	  "run the copy here after the primary's host died",
+	  "  --primary-is-off     you have made sure that the primary's host has no power, and it stays so\n"
+	  "                       until this is done\n" },
+	{ "switchover", CONTROL_SWITCHOVER, OPERAND_VM, "", "VM",
+	  "move a protected VM to its standby, running",
+	  "Run it on the primary's host. Nothing is lost and the guest does not notice; the roles are "
+	  "exchanged.\n" },
+	{ "verify", CONTROL_VERIFY, OPERAND_VM, "n", "VM [--epochs N]", "compare both copies of the memory",
+	  "  --epochs N           of N epochs one after another; 1 if not given\n" },
+	{ "log", CONTROL_LOG, OPERAND_VM, "f", "VM [--follow]", "tell what happened to a VM, and why",
+	  "  --follow             go on with what happens next\n" },
+	{ "keygen", -1, OPERAND_NONE, "o", "[--out FILE]", "make the key that all hosts share",
+	  "Writes 256 random bits. Copy the file to every host over a channel you trust, mode 0600, owner "
+	  "root.\n"
+	  "\n"
+	  "  --out FILE           instead of key_file of kemari.conf\n" },
+};
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct {
+	char letter;
+	const char *name;
+	bool has_value;
+} options[] = {
+	{ 't', "--to", true },
+	{ 'g', "--standby-is-gone", false },
+	{ 'j', "--json", false },
+	{ 'w', "--watch", false },
+	{ 'p', "--primary-is-off", false },
+	{ 'n', "--epochs", true },
+	{ 'f', "--follow", false },
+	{ 'o', "--out", true },
+	{ 'c', "--config", true },
+	{ 'h', "--help", false },
+};
+
+#define NR_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+struct parse {
+	struct kemari_args *args;
+	const struct command *cmd; /* NULL: not seen yet */
+	bool have_operand;
+	char *err;
+	size_t err_len;
+};
+
+static int __attribute__((format(printf, 3, 4))) refuse(struct parse *p, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->err, p->err_len, fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+static int take(struct parse *p, const char *what, const char *value, char *out, size_t cap)
+{
+	if (!value[0] || strlen(value) >= cap)
+		return refuse(p, EXIT_USAGE, "%s: 1 to %zu bytes are wanted", what, cap - 1);
+	snprintf(out, cap, "%s", value);
+	return 0;
+}
+
+static int set_epochs(struct parse *p, const char *value)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(value, &end, 10);
+	if (errno || end == value || *end || n < 1 || n > CONTROL_EPOCHS_MAX)
+		return refuse(p, EXIT_USAGE, "--epochs: '%s' is not a number from 1 to %d", value,
+			      CONTROL_EPOCHS_MAX);
+	p->args->req.epochs = n;
+	return 0;
+}
+
+static int set_option(struct parse *p, char letter, const char *value)
+{
+	struct kemari_args *args = p->args;
+
+	switch (letter) {
+	case 't':
+		return take(p, "--to", value, args->req.host, sizeof(args->req.host));
+	case 'n':
+		return set_epochs(p, value);
+	case 'g':
+		args->req.standby_is_gone = true;
+		break;
+	case 'p':
+		args->req.primary_is_off = true;
+		break;
+	case 'j':
+		args->json = true;
+		break;
+	case 'w':
+	case 'f':
+		args->req.watch = true;
+		break;
+	case 'o':
+		args->out_file = value;
+		break;
+	case 'c':
+		args->conf_file = value;
+		break;
+	default:
+		args->command = KEMARI_DO_HELP;
+		break;
+	}
+	return 0;
+}
+
+/* argv[*i] is an option, "--name", "--name value" or "--name=value". */
+static int parse_option(struct parse *p, int argc, char *const argv[], int *i)
+{
+	const char *arg = argv[*i], *eq = strchr(arg, '='), *value = NULL;
+	size_t len = eq ? (size_t)(eq - arg) : strlen(arg), k;
+
+	if (!strcmp(arg, "-h"))
+		return set_option(p, 'h', NULL);
+	for (k = 0; k < NR_OPTIONS; k++) {
+		if (strlen(options[k].name) == len && !strncmp(options[k].name, arg, len))
+			break;
+	}
+	if (k == NR_OPTIONS)
+		return refuse(p, EXIT_USAGE, "unknown option '%s'; kemari --help lists what there is", arg);
+	if (!strchr("ch", options[k].letter) && (!p->cmd || !strchr(p->cmd->options, options[k].letter)))
+		return refuse(p, EXIT_USAGE, "%s is not an option of %s", options[k].name,
+			      p->cmd ? p->cmd->name : "kemari alone: the command comes first");
+	if (options[k].has_value) {
+		value = eq ? eq + 1 : *i + 1 < argc ? argv[++*i] : NULL;
+		if (!value || !value[0])
+			return refuse(p, EXIT_USAGE, "%s needs a value", options[k].name);
+	} else if (eq) {
+		return refuse(p, EXIT_USAGE, "%s takes no value", options[k].name);
+	}
+	return set_option(p, options[k].letter, value);
+}
+
+static int parse_operand(struct parse *p, const char *arg)
+{
+	struct control_request *req = &p->args->req;
+
+	if (p->cmd->operand == OPERAND_NONE || p->have_operand)
+		return refuse(p, EXIT_USAGE, "'%s' is too much: kemari %s %s", arg, p->cmd->name,
+			      p->cmd->usage);
+	p->have_operand = true;
+	if (p->cmd->operand == OPERAND_CONFIG)
+		return take(p, "CONFIG", arg, req->config, sizeof(req->config));
+	return take(p, "VM", arg, req->vm, sizeof(req->vm));
+}
+
+static int set_command(struct parse *p, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS && strcmp(commands[i].name, name); i++)
+		;
+	if (i == NR_COMMANDS)
+		return refuse(p, EXIT_USAGE, "unknown command '%s'; kemari --help lists them", name);
+	p->cmd = &commands[i];
+	if (p->cmd->op < 0)
+		p->args->command = KEMARI_DO_KEYGEN;
+	else
+		p->args->req.op = p->cmd->op;
+	if (p->cmd->op == CONTROL_VERIFY)
+		p->args->req.epochs = 1;
+	return 0;
+}
+
+/* What must be there once all is read. */
+static int check_complete(struct parse *p)
+{
+	const struct command *cmd = p->cmd;
+	const struct control_request *req = &p->args->req;
+
+	if (!cmd)
+		return refuse(p, EXIT_USAGE, "a command is wanted; kemari --help lists them");
+	if (!p->have_operand && (cmd->operand == OPERAND_VM || cmd->operand == OPERAND_CONFIG))
+		return refuse(p, EXIT_USAGE, "%s is missing: kemari %s %s",
+			      cmd->operand == OPERAND_VM ? "the VM" : "the configuration file", cmd->name,
+			      cmd->usage);
+	if (cmd->op == CONTROL_PROTECT && !req->host[0])
+		return refuse(p, EXIT_USAGE, "the standby host is missing: kemari protect %s --to HOST",
+			      req->vm);
+	if (cmd->op == CONTROL_PROMOTE && !req->primary_is_off)
+		return refuse(p, EXIT_NOT_CONFIRMED,
+			      "promoting %s while its primary still runs makes two running copies, and both "
+			      "write to\n"
+			      "the same disk: it will be corrupt. First make sure that the primary's host is "
+			      "off: its\n"
+			      "BMC (ipmitool -H BMC chassis power status) says off, or its plug is pulled. A "
+			      "host that\n"
+			      "does not answer is not off. Then: kemari promote %s --primary-is-off",
+			      req->vm, req->vm);
+	return 0;
+}
+
+int kemari_args_parse(int argc, char *const argv[], struct kemari_args *args, char *err, size_t err_len)
+{
+	struct parse p = { .args = args, .err = err, .err_len = err_len };
+	int i, rc;
+
+	memset(args, 0, sizeof(*args));
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] == '-' && !strcmp(argv[i], "--version")) {
+			args->command = KEMARI_DO_VERSION;
+			return 0;
+		}
+		if (argv[i][0] == '-')
+			rc = parse_option(&p, argc, argv, &i);
+		else if (!p.cmd)
+			rc = set_command(&p, argv[i]);
+		else
+			rc = parse_operand(&p, argv[i]);
+		if (rc)
+			return rc;
+	}
+	if (args->command == KEMARI_DO_HELP) {
+		args->topic = p.cmd ? p.cmd->name : NULL;
+		return 0;
+	}
+	return check_complete(&p);
+}
+
+void kemari_help(FILE *out, const char *topic)
+{
+	size_t i;
+
+	if (!topic) {
+		fprintf(out, "usage: kemari COMMAND [ARGUMENTS] [--config FILE]\n\n");
+		for (i = 0; i < NR_COMMANDS; i++)
+			fprintf(out, "  %-10s  %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "\nkemari COMMAND --help says more; kemari(8) is the manual. --version shows "
+			     "the version.\n");
+		return;
+	}
+	for (i = 0; i < NR_COMMANDS; i++) {
+		if (!strcmp(commands[i].name, topic))
+			fprintf(out, "usage: kemari %s %s\n\n%c%s.\n\n%s", topic, commands[i].usage,
+				commands[i].summary[0] - 'a' + 'A', commands[i].summary + 1,
+				commands[i].help);
+	}
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The kemari command: asks kemari-syncd of this host. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/args.h"
+#include "agent/client.h"
+#include "agent/keygen.h"
+#include "agent/show.h"
+#include "lib/config.h"
+
+#define ERR_MAX 1024
+
+static void complain(const char *why, const char *fix)
+{
+	fprintf(stderr, "kemari: %s\n", why);
+	if (fix)
+		fprintf(stderr, "        %s\n", fix);
+}
+
+static int load_config(const struct kemari_args *args, struct kem_config *cfg)
+{
+	const char *path = args->conf_file ? args->conf_file : KEM_CONFIG_FILE;
+	char err[KEM_CONFIG_ERR];
+	int rc;
+
+	kem_config_defaults(cfg);
+	rc = kem_config_load(path, cfg, err, sizeof(err));
+	if (!rc || (!args->conf_file && rc == -ENOENT))
+		return 0;
+	complain(err, "kemari.conf(5) describes the file");
+	return EXIT_FAILED;
+}
+
+static int run_keygen(const struct kemari_args *args, const struct kem_config *cfg)
+{
+	const char *path = args->out_file ? args->out_file : cfg->key_file;
+	char why[ERR_MAX];
+	int rc = keygen(path);
+
+	if (rc) {
+		snprintf(why, sizeof(why), "cannot write the key to %s: %s", path, strerror(-rc));
+		complain(why, rc == -EEXIST
+				      ? "hosts that share the old key would no longer understand each other; "
+					"move it away first if you mean it"
+			      : rc == -EACCES ? "use root, or another place with --out"
+			      : rc == -ENOENT ? "make the directory first"
+					      : NULL);
+		return rc == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	}
+	printf("%s written. Copy it to the other host, with mode 0600, and restart kemari-syncd on both.\n",
+	       path);
+	return EXIT_DONE;
+}
+
+/* How answers are shown. */
+struct view {
+	enum control_op op;
+	bool json, watch, tty;
+	bool line_open; /* a progress line without its newline */
+	json_t *rows;	/* gathered until their last packet */
+};
+
+static void end_line(struct view *v)
+{
+	if (v->line_open)
+		putchar('\n');
+	v->line_open = false;
+}
+
+static void show_rows(struct view *v)
+{
+	if (v->op == CONTROL_LOG) {
+		show_story(stdout, v->rows);
+	} else if (v->json) {
+		json_dumpf(v->rows, stdout, v->watch ? JSON_COMPACT : JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		if (v->watch && v->tty)
+			fputs("\033[H\033[J", stdout);
+		show_status(stdout, v->rows);
+		if (v->watch && !v->tty)
+			putchar('\n');
+	}
+	fflush(stdout);
+	json_array_clear(v->rows);
+}
+
+static void on_progress(struct view *v, const json_t *progress)
+{
+	if (v->tty)
+		fputs("\r\033[K", stdout);
+	show_progress(stdout, progress);
+	if (v->tty)
+		v->line_open = true;
+	else
+		putchar('\n');
+	fflush(stdout);
+}
+
+static int on_error(const json_t *answer)
+{
+	const char *why = json_string_value(json_object_get(answer, "error"));
+
+	complain(why ? why : "kemari-syncd gave no reason",
+		 json_string_value(json_object_get(answer, "fix")));
+	switch (json_integer_value(json_object_get(answer, "code"))) {
+	case ENOENT:
+		return EXIT_NO_VM;
+	case EACCES:
+	case EPERM:
+		return EXIT_NOT_PERMITTED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+/* Returns the exit status, -1 when more is to come. */
+static int on_answer(struct view *v, const json_t *answer)
+{
+	const json_t *part;
+
+	part = json_object_get(answer, "progress");
+	if (part) {
+		on_progress(v, part);
+		return -1;
+	}
+	part = json_object_get(answer, "rows");
+	if (json_is_array(part)) {
+		json_array_extend(v->rows, (json_t *)part);
+		if (!json_is_true(json_object_get(answer, "more")))
+			show_rows(v);
+		return -1;
+	}
+	end_line(v);
+	if (!json_is_true(json_object_get(answer, "ok")))
+		return on_error(answer);
+	part = json_object_get(answer, "text");
+	if (json_is_string(part))
+		puts(json_string_value(part));
+	return EXIT_DONE;
+}
+
+static int dial(const struct kem_config *cfg, int *fd)
+{
+	char path[PATH_MAX], why[PATH_MAX + 128];
+
+	snprintf(path, sizeof(path), "%s/%s", cfg->run_dir, CONTROL_SOCKET);
+	*fd = client_connect(path);
+	if (*fd >= 0)
+		return 0;
+	if (*fd == -EACCES || *fd == -EPERM) {
+		complain("this user may not control kemari-syncd",
+			 "use root, or join the group that control_group names in kemari.conf");
+		return EXIT_NOT_PERMITTED;
+	}
+	snprintf(why, sizeof(why), "kemari-syncd does not answer at %s: %s", path, strerror(-*fd));
+	complain(why, "start it: systemctl start kemari-syncd; if it will not: journalctl -u kemari-syncd");
+	return EXIT_NO_DAEMON;
+}
+
+static int converse(int fd, const struct kemari_args *args)
+{
+	struct view v = {
+		.op = args->req.op, .json = args->json, .watch = args->req.watch, .rows = json_array()
+	};
+	json_t *answer;
+	int rc;
+
+	v.tty = isatty(STDOUT_FILENO);
+	rc = client_send(fd, &args->req);
+	if (rc)
+		errno = -rc;
+	for (rc = rc ? EXIT_NO_DAEMON : -1; rc < 0;) {
+		answer = client_receive(fd);
+		rc = answer ? on_answer(&v, answer) : EXIT_NO_DAEMON;
+		json_decref(answer);
+	}
+	end_line(&v);
+	if (rc == EXIT_NO_DAEMON)
+		complain("the connection to kemari-syncd ended before its answer",
+			 "kemari status shows what came of it; journalctl -u kemari-syncd shows why");
+	json_decref(v.rows);
+	return rc;
+}
+
+static int run_control(struct kemari_args *args, const struct kem_config *cfg)
+{
+	char path[PATH_MAX], why[PATH_MAX + 128];
+	int fd, rc;
+
+	if (args->req.op == CONTROL_CREATE) {
+		if (!realpath(args->req.config, path)) {
+			snprintf(why, sizeof(why), "%s: %s", args->req.config, strerror(errno));
+			complain(why, "give the path of the VM's xl configuration");
+			return EXIT_FAILED;
+		}
+		snprintf(args->req.config, sizeof(args->req.config), "%s", path);
+	}
+	rc = dial(cfg, &fd);
+	if (rc)
+		return rc;
+	rc = converse(fd, args);
+	close(fd);
+	return rc;
+}
+
+int main(int argc, char *argv[])
+{
+	struct kemari_args args;
+	struct kem_config cfg;
+	char err[ERR_MAX];
+	int rc;
+
+	rc = kemari_args_parse(argc, argv, &args, err, sizeof(err));
+	if (rc) {
+		complain(err, NULL);
+		return rc;
+	}
+	if (args.command == KEMARI_DO_HELP) {
+		kemari_help(stdout, args.topic);
+		return EXIT_DONE;
+	}
+	if (args.command == KEMARI_DO_VERSION) {
+		puts("kemari " KEMARI_VERSION);
+		return EXIT_DONE;
+	}
+	rc = load_config(&args, &cfg);
+	if (rc)
+		return rc;
+	if (args.command == KEMARI_DO_KEYGEN)
+		return run_keygen(&args, &cfg);
+	return run_control(&args, &cfg);
+}
