@@ -332,7 +332,11 @@ static inline void front_reap(struct block_front *fr)
 	}
 }
 
-/* Turns of the main loop, as long as want says so; at most 5 s. */
+/* Turns of the main loop, one each ms: until what is named here has happened, but some more, for what must
+ * not. */
+#define ENV_MAX_TURNS 5000
+#define ENV_MIN_TURNS 8
+
 struct env_wait {
 	struct block_env *env;
 	struct block_front *front;
@@ -352,18 +356,18 @@ static void env_look(void *data)
 
 	if (w->front)
 		front_reap(w->front);
-	if (w->turns == 0 || (w->turns < 4980 && !env_waits(w))) {
+	if (w->turns == ENV_MAX_TURNS || (w->turns >= ENV_MIN_TURNS && !env_waits(w))) {
 		w->env->timed_out = env_waits(w);
 		qb_loop_stop(w->env->host.loop);
 		return;
 	}
-	w->turns--;
+	w->turns++;
 	qb_loop_timer_add(w->env->host.loop, QB_LOOP_LOW, 1000000, w, env_look, &t);
 }
 
 static inline void env_wait(struct env_wait w)
 {
-	w.turns = 5000;
+	w.turns = 0;
 	env_look(&w);
 	qb_loop_run(w.env->host.loop);
 	assert_false(w.env->timed_out);
