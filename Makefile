@@ -2,7 +2,7 @@
 # Kemari. `make help` lists the targets.
 
 BUILD ?= build
-VERSION := 0.1
+VERSION := $(shell sed -n 's/^Version: *//p' kemari.spec)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 SBINDIR ?= $(PREFIX)/sbin
@@ -16,7 +16,7 @@ PKG_CONFIG ?= pkg-config
 
 # Rooms, in the order a page takes through them.
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
-	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
+	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control syncd/vm
 LIBS_PKG := libqb xencontrol xencall xenforeignmemory xenevtchn xengnttab xenstore \
 	liburing gnutls jansson libxxhash uuid
 HELPER_PKG := xenlight xlutil jansson
