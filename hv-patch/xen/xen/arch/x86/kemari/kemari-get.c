@@ -92,7 +92,7 @@ static int get_vcpu(struct vcpu *v, struct xen_kemari_vcpu *out)
     return get_vcpu_info(v, out);
 }
 
-static void get_domain(struct domain *d, struct xen_kemari_state *s)
+static void get_common(struct domain *d, struct xen_kemari_state *s)
 {
     unsigned long gfn = get_gpfn_from_mfn(virt_to_mfn(d->shared_info));
 
@@ -125,7 +125,7 @@ static ssize_t fill(struct domain *d, size_t room)
             return rc;
     }
 
-    get_domain(d, s);
+    get_common(d, s);
 
     rc = kemari_get_ports(d, ports, room / sizeof(*ports));
     if ( rc < 0 )

@@ -128,6 +128,8 @@ static void place_vcpu_info(struct vcpu *v, const struct xen_kemari_vcpu *s,
 
 static void set_interruptibility(struct vcpu *v, const struct xen_kemari_vcpu *s)
 {
+    unsigned int shadow = s->interrupt_shadow;
+
     if ( hvm_funcs.set_nonreg_state )
     {
         struct hvm_vcpu_nonreg_state nrs = {};
@@ -135,13 +137,12 @@ static void set_interruptibility(struct vcpu *v, const struct xen_kemari_vcpu *s
         /* The rest (interrupt status) comes from the LAPIC records. */
         hvm_get_nonreg_state(v, &nrs);
         nrs.vmx.activity_state = 0;
-        nrs.vmx.interruptibility_info = s->interrupt_shadow;
+        nrs.vmx.interruptibility_info = shadow;
         nrs.vmx.pending_dbg = s->pending_debug;
         hvm_set_nonreg_state(v, &nrs);
     }
     else
-        alternative_vcall(hvm_funcs.set_interrupt_shadow, v,
-                          s->interrupt_shadow);
+        alternative_vcall(hvm_funcs.set_interrupt_shadow, v, shadow);
 }
 
 /* An old primary waits for an event of a life that did not happen. */

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "hv-check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void usage(void)
+{
+	fputs("usage: hv-check DOMID COMMAND...\n"
+	      "  enable | enable-fifo | disable | hold GENERATION | run GENERATION | kick PORT | time | "
+	      "count | size\n"
+	      "  state                  prints the state\n"
+	      "  roundtrip TIMES        get, set, get on a live guest: equal but for the clocks\n"
+	      "  refuse                 bad blobs are refused and change nothing (domain paused)\n"
+	      "  shift SECONDS          moves the guest's clock by set_state's elapsed time\n"
+	      "  clock SECONDS          sets the guest's clock by editing the state\n"
+	      "  harvest EPOCHS MS      full-RAM compare finds no change that was not listed\n"
+	      "  hot EPOCHS MS          the same with a hot list, and its semantics\n"
+	      "  freeze FILE            saves the paused guest, whole\n"
+	      "  thaw FILE              makes a fresh, paused domain that guest\n",
+	      stderr);
+}
+
+static int result(int rc)
+{
+	if (!rc)
+		puts("ok");
+	else
+		printf("error %d %s\n", -rc, strerror(-rc));
+	return rc ? 1 : 0;
+}
+
+static void print_state(const struct xen_kemari_state *s, uint32_t size)
+{
+	const struct xen_kemari_vcpu *v = hvop_state_vcpus(s);
+	const struct xen_kemari_port *p = hvop_state_ports(s);
+	const uint64_t *gfns = hvop_state_grant_gfns(s);
+
+	printf("size=%u vcpus=%u ports=%u grant_frames=%u grant_version=%u flags=%#x vm_assist=%#" PRIx64
+	       " shared_info=%#" PRIx64 "\n",
+	       size, s->nr_vcpus, s->nr_ports, s->nr_grant_frames, s->grant_version, s->flags,
+	       (uint64_t)s->vm_assist, (uint64_t)s->shared_info_gfn);
+	printf("system_time=%" PRIu64 " tsc=%" PRIu64 " tsc_khz=%u\n", (uint64_t)s->system_time,
+	       (uint64_t)s->tsc, s->tsc_khz);
+	for (uint32_t i = 0; i < s->nr_vcpus; i++)
+		printf("vcpu %u flags=%#x info=%#" PRIx64 "+%#x vector=%#x shadow=%u runstate=%#" PRIx64
+		       " time=%#" PRIx64 " singleshot=%" PRIu64 " period=%" PRIu64 "\n",
+		       i, v[i].flags, (uint64_t)v[i].vcpu_info_gfn, v[i].vcpu_info_offset, v[i].upcall_vector,
+		       v[i].interrupt_shadow, (uint64_t)v[i].runstate_area, (uint64_t)v[i].time_area,
+		       (uint64_t)v[i].singleshot_abs, (uint64_t)v[i].periodic_period);
+	for (uint32_t i = 0; i < s->nr_ports; i++)
+		printf("port %u state=%u vcpu=%u dom=%u virq=%u remote=%u\n", p[i].port, p[i].state,
+		       p[i].vcpu, p[i].remote_dom, p[i].virq, p[i].remote_port);
+	for (uint32_t i = 0; i < s->nr_grant_frames; i++)
+		printf("grant frame %u gfn=%#" PRIx64 "\n", i, gfns[i]);
+}
+
+/* A copy that the next call does not overwrite. */
+static struct xen_kemari_state *get(struct hv *hv, uint32_t *size)
+{
+	const struct xen_kemari_state *s;
+	struct xen_kemari_state *copy;
+	int rc = hvop_get_state(hv->hvop, hv->domid, &s, size);
+
+	if (rc) {
+		printf("get_state: error %d %s\n", -rc, strerror(-rc));
+		return NULL;
+	}
+	copy = malloc(*size);
+	if (copy)
+		memcpy(copy, s, *size);
+	return copy;
+}
+
+static int show_state(struct hv *hv)
+{
+	uint32_t size;
+	struct xen_kemari_state *s = get(hv, &size);
+
+	if (!s)
+		return 1;
+	print_state(s, size);
+	printf("check: %s\n", hvop_state_check(s, size) ? "refused" : "accepted");
+	free(s);
+	return 0;
+}
+
+/*
+ * What runs on by itself while the guest is paused: clocks and accumulators.  A timer that fired meanwhile is
+ * the difference that a comparison may not make either.
+ */
+static void strip_clocks(struct xen_kemari_state *s)
+{
+	struct xen_kemari_vcpu *v = (struct xen_kemari_vcpu *)(s + 1);
+
+	s->system_time = 0;
+	s->tsc = 0;
+	for (uint32_t i = 0; i < s->nr_vcpus; i++) {
+		memset(v[i].runstate_time, 0, sizeof(v[i].runstate_time));
+		v[i].singleshot_abs = 0;
+		v[i].flags &= ~XEN_KEMARI_VF_singleshot;
+	}
+}
+
+static bool same(struct xen_kemari_state *a, uint32_t size_a, struct xen_kemari_state *b, uint32_t size_b)
+{
+	strip_clocks(a);
+	strip_clocks(b);
+	if (size_a == size_b && !memcmp(a, b, size_a))
+		return true;
+	puts("states differ:");
+	print_state(a, size_a);
+	print_state(b, size_b);
+	return false;
+}
+
+static bool roundtrip_once(struct hv *hv)
+{
+	uint32_t size_a, size_b = 0;
+	struct xen_kemari_state *a, *b = NULL;
+	uint64_t armed;
+	bool ok = false;
+	int rc;
+
+	xc_domain_pause(hv->xc, hv->domid);
+	a = get(hv, &size_a);
+	if (!a)
+		goto out;
+
+	/* The time it stood still is not the guest's. */
+	armed = hvop_state_vcpus(a)->singleshot_abs;
+	rc = hvop_set_state(hv->hvop, hv->domid, a, size_a, 0);
+	if (rc) {
+		printf("set_state: error %d %s\n", -rc, strerror(-rc));
+		goto out;
+	}
+
+	b = get(hv, &size_b);
+	if (!b)
+		goto out;
+	ok = b->system_time >= a->system_time && b->tsc >= a->tsc;
+	if (!ok)
+		puts("a clock went back");
+	for (int i = 0; i < 4; i++)
+		ok &= hvop_state_vcpus(b)->runstate_time[i] >= hvop_state_vcpus(a)->runstate_time[i];
+	if ((hvop_state_vcpus(b)->flags & XEN_KEMARI_VF_singleshot) &&
+	    hvop_state_vcpus(b)->singleshot_abs != armed) {
+		puts("the timer moved");
+		ok = false;
+	}
+	ok &= same(a, size_a, b, size_b);
+	hvop_kick(hv->hvop, hv->domid, 0);
+out:
+	xc_domain_unpause(hv->xc, hv->domid);
+	free(a);
+	free(b);
+	return ok;
+}
+
+static int roundtrip(struct hv *hv, int times)
+{
+	const struct timespec gap = { .tv_nsec = 20000000 };
+
+	for (int i = 0; i < times; i++) {
+		if (!roundtrip_once(hv)) {
+			printf("round trip %d failed\n", i);
+			return 1;
+		}
+		nanosleep(&gap, NULL);
+	}
+	printf("%d round trips\n", times);
+	return 0;
+}
+
+struct mutation {
+	const char *name;
+	int field;
+};
+
+enum {
+	M_MAGIC,
+	M_VERSION,
+	M_FLAGS,
+	M_RESERVED,
+	M_VCPUS,
+	M_PORTS,
+	M_GRANT_VERSION,
+	M_SHARED_INFO,
+	M_GRANT_GFN,
+	M_ASSIST,
+	M_OFFSET,
+	M_INFO_GFN,
+	M_VECTOR,
+	M_SHADOW,
+	M_PERIOD,
+	M_PORT_ZERO,
+	M_PORT_ORDER,
+	M_PORT_STATE,
+	M_PORT_VCPU,
+	M_PORT_PEER,
+	M_PORT_HIGH,
+};
+
+static const struct mutation mutations[] = {
+	{ "magic", M_MAGIC },
+	{ "version", M_VERSION },
+	{ "unknown flag", M_FLAGS },
+	{ "reserved field", M_RESERVED },
+	{ "more vCPUs", M_VCPUS },
+	{ "more ports", M_PORTS },
+	{ "grant version", M_GRANT_VERSION },
+	{ "shared_info elsewhere", M_SHARED_INFO },
+	{ "grant frame elsewhere", M_GRANT_GFN },
+	{ "unknown vm_assist", M_ASSIST },
+	{ "vcpu_info offset", M_OFFSET },
+	{ "vcpu_info where nothing is", M_INFO_GFN },
+	{ "upcall vector", M_VECTOR },
+	{ "interrupt shadow", M_SHADOW },
+	{ "short period", M_PERIOD },
+	{ "port 0", M_PORT_ZERO },
+	{ "ports out of order", M_PORT_ORDER },
+	{ "port state", M_PORT_STATE },
+	{ "port of a missing vCPU", M_PORT_VCPU },
+	{ "port to another domain", M_PORT_PEER },
+	{ "port beyond the domain's limit", M_PORT_HIGH },
+};
+
+static void mutate(struct xen_kemari_state *s, int field)
+{
+	struct xen_kemari_vcpu *v = (struct xen_kemari_vcpu *)(s + 1);
+	struct xen_kemari_port *p = (struct xen_kemari_port *)(v + s->nr_vcpus);
+	uint64_t *gfns = (uint64_t *)(p + s->nr_ports);
+
+	switch (field) {
+	case M_MAGIC:
+		s->magic ^= 1;
+		break;
+	case M_VERSION:
+		s->version++;
+		break;
+	case M_FLAGS:
+		s->flags |= 1U << 31;
+		break;
+	case M_RESERVED:
+		s->reserved[3] = 1;
+		break;
+	case M_VCPUS:
+		s->nr_vcpus++;
+		break;
+	case M_PORTS:
+		s->nr_ports++;
+		break;
+	case M_GRANT_VERSION:
+		s->grant_version = 2;
+		break;
+	case M_SHARED_INFO:
+		s->shared_info_gfn = 0x20;
+		break;
+	case M_GRANT_GFN:
+		gfns[0] = 0x21;
+		break;
+	case M_ASSIST:
+		s->vm_assist |= 1;
+		break;
+	case M_OFFSET:
+		v[0].vcpu_info_offset = HV_PAGE - 32;
+		break;
+	case M_INFO_GFN:
+		v[0].vcpu_info_gfn = 0xf0000;
+		break;
+	case M_VECTOR:
+		v[0].upcall_vector = 0xf;
+		break;
+	case M_SHADOW:
+		v[0].interrupt_shadow = 0x10;
+		break;
+	case M_PERIOD:
+		v[0].periodic_period = 1;
+		break;
+	case M_PORT_ZERO:
+		p[0].port = 0;
+		break;
+	case M_PORT_ORDER:
+		p[1].port = p[0].port;
+		break;
+	case M_PORT_STATE:
+		p[0].state = 3;
+		break;
+	case M_PORT_VCPU:
+		p[0].vcpu = s->nr_vcpus;
+		break;
+	case M_PORT_PEER:
+		p[0].remote_dom = 7;
+		break;
+	case M_PORT_HIGH:
+		p[s->nr_ports - 1].port = 4095;
+		break;
+	}
+}
+
+static bool refused(struct hv *hv, const char *name, const void *blob, uint32_t size, uint64_t elapsed)
+{
+	int rc = hvop_set_state(hv->hvop, hv->domid, blob, size, elapsed);
+
+	if (rc == -EINVAL)
+		return true;
+	printf("%s: expected EINVAL, got %d\n", name, rc);
+	return false;
+}
+
+static int refuse(struct hv *hv)
+{
+	uint32_t size, size_after;
+	struct xen_kemari_state *s = get(hv, &size), *bad = NULL, *after = NULL;
+	bool ok = true;
+
+	if (!s)
+		return 1;
+	bad = malloc(size + 64);
+	if (!bad)
+		return 1;
+
+	for (size_t i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++) {
+		memcpy(bad, s, size);
+		mutate(bad, mutations[i].field);
+		ok &= refused(hv, mutations[i].name, bad, size, 0);
+	}
+	memcpy(bad, s, size);
+	memset((uint8_t *)bad + size, 0, 64);
+	for (uint32_t n = 0; n < size; n += n < 96 ? 8 : 40)
+		ok &= refused(hv, "truncated", bad, n, 0);
+	ok &= refused(hv, "too long", bad, size + 8, 0);
+	ok &= refused(hv, "elapsed", bad, size, ~0ULL);
+
+	after = get(hv, &size_after);
+	ok &= after && same(s, size, after, size_after);
+	free(s);
+	free(bad);
+	free(after);
+	puts(ok ? "all refused, nothing changed" : "failed");
+	return ok ? 0 : 1;
+}
+
+/* Moves the guest's clock: by an elapsed time, or to an absolute one. */
+static int set_clock(struct hv *hv, bool absolute, double seconds)
+{
+	uint64_t ns = (uint64_t)(seconds * 1e9);
+	uint32_t size;
+	struct xen_kemari_state *s;
+	int rc;
+
+	xc_domain_pause(hv->xc, hv->domid);
+	s = get(hv, &size);
+	if (!s)
+		return 1;
+	if (absolute)
+		s->system_time = ns;
+	rc = hvop_set_state(hv->hvop, hv->domid, s, size, absolute ? 0 : ns);
+	if (!rc)
+		rc = hvop_kick(hv->hvop, hv->domid, 0);
+	xc_domain_unpause(hv->xc, hv->domid);
+	free(s);
+	return result(rc);
+}
+
+static int print_time(struct hv *hv)
+{
+	uint64_t system_time, tsc;
+	int rc = hvop_time(hv->hvop, hv->domid, &system_time, &tsc);
+
+	if (rc)
+		return result(rc);
+	printf("system_time=%" PRIu64 " tsc=%" PRIu64 "\n", system_time, tsc);
+	return 0;
+}
+
+static int print_count(struct hv *hv)
+{
+	uint64_t count;
+	int rc = hvop_dirty_count(hv->hvop, hv->domid, &count);
+
+	if (rc)
+		return result(rc);
+	printf("%" PRIu64 "\n", count);
+	return 0;
+}
+
+static int print_size(struct hv *hv)
+{
+	uint32_t size;
+	int rc = hvop_state_size(hv->hvop, hv->domid, &size);
+
+	if (rc)
+		return result(rc);
+	printf("%u\n", size);
+	return 0;
+}
+
+static int command(struct hv *hv, int argc, char **argv)
+{
+	const char *cmd = argv[0], *arg = argc > 1 ? argv[1] : "";
+	uint64_t n = strtoull(arg, NULL, 0);
+
+	if (!strcmp(cmd, "enable"))
+		return result(hvop_enable(hv->hvop, hv->domid, true));
+	if (!strcmp(cmd, "enable-fifo"))
+		return result(hvop_enable(hv->hvop, hv->domid, false));
+	if (!strcmp(cmd, "disable"))
+		return result(hvop_disable(hv->hvop, hv->domid));
+	if (!strcmp(cmd, "hold"))
+		return result(hvop_hold(hv->hvop, hv->domid, n));
+	if (!strcmp(cmd, "run"))
+		return result(hvop_run(hv->hvop, hv->domid, n));
+	if (!strcmp(cmd, "kick"))
+		return result(hvop_kick(hv->hvop, hv->domid, (uint32_t)n));
+	if (!strcmp(cmd, "time"))
+		return print_time(hv);
+	if (!strcmp(cmd, "count"))
+		return print_count(hv);
+	if (!strcmp(cmd, "size"))
+		return print_size(hv);
+	if (!strcmp(cmd, "state"))
+		return show_state(hv);
+	if (!strcmp(cmd, "roundtrip"))
+		return roundtrip(hv, (int)n);
+	if (!strcmp(cmd, "refuse"))
+		return refuse(hv);
+	if (!strcmp(cmd, "shift"))
+		return set_clock(hv, false, strtod(arg, NULL));
+	if (!strcmp(cmd, "clock"))
+		return set_clock(hv, true, strtod(arg, NULL));
+	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot"))
+		return hv_memory_main(hv, argc, argv);
+	if (!strcmp(cmd, "freeze"))
+		return hv_freeze(hv, arg);
+	if (!strcmp(cmd, "thaw"))
+		return hv_thaw(hv, arg);
+	usage();
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct hv hv = { 0 };
+	int rc = 1;
+
+	if (argc < 3) {
+		usage();
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	hv.domid = (uint32_t)strtoul(argv[1], NULL, 0);
+	hv.hvop = hvop_open();
+	hv.xc = xc_interface_open(NULL, NULL, 0);
+	hv.fmem = xenforeignmemory_open(NULL, 0);
+	if (hv.hvop && hv.xc && hv.fmem)
+		rc = command(&hv, argc - 2, argv + 2);
+	else
+		fprintf(stderr, "hv-check: cannot open: %s\n", strerror(errno));
+
+	if (hv.fmem)
+		xenforeignmemory_close(hv.fmem);
+	if (hv.xc)
+		xc_interface_close(hv.xc);
+	hvop_close(hv.hvop);
+	return rc;
+}
