@@ -32,7 +32,7 @@ SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-fr
 AGENT_SRC := $(wildcard agent/main.c)
 ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c))
 HELPER_SRC := $(wildcard syncd/domain/helper/*.c)
-SYNCD_SRC := $(wildcard syncd/*.c)
+SYNCD_SRC := $(wildcard syncd/*.c syncd/vm/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
 FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)

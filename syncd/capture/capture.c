@@ -38,8 +38,7 @@ struct capture {
 	unsigned int nr_pins;
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
-	bool stopped, logging;
-	uint64_t stop_ns;
+	bool logging;
 	struct capture_bulk bulk;
 	uint64_t bulk_at; /* frame */
 };
@@ -134,40 +133,6 @@ void capture_close(struct capture *c, bool keep)
 	hot_close(c->hot);
 	pages_close(c->pages);
 	free(c);
-}
-
-int capture_stop(struct capture *c)
-{
-	if (c->stopped)
-		return 0;
-	c->stop_ns = now_ns();
-	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
-		int rc = -errno;
-
-		kem_vm_err(c->cfg.vm, "cannot stop the guest: %s", strerror(-rc));
-		return rc;
-	}
-	c->stopped = true;
-	return 0;
-}
-
-int capture_go(struct capture *c)
-{
-	if (!c->stopped)
-		return 0;
-	if (xc_domain_unpause(c->cfg.xc, c->cfg.domid)) {
-		int rc = -errno;
-
-		kem_vm_err(c->cfg.vm, "cannot let the guest run on: %s", strerror(-rc));
-		return rc;
-	}
-	c->stopped = false;
-	return 0;
-}
-
-bool capture_stopped(const struct capture *c)
-{
-	return c->stopped;
 }
 
 /* ---- pieces of an epoch ---------------------------------------------------------------------------- */
@@ -436,7 +401,7 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 	if (!rc)
 		rc = record_epoch_end(w);
 	t[5] = now_ns();
-	e->times = (struct capture_times){ .stop = t[0] - c->stop_ns,
+	e->times = (struct capture_times){ .stop = t[0] - rq->stop_ns,
 					   .state = t[1] - t[0],
 					   .context = t[2] - t[1],
 					   .harvest = t[3] - t[2],
@@ -525,13 +490,16 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 static int bulk_harvest(struct capture *c)
 {
 	uint64_t nr;
-	bool was = c->stopped;
-	int rc = capture_stop(c);
+	int rc;
 
-	if (!rc)
-		rc = harvest(c, 0, &nr);
-	if (!was)
-		capture_go(c);
+	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
+	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
+		rc = -errno;
+		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
+		return rc;
+	}
+	rc = harvest(c, 0, &nr);
+	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
 }
 

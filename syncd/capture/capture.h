@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The primary's eye on its guest: stops it, takes an epoch, lets it go.  One epoch is
+ * The primary's eye on its stopped guest.  One epoch is
  *
- *   stop -> hidden state, timers first -> HVM context -> harvest -> devices, xenstore -> dirty pages
+ *   hidden state, timers first -> HVM context -> harvest -> devices, xenstore -> dirty pages
  *
  * and lies ready to send in one of a few buffers.  The order is doc/hypervisor.md's; pages that Xen or a
  * backend writes without a dirty mark are pinned on the hot list.  Nothing is allocated after capture_open.
@@ -50,13 +50,9 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *ever
 /* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */
 void capture_close(struct capture *c, bool keep);
 
-/* No vCPU runs on return.  Stop and go do not nest. */
-int capture_stop(struct capture *c);
-int capture_go(struct capture *c);
-bool capture_stopped(const struct capture *c);
-
 struct capture_request {
 	uint64_t g, epoch, base;
+	uint64_t stop_ns; /* CLOCK_MONOTONIC when the stop was asked for */
 	struct device *const *devices;
 	unsigned int nr_devices;
 	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */
@@ -77,6 +73,7 @@ struct capture_epoch {
 	uint64_t tsc_ns; /* CLOCK_MONOTONIC when the guest's clocks were read */
 	struct capture_times times;
 	bool busy;
+	void *owner; /* of the caller */
 };
 
 /*

@@ -125,11 +125,11 @@ long hello_encode(const struct hello *h, char *buf, size_t cap)
 	json_t *o;
 
 	uuid_unparse_lower(h->uuid, uuid);
-	o = json_pack("{s:I s:I s:s s:I s:s s:o s:s s:o s:o s:I}", "protocol", (json_int_t)h->protocol,
-		      "state_format", (json_int_t)h->state_format, "uuid", uuid, "memory_kb",
-		      (json_int_t)h->memory_kb, "cpu_policy", h->cpu_policy, "disk_bytes", encode_disks(h),
-		      "role", h->role, "boot", hex64(h->boot), "g", hex64(h->g), "epoch",
-		      (json_int_t)h->epoch);
+	o = json_pack("{s:I s:I s:s s:I s:s s:I s:s s:o s:s s:o s:o s:I}", "protocol",
+		      (json_int_t)h->protocol, "state_format", (json_int_t)h->state_format, "uuid", uuid,
+		      "domid", (json_int_t)h->domid, "host", h->host, "memory_kb", (json_int_t)h->memory_kb,
+		      "cpu_policy", h->cpu_policy, "disk_bytes", encode_disks(h), "role", h->role, "boot",
+		      hex64(h->boot), "g", hex64(h->g), "epoch", (json_int_t)h->epoch);
 	if (o && h->record && json_object_set_new(o, "record", json_stringn(h->record, h->record_len)))
 		goto out_bad;
 	if (o && h->session &&
@@ -157,7 +157,8 @@ static int parse_identity(const json_t *o, struct hello *h, char *why)
 		return bad(why, "uuid", "a uuid");
 	if (get_text(o, "role", h->role, sizeof(h->role), why) || !role_known(h->role))
 		return bad(why, "role", "owner, held, copy or none");
-	return get_hex64(o, "boot", &h->boot, why) ?: get_hex64(o, "g", &h->g, why)
+	return get_uint32(o, "domid", &h->domid, why) ?: get_text(o, "host", h->host, sizeof(h->host), why)
+		       ?: get_hex64(o, "boot", &h->boot, why) ?: get_hex64(o, "g", &h->g, why)
 		       ?: get_uint(o, "epoch", INT64_MAX, &h->epoch, why);
 }
 

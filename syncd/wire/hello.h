@@ -18,12 +18,15 @@
 #include "wire/record.h"
 
 #define HELLO_DIGEST_MAX 65 /* hex, with the NUL */
-#define HELLO_ROLE_MAX 8    /* "owner", "held", "copy", "none" */
+#define HELLO_HOST_MAX 256
+#define HELLO_ROLE_MAX 8 /* "owner", "held", "copy", "none" */
 
 struct hello {
 	uint32_t protocol;     /* RECORD_VERSION */
 	uint32_t state_format; /* XEN_KEMARI_STATE_VERSION; 0 is never valid */
 	uint8_t uuid[16];
+	uint32_t domid;		   /* the guest's, the same on both hosts; 0: no domain here */
+	char host[HELLO_HOST_MAX]; /* what the sender calls itself */
 	uint64_t memory_kb;
 	char cpu_policy[HELLO_DIGEST_MAX]; /* of the guest's, made by the caller; "": not known yet */
 	unsigned int nr_disks;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What kemari-syncd has once: made by main, borrowed by every VM. */
+#ifndef KEMARI_DAEMON_H
+#define KEMARI_DAEMON_H
+
+#include <stdint.h>
+
+#include "config.h"
+
+struct control;
+struct domwatch;
+struct hvop;
+struct qb_loop;
+struct transport;
+struct vm;
+struct xc_interface_core;
+struct xsconn;
+struct xswire;
+
+struct daemon {
+	struct qb_loop *loop;
+	struct kem_config cfg;
+	struct xc_interface_core *xc;
+	struct hvop *hv;
+	struct xsconn *xs;
+	struct xswire *wire;
+	struct transport *transport;
+	struct control *control;
+	struct domwatch *domwatch;
+	uint64_t boot;	/* of this host, lib/bootid.h */
+	struct vm *vms; /* list */
+};
+
+#endif /* KEMARI_DAEMON_H */

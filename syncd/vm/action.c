@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <string.h>
+
+#include <qb/qbloop.h>
+
+#include "vm.h"
+
+static void on_timer(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->timer = 0;
+	vm_event_type(vm, ENGINE_EV_TICK);
+}
+
+static void set_timer(struct vm *vm, uint64_t deadline)
+{
+	uint64_t now = vm_now();
+	qb_loop_timer_handle h;
+
+	if (vm->timer)
+		qb_loop_timer_del(vm->d->loop, vm->timer);
+	vm->timer = 0;
+	if (!deadline)
+		return;
+	/* low priority: what waits in the queues is handed in before an expired deadline */
+	if (qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, deadline > now ? deadline - now : 0, vm, on_timer,
+			      &h)) {
+		kem_vm_err(vm->rec.name, "cannot set a timer");
+		return;
+	}
+	vm->timer = h;
+}
+
+static void note(struct vm *vm, const struct engine_action *a)
+{
+	vm_tell(vm, "%s", engine_note_text(a->note));
+	if (a->note == ENGINE_NOTE_FENCE_PEER)
+		kem_vm_warn(vm->rec.name,
+			    "the standby does not answer and outputs wait: if its host is off, or you accept "
+			    "to lose the copy, "
+			    "run `kemari unprotect %s --standby-is-gone`",
+			    vm->rec.name);
+}
+
+static void run(struct vm *vm, const struct engine_action *a)
+{
+	int rc = vm_run(vm, a->g, a->epoch);
+
+	if (rc)
+		vm_tell(vm, "the guest cannot run here: %s", strerror(-rc));
+}
+
+void vm_act(struct vm *vm, const struct engine_action *a)
+{
+	switch (a->type) {
+	case ENGINE_ACT_SEND_MSG:
+		link_send_message(vm, &a->msg);
+		break;
+	case ENGINE_ACT_SET_TIMER:
+		set_timer(vm, a->deadline);
+		break;
+	case ENGINE_ACT_NOTE:
+		note(vm, a);
+		break;
+	case ENGINE_ACT_RESULT:
+		vm_result(vm, a->request, a->result);
+		break;
+	case ENGINE_ACT_DROP_LINK:
+		link_close(vm);
+		break;
+	case ENGINE_ACT_CAPTURE:
+		vm_capture(vm, a->epoch, a->base);
+		break;
+	case ENGINE_ACT_RESUME:
+		vm_guest_go(vm);
+		break;
+	case ENGINE_ACT_SEND:
+		vm_send_epoch(vm, a->epoch);
+		break;
+	case ENGINE_ACT_RELEASE:
+		vm->released = a->epoch;
+		vm_devices_release(vm, a->epoch);
+		break;
+	case ENGINE_ACT_DISCARD:
+		vm_devices_discard(vm, a->epoch);
+		break;
+	case ENGINE_ACT_STOP_GUEST:
+		vm_guest_stop(vm);
+		break;
+	case ENGINE_ACT_QUIESCE:
+		vm_devices_quiesce(vm);
+		break;
+	case ENGINE_ACT_START_BULK:
+		vm_bulk_start(vm);
+		break;
+	case ENGINE_ACT_STOP_BULK:
+		vm_bulk_stop(vm);
+		break;
+	case ENGINE_ACT_RUN:
+		run(vm, a);
+		break;
+	case ENGINE_ACT_HOLD:
+		vm_hold(vm, a->g);
+		break;
+	case ENGINE_ACT_DROP_COPY:
+		vm_drop_copy(vm);
+		break;
+	case ENGINE_ACT_APPLY:
+		link_apply(vm);
+		break;
+	case ENGINE_ACT_PERSIST: /* by the pump */
+		break;
+	}
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What becomes of a guest that ends by itself, or is ended by xl. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xenctrl.h>
+
+#include "vm.h"
+#include "vms.h"
+
+#define DESTROY_TIMEOUT_MS 60000
+
+static const char *const reasons[] = { "powered off", "rebooted",	 "suspended",
+				       "crashed",     "hung (watchdog)", "soft reset" };
+
+static enum vm_action action_of(const struct vm_record *r, unsigned int reason)
+{
+	switch (reason) {
+	case 1:
+		return r->on_reboot;
+	case 3:
+		return r->on_crash;
+	case 4:
+		return r->on_watchdog;
+	case 5:
+		return r->on_soft_reset;
+	default:
+		return r->on_poweroff;
+	}
+}
+
+/* Nothing of ours keeps the domain alive afterwards. */
+static void let_go(struct vm *vm)
+{
+	vm_capture_close(vm, true);
+	vm_devices_close(vm);
+	vm_domain_close(vm);
+	vm->mem->running_g = 0;
+}
+
+/* The story of this guest is over on this host; the peer drops its copy before we forget the VM. */
+static void gone(struct vm *vm)
+{
+	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD };
+
+	vm->domid = 0;
+	vm->ending = true;
+	vm_event(vm, &ev);
+}
+
+static void on_remade(struct vm *vm, int err, const char *why)
+{
+	if (err) {
+		vm_tell(vm, "the guest cannot be started again: %s", why ? why : strerror(-err));
+		gone(vm);
+		return;
+	}
+	if (vm->pending_run)
+		vm_run(vm, vm->pending_run, 0);
+	vm->pending_run = 0;
+}
+
+static void on_destroyed(void *arg, int exit_code, const char *json, const char *error)
+{
+	struct vm *vm = arg;
+	int rc;
+
+	vm->helper = NULL;
+	if (exit_code)
+		vm_tell(vm, "domain %u cannot be destroyed: %s", vm->domid, error);
+	if (!vm->restarting) {
+		gone(vm);
+		return;
+	}
+	vm->restarting = false;
+	vm->dead_seen = false;
+	rc = vm_domain_make(vm, false, on_remade);
+	if (rc)
+		on_remade(vm, rc, "kemari-domain cannot be started");
+}
+
+static void destroy(struct vm *vm, bool restart)
+{
+	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD, .incarnation = vm_incarnation() };
+	char domid[16];
+	const char *const argv[] = { "destroy", "--domid", domid, NULL };
+
+	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	vm->restarting = restart;
+	let_go(vm);
+	/* a new incarnation: the standby's copy of the old one is worthless from here on */
+	if (restart)
+		vm_event(vm, &ev);
+	domain_helper_cancel(vm->helper);
+	vm->helper = NULL;
+	if (domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS, on_destroyed,
+			      vm, &vm->helper))
+		vm_tell(vm, "kemari-domain cannot be started: domain %u stays", vm->domid);
+}
+
+static void ended(struct vm *vm, unsigned int reason)
+{
+	enum vm_action what = action_of(&vm->rec, reason);
+
+	vm_tell(vm, "the guest %s",
+		reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "ended");
+	if (what == VM_PRESERVE) {
+		vm_tell(vm, "its domain is preserved");
+		return;
+	}
+	destroy(vm, what == VM_RESTART);
+}
+
+static void vanished(struct vm *vm)
+{
+	enum engine_role role = engine_role(&vm->engine);
+
+	vm_tell(vm, "domain %u was destroyed from outside", vm->domid);
+	vm_devices_stopped_by_toolstack(vm);
+	link_close(vm);
+	vm_standby_close(vm);
+	let_go(vm);
+	if (role == ENGINE_OWNER || role == ENGINE_HELD) {
+		gone(vm);
+		return;
+	}
+	vm_event_type(vm, ENGINE_EV_COPY_LOST);
+	vm_free(vm);
+}
+
+void vm_check_death(struct vm *vm)
+{
+	xc_dominfo_t info;
+	bool there;
+
+	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
+		return;
+	there = xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid;
+	if (there && !info.dying && !info.shutdown)
+		return;
+	vm->dead_seen = true;
+	if (there && !info.dying)
+		ended(vm, info.shutdown_reason);
+	else
+		vanished(vm);
+}
+
+void vms_released(void *arg)
+{
+	struct daemon *d = arg;
+
+	for (struct vm *vm = d->vms, *next; vm; vm = next) {
+		next = vm->next;
+		vm_check_death(vm);
+	}
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <xenctrl.h>
+
+#include "console/console.h"
+#include "hvop.h"
+#include "ring/guest_xen.h"
+#include "vm.h"
+
+#define MAKE_TIMEOUT_MS 120000
+#define MAX_PAUSES 16
+/* Any generation replaces it: a domain that was just made runs as nobody's. */
+#define FIRST_HOLD 1
+
+static void ready(struct vm *vm, int err, const char *why)
+{
+	void (*fn)(struct vm * vm, int e, const char *w) = vm->ready;
+
+	vm->ready = NULL;
+	fn(vm, err, why);
+}
+
+static void on_console(void *arg, int err, uint32_t port)
+{
+	struct vm *vm = arg;
+
+	vm->take = NULL;
+	if (!err && port != vm->mem->console_port)
+		err = -EPROTO;
+	ready(vm, err, err ? "the console cannot be taken over from xenconsoled" : NULL);
+}
+
+static bool get_u64(const json_t *o, const char *key, uint64_t *v)
+{
+	const json_t *j = json_object_get(o, key);
+
+	if (!json_is_integer(j) || json_integer_value(j) < 0)
+		return false;
+	*v = (uint64_t)json_integer_value(j);
+	return true;
+}
+
+static int note_domain(struct vm *vm, const char *text)
+{
+	json_t *o = json_loads(text, 0, NULL);
+	uint64_t sp = 0, cp = 0;
+	bool ok = get_u64(o, "store_gfn", &vm->mem->store_gfn) && get_u64(o, "store_port", &sp) &&
+		  get_u64(o, "console_gfn", &vm->mem->console_gfn) && get_u64(o, "console_port", &cp);
+
+	vm->mem->store_port = (uint32_t)sp;
+	vm->mem->console_port = (uint32_t)cp;
+	json_decref(o);
+	return ok ? 0 : -EPROTO;
+}
+
+/* The fresh domain is paused; from here on the hypervisor's hold keeps it so, whatever xl unpause does. */
+static int equip(struct vm *vm, bool shell)
+{
+	struct daemon *d = vm->d;
+	int rc = hvop_enable(d->hv, vm->domid, true);
+
+	if (!rc)
+		rc = hvop_hold(d->hv, vm->domid, FIRST_HOLD);
+	if (!rc)
+		rc = guest_xen_open(vm->domid, d->loop, &vm->guest);
+	if (!rc)
+		rc = vm_devices_open(vm, shell ? XENDEV_PASSIVE : XENDEV_NEW);
+	if (!rc)
+		rc = console_take(d->xs, d->loop, d->xc, vm->domid, vm->rec.name,
+				  console_tty(vm->device[0].dev), on_console, vm, &vm->take);
+	return rc;
+}
+
+static void on_made(struct vm *vm, bool shell, int exit_code, const char *json, const char *error)
+{
+	int rc;
+
+	vm->helper = NULL;
+	if (exit_code) {
+		ready(vm, exit_code == DOMAIN_HELPER_DOMID_BUSY ? -EEXIST : -EIO, error);
+		return;
+	}
+	rc = note_domain(vm, json);
+	if (!rc)
+		rc = equip(vm, shell);
+	if (rc)
+		ready(vm, rc, "the new domain cannot be set up; the daemon's log tells more");
+}
+
+static void on_created(void *arg, int exit_code, const char *json, const char *error)
+{
+	on_made(arg, false, exit_code, json, error);
+}
+
+static void on_shell(void *arg, int exit_code, const char *json, const char *error)
+{
+	on_made(arg, true, exit_code, json, error);
+}
+
+int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err, const char *why))
+{
+	char domid[16];
+	const char *const argv[] = { shell ? "shell" : "create", "--record", "-", "--domid", domid, NULL };
+
+	vm->ready = fn;
+	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	return domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, MAKE_TIMEOUT_MS,
+				 shell ? on_shell : on_created, vm, &vm->helper);
+}
+
+int vm_ram_open(struct vm *vm)
+{
+	struct gfn_range r[RAM_MAX_RANGES];
+	unsigned int nr = ram_pvh_ranges(vm->rec.memory_kb, r);
+	int rc;
+
+	if (vm->ram)
+		return 0;
+	rc = ram_xen_open(vm->domid, &vm->ram_ops, &vm->ram_arg);
+	if (!rc)
+		rc = ram_open(vm->ram_ops, vm->ram_arg, r, nr, &vm->ram);
+	if (rc)
+		kem_vm_err(vm->rec.name, "cannot map the memory of domain %u: %s", vm->domid, strerror(-rc));
+	return rc;
+}
+
+void vm_domain_close(struct vm *vm)
+{
+	console_take_cancel(vm->take);
+	vm->take = NULL;
+	guest_tree_close(vm->tree);
+	vm->tree = NULL;
+	if (vm->ram) {
+		ram_close(vm->ram);
+		vm->ram = NULL;
+	}
+	if (vm->ram_arg) {
+		ram_xen_close(vm->ram_arg);
+		vm->ram_arg = NULL;
+	}
+	guest_xen_close(vm->guest);
+	vm->guest = NULL;
+}
+
+/* ---- stop and go -----------------------------------------------------------------------------------------
+ */
+
+int vm_guest_stop(struct vm *vm)
+{
+	if (vm->stopped)
+		return 0;
+	vm->stop_ns = vm_now();
+	if (xc_domain_pause(vm->d->xc, vm->domid)) {
+		int rc = -errno;
+
+		kem_vm_err(vm->rec.name, "cannot stop the guest: %s", strerror(-rc));
+		return rc;
+	}
+	vm->stopped = true;
+	return 0;
+}
+
+int vm_guest_go(struct vm *vm)
+{
+	if (!vm->stopped)
+		return 0;
+	if (xc_domain_unpause(vm->d->xc, vm->domid)) {
+		int rc = -errno;
+
+		kem_vm_err(vm->rec.name, "cannot let the guest run on: %s", strerror(-rc));
+		return rc;
+	}
+	vm->stopped = false;
+	return 0;
+}
+
+/*
+ * Drops every pause of the toolstack: the one a new domain is born with, ours, and what an operator's
+ * `xl pause` of a held shell left.
+ */
+int vm_guest_unpause_all(struct vm *vm)
+{
+	for (int i = 0; i < MAX_PAUSES; i++) {
+		xc_dominfo_t info;
+
+		if (xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) != 1 || info.domid != vm->domid)
+			return -ESRCH;
+		if (!info.paused)
+			break;
+		if (xc_domain_unpause(vm->d->xc, vm->domid))
+			return -errno;
+	}
+	vm->stopped = false;
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A connection to the peer's daemon.  Internal to syncd/vm/link*.c. */
+#ifndef KEMARI_VM_LINK_H
+#define KEMARI_VM_LINK_H
+
+#include "apply/receive.h"
+#include "apply/verify.h"
+#include "transport/transport.h"
+#include "vm.h"
+#include "wire/hello.h"
+
+struct link {
+	struct daemon *d;
+	struct vm *vm; /* NULL until its HELLO came */
+	struct conn *conn;
+	bool initiator;
+	bool up; /* WELCOME was sent or read */
+	bool ended;
+	bool applying; /* a job is queued */
+	uint64_t session;
+	struct engine_peer peer;
+	uint64_t peer_boot;
+	struct receive rx;
+	struct verify_result verify;
+};
+
+/* The records of a start, link_hello.c.  Non-zero with why: the connection ends. */
+int link_send_hello(struct link *l);
+int link_on_hello(struct link *l, const struct record *r, char *why);
+int link_on_welcome(struct link *l, const struct record *r, char *why);
+int link_on_refuse(struct link *l, const struct record *r, char *why);
+int link_on_progress(struct link *l, const struct record *r, char *why);
+void link_refuse(struct link *l, const char *reason, const char *fix);
+
+/* One record outside of epochs, sealed with the link's session. */
+int link_put(struct link *l, uint16_t type, const void *payload, size_t len);
+/* Both sides agreed. */
+void link_established(struct link *l);
+void link_free(struct link *l);
+
+#endif /* KEMARI_VM_LINK_H */

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <qb/qbloop.h>
+#include <xenctrl.h>
+
+#include "hvop.h"
+#include "transport/transport.h"
+#include "vm.h"
+#include "wire/writer.h"
+
+#define BULK_BYTES (1U << 20)
+/* How often the guest is looked at between epochs. */
+#define POLL_BUSY_NS (20ULL * 1000000)
+#define POLL_IDLE_NS (100ULL * 1000000)
+/* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
+#define IDLE_CPU_NS (5ULL * 1000000)
+
+/* ---- captures --------------------------------------------------------------------------------------------
+ */
+
+static void poll_guest(void *arg);
+
+static void poll_in(struct vm *vm, uint64_t ns)
+{
+	qb_loop_timer_handle h;
+
+	if (vm->poll)
+		qb_loop_timer_del(vm->d->loop, vm->poll);
+	vm->poll = 0;
+	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, ns, vm, poll_guest, &h))
+		vm->poll = h;
+}
+
+static void poll_guest(void *arg)
+{
+	struct vm *vm = arg;
+	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
+
+	vm->poll = 0;
+	if (!vm->capture)
+		return;
+	ev.pages = capture_dirty(vm->capture);
+	ev.flag = capture_cpu_time(vm->capture) - vm->cpu_time > IDLE_CPU_NS;
+	poll_in(vm, ev.flag ? POLL_BUSY_NS : POLL_IDLE_NS);
+	vm_event(vm, &ev);
+}
+
+int vm_capture_open(struct vm *vm)
+{
+	struct daemon *d = vm->d;
+	struct capture_cfg cfg = {
+		.vm = vm->rec.name,
+		.domid = vm->domid,
+		.hv = d->hv,
+		.xc = d->xc,
+		.memory_kb = vm->rec.memory_kb,
+		.store_gfn = vm->mem->store_gfn,
+		.console_gfn = vm->mem->console_gfn,
+		.epoch_bytes = (size_t)d->cfg.staging_mb << 20,
+		.buffers = d->cfg.max_in_flight + 1,
+	};
+	bool everything;
+	int rc;
+
+	if (vm->capture)
+		return 0;
+	rc = vm_ram_open(vm);
+	if (rc)
+		return rc;
+	cfg.ram = vm->ram;
+	cfg.mem = memfile_region(vm->file, "unsent", &cfg.mem_len);
+	if (!vm->tree) {
+		rc = guest_tree_open(d->xs, d->wire, vm->domid, vm->rec.name, &vm->tree);
+		if (rc)
+			return rc;
+	}
+	rc = capture_open(&cfg, &vm->capture, &everything);
+	if (!rc)
+		poll_in(vm, POLL_BUSY_NS);
+	return rc;
+}
+
+void vm_capture_close(struct vm *vm, bool keep)
+{
+	vm_bulk_stop(vm);
+	capture_close(vm->capture, keep);
+	vm->capture = NULL;
+	memset(vm->sending, 0, sizeof(vm->sending));
+}
+
+static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
+{
+	unsigned int i = (unsigned int)(e->epoch % ENGINE_MAX_FLIGHT);
+	struct vm_stats *s = &vm->stats;
+
+	vm->last_captured = e->epoch;
+	vm->sending[i] = e;
+	vm->captured[i].epoch = e->epoch;
+	vm->captured[i].ns = now;
+	s->captures++;
+	s->pages = e->pages;
+	s->bytes = e->len;
+	s->dirty = e->dirty;
+	s->hot = e->hot;
+	s->times = e->times;
+	s->pause_ns = now - vm->stop_ns;
+	s->sum_pause_ns += s->pause_ns;
+	s->sum_pages += e->pages;
+	s->sum_bytes += e->len;
+}
+
+void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
+{
+	struct capture_request rq = {
+		.g = engine_generation(&vm->engine),
+		.epoch = epoch,
+		.base = base,
+		.devices = vm->devices,
+		.nr_devices = vm->nr_devices,
+		.tree = vm->tree,
+	};
+	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
+	struct capture_epoch *e = NULL;
+	int rc = vm_guest_stop(vm);
+
+	rq.stop_ns = vm->stop_ns;
+	/* epochs after base did not count: their pages go with this one */
+	if (!rc && vm->capture && base != vm->last_captured)
+		capture_lost(vm->capture);
+	if (!rc)
+		rc = vm->capture ? capture_take(vm->capture, &rq, &e) : -EIO;
+	if (!rc) {
+		remember(vm, e, vm_now());
+		vm->cpu_time = capture_cpu_time(vm->capture);
+		ev.type = ENGINE_EV_CAPTURED;
+		ev.pages = e->pages;
+		vm_verify_hash(vm, epoch);
+	} else if (rc != -EAGAIN) {
+		kem_vm_warn(vm->rec.name, "epoch %llu could not be captured: %s", (unsigned long long)epoch,
+			    strerror(-rc));
+	}
+	vm_event(vm, &ev);
+}
+
+static void on_sent(void *arg, bool sent)
+{
+	struct capture_epoch *e = arg;
+	struct vm *vm = e->owner;
+	struct engine_event ev = { .type = ENGINE_EV_SENT, .epoch = e->epoch };
+
+	capture_sent(vm->capture, e);
+	if (sent)
+		vm_event(vm, &ev);
+}
+
+void vm_send_epoch(struct vm *vm, uint64_t epoch)
+{
+	unsigned int i = (unsigned int)(epoch % ENGINE_MAX_FLIGHT);
+	struct capture_epoch *e = vm->sending[i];
+	int rc = -ENOTCONN;
+
+	if (!e || e->epoch != epoch)
+		return;
+	vm->sending[i] = NULL;
+	e->owner = vm;
+	if (link_up(vm)) {
+		record_seal(e->buf, e->len, link_session(vm));
+		rc = conn_send(link_conn(vm), e->buf, e->len, on_sent, e);
+		if (!rc)
+			vm_verify_send(vm, epoch);
+	}
+	if (rc)
+		capture_sent(vm->capture, e);
+}
+
+void vm_sends_lost(struct vm *vm)
+{
+	for (unsigned int i = 0; i < ENGINE_MAX_FLIGHT; i++) {
+		if (vm->sending[i])
+			capture_sent(vm->capture, vm->sending[i]);
+		vm->sending[i] = NULL;
+	}
+	if (vm->capture)
+		capture_lost(vm->capture);
+}
+
+void vm_committed(struct vm *vm)
+{
+	uint64_t n = engine_committed(&vm->engine);
+	unsigned int i = (unsigned int)(n % ENGINE_MAX_FLIGHT);
+
+	if (!vm->capture || n == vm->committed)
+		return;
+	vm->committed = n;
+	capture_acked(vm->capture, n);
+	if (vm->captured[i].epoch == n)
+		vm->stats.commit_ns = vm_now() - vm->captured[i].ns;
+}
+
+/* ---- bulk copy
+ * --------------------------------------------------------------------------------------------- */
+
+static void progress(struct vm *vm)
+{
+	const struct capture_bulk *b = capture_bulk_state(vm->capture);
+	uint64_t ns = vm_now() - vm->bulk_started_ns;
+	struct control_copy row = {
+		.phase = "copying",
+		.round = b->round,
+		.bytes = b->sent * RAM_PAGE_SIZE,
+		.left_bytes = b->left * RAM_PAGE_SIZE,
+		.rate = ns ? (uint64_t)((unsigned __int128)b->sent * RAM_PAGE_SIZE * 1000000000U / ns) : 0,
+	};
+
+	vm_request_progress(vm, CONTROL_PROTECT, control_copy_row(&row));
+}
+
+void vm_bulk_start(struct vm *vm)
+{
+	int rc = vm_capture_open(vm);
+
+	if (!rc && !vm->bulk_buf && !(vm->bulk_buf = malloc(BULK_BYTES)))
+		rc = -ENOMEM;
+	if (!rc)
+		rc = capture_bulk_begin(vm->capture);
+	if (rc) {
+		vm_tell(vm, "the copy cannot begin: %s", strerror(-rc));
+		vm_request_fail(vm, CONTROL_PROTECT, -rc, "the copy of the guest's memory cannot begin",
+				"see the log of kemari-syncd");
+		return;
+	}
+	vm->bulk = true;
+	vm->bulk_started_ns = vm_now();
+	link_send_record(vm, RECORD_BULK_BEGIN, NULL, 0);
+	vm_bulk_pump(vm);
+}
+
+void vm_bulk_stop(struct vm *vm)
+{
+	vm->bulk = false;
+	if (vm->bulk_sending)
+		return; /* the buffer is freed when the transport has done with it */
+	free(vm->bulk_buf);
+	vm->bulk_buf = NULL;
+}
+
+static void on_bulk_sent(void *arg, bool sent)
+{
+	struct vm *vm = arg;
+
+	vm->bulk_sending = false;
+	if (sent && vm->bulk)
+		vm_bulk_pump(vm);
+	else if (!vm->bulk)
+		vm_bulk_stop(vm);
+}
+
+void vm_bulk_pump(struct vm *vm)
+{
+	struct record_writer w;
+	int rc;
+
+	if (!vm->bulk || vm->bulk_sending || !link_up(vm))
+		return;
+	record_writer_init(&w, vm->bulk_buf, BULK_BYTES);
+	do
+		rc = capture_bulk_next(vm->capture, &w);
+	while (rc == 1 && !w.len);
+	if (rc < 0) {
+		vm_tell(vm, "the copy failed: %s", strerror(-rc));
+		vm_bulk_stop(vm);
+		return;
+	}
+	progress(vm);
+	if (w.len) {
+		record_seal(vm->bulk_buf, w.len, link_session(vm));
+		vm->bulk_sending = !conn_send(link_conn(vm), vm->bulk_buf, w.len, on_bulk_sent, vm);
+	}
+	if (rc == 1)
+		return;
+	vm->bulk = false;
+	vm_event_type(vm, ENGINE_EV_BULK_DONE);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <string.h>
+
+#include <qb/qbloop.h>
+#include <xenctrl.h>
+#include <xxhash.h>
+
+#include "apply/promote.h"
+#include "apply/receive.h"
+#include "console/console.h"
+#include "hvop.h"
+#include "transport/transport.h"
+#include "vm.h"
+
+#define ADOPT_TIMEOUT_MS 60000
+
+/* ---- the copy
+ * ---------------------------------------------------------------------------------------------- */
+
+static int open_staging(struct vm *vm)
+{
+	const struct kem_config *c = &vm->d->cfg;
+	int rc = staging_open(c->run_dir, vm->rec.uuid, &vm->staging);
+
+	if (rc)
+		rc = staging_create(c->run_dir, vm->rec.uuid,
+				    ((size_t)c->staging_mb << 20) * (c->max_in_flight + 1), &vm->staging);
+	return rc;
+}
+
+static int open_image(struct vm *vm)
+{
+	const struct image_cfg cfg = { 0 };
+	size_t len;
+	void *mem = memfile_region(vm->file, "image", &len);
+	int rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
+
+	if (rc == -EBADMSG) {
+		memset(mem, 0, len);
+		rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
+	}
+	return rc;
+}
+
+/* What an earlier daemon had staged and not applied. */
+static int redo(struct vm *vm)
+{
+	static const struct receive_ops none;
+	char why[RECORD_WHY_MAX];
+	struct receive rx;
+	int rc = receive_init(&rx, &none, vm);
+
+	if (rc)
+		return rc;
+	receive_attach(&rx, vm->staging, vm->image, 0);
+	rc = receive_apply(&rx, 0, why);
+	receive_fini(&rx);
+	return rc < 0 ? rc : 0;
+}
+
+int vm_standby_open(struct vm *vm)
+{
+	int err = 0, rc = vm_ram_open(vm);
+
+	if (rc)
+		return rc;
+	/*
+	 * While the copy follows, the store page is ours and xenstored's, to keep the guest's watches
+	 * registered; the guest's own page is kept aside in the image.
+	 */
+	vm->store = (struct store_ring){ .domid = vm->domid,
+					 .gfn = vm->mem->store_gfn,
+					 .evtchn = vm->mem->store_port };
+	vm->store.page = vm->ram_ops->map(vm->ram_arg, &vm->store.gfn, 1, &err);
+	if (!vm->store.page || err)
+		return err ? err : -ENOMEM;
+	ram_hide(vm->ram, vm->store.gfn);
+	rc = open_image(vm);
+	if (!rc)
+		rc = open_staging(vm);
+	if (!rc && staging_count(vm->staging))
+		rc = redo(vm);
+	if (rc) {
+		kem_vm_err(vm->rec.name, "cannot prepare the standby's image: %s", strerror(-rc));
+		return rc;
+	}
+	link_attach(vm);
+	return 0;
+}
+
+void vm_standby_close(struct vm *vm)
+{
+	if (vm->image)
+		image_close(vm->image);
+	if (vm->staging)
+		staging_close(vm->staging);
+	if (vm->store.page)
+		vm->ram_ops->unmap(vm->ram_arg, vm->store.page, 1);
+	vm->image = NULL;
+	vm->staging = NULL;
+	vm->store.page = NULL;
+	link_attach(vm);
+}
+
+void vm_drop_copy(struct vm *vm)
+{
+	if (vm->image)
+		image_forget(vm->image);
+	if (vm->staging)
+		staging_clear(vm->staging);
+}
+
+static void note_received(struct vm *vm, uint64_t epoch, uint64_t ns)
+{
+	unsigned int i = vm->mem->next_received % VM_RECEIVED;
+
+	vm->mem->received[i].ns = ns;
+	vm->mem->received[i].epoch = epoch;
+	vm->mem->next_received = i + 1;
+}
+
+/* 0: never. */
+static uint64_t received_at(const struct vm *vm, uint64_t epoch)
+{
+	uint64_t ns = 0;
+
+	for (unsigned int i = 0; i < VM_RECEIVED; i++)
+		if (vm->mem->received[i].epoch == epoch && vm->mem->received[i].ns > ns)
+			ns = vm->mem->received[i].ns;
+	return ns;
+}
+
+void vm_staged(struct vm *vm, const struct staged_epoch *e)
+{
+	struct engine_event ev = { .type = ENGINE_EV_EPOCH_STAGED,
+				   .g = e->g,
+				   .session = e->session,
+				   .epoch = e->epoch,
+				   .base = e->base,
+				   .pages = e->nr_pages };
+
+	note_received(vm, e->epoch, vm_now());
+	vm_event(vm, &ev);
+}
+
+/* The shell's xenstore follows the guest's: nodes, watches, backend directories. */
+static void mirror_tree(struct vm *vm)
+{
+	size_t len;
+	const void *blob = image_blob(vm->image, RECORD_XENSTORE, &len);
+	char why[RECORD_WHY_MAX];
+	struct tree t;
+	uint64_t hash;
+	int rc;
+
+	if (!blob)
+		return;
+	hash = XXH3_64bits(blob, len);
+	if (hash == vm->tree_hash)
+		return;
+	rc = tree_decode(blob, len, &t, why, sizeof(why));
+	if (rc) {
+		kem_vm_err(vm->rec.name, "the guest's xenstore nodes are refused: %s", why);
+		return;
+	}
+	rc = tree_restore_nodes(vm->d->xs, vm->d->wire, &t, vm->rec.name);
+	if (!rc)
+		rc = tree_restore_watches(vm->d->xs, vm->d->wire, &vm->store, &t, vm->rec.name);
+	tree_free(&t);
+	vm_devices_mirror(vm);
+	if (!rc)
+		vm->tree_hash = hash;
+	else
+		kem_vm_warn(vm->rec.name, "xenstore cannot be mirrored yet: %s", strerror(-rc));
+}
+
+void vm_applied(struct vm *vm)
+{
+	mirror_tree(vm);
+}
+
+/* ---- promotion
+ * ----------------------------------------------------------------------------------------------- */
+
+static void on_adopted(void *arg, int exit_code, const char *json, const char *error)
+{
+	struct vm *vm = arg;
+
+	vm->helper = NULL;
+	if (exit_code)
+		kem_vm_warn(vm->rec.name, "the domain keeps its standby's name for xl: %s", error);
+}
+
+/* The name and the configuration that xl shows; the guest runs already. */
+static void adopt_name(struct vm *vm)
+{
+	char domid[16];
+	const char *const argv[] = { "adopt", "--record", "-", "--domid", domid, NULL };
+
+	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	if (!vm->helper && domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record,
+					     ADOPT_TIMEOUT_MS, on_adopted, vm, &vm->helper))
+		kem_vm_warn(vm->rec.name, "cannot start kemari-domain to rename the domain");
+}
+
+static int lift(struct vm *vm, uint64_t g)
+{
+	struct daemon *d = vm->d;
+	int rc = hvop_hold(d->hv, vm->domid, g);
+
+	if (!rc)
+		rc = hvop_run(d->hv, vm->domid, g);
+	if (!rc)
+		rc = vm_guest_unpause_all(vm);
+	if (!rc) {
+		vm->stopped = false;
+		vm->mem->running_g = g;
+	}
+	return rc;
+}
+
+static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
+{
+	struct promote_cfg cfg = { .vm = vm->rec.name,
+				   .domid = vm->domid,
+				   .hv = vm->d->hv,
+				   .xc = vm->d->xc,
+				   .ram = vm->ram,
+				   .image = vm->image,
+				   .received_ns = received_at(vm, epoch) };
+	uint64_t t[6] = { vm_now() }, image_epoch;
+	int rc = link_apply_all(vm);
+
+	if (rc || image_status(vm->image, NULL, &image_epoch) != IMAGE_WHOLE || image_epoch != epoch ||
+	    !cfg.received_ns) {
+		vm_tell(vm, "the image is not epoch %llu", (unsigned long long)epoch);
+		return -ENODATA;
+	}
+	rc = store_ring_settle(vm->d->xs, vm->d->wire, &vm->store, vm->rec.name);
+	t[1] = vm_now();
+	if (!rc)
+		rc = promote_image(&cfg);
+	t[2] = vm_now();
+	if (!rc)
+		rc = vm_devices_promote(vm);
+	t[3] = vm_now();
+	if (rc)
+		return rc;
+	vm_standby_close(vm);
+	/* every write from its first instruction on counts, when the peer follows */
+	if (engine_protection(&vm->engine) == ENGINE_PROTECTED)
+		rc = vm_capture_open(vm);
+	if (!rc)
+		rc = hvop_kick(vm->d->hv, vm->domid, 0);
+	t[4] = vm_now();
+	if (!rc)
+		rc = lift(vm, g);
+	t[5] = vm_now();
+	if (rc)
+		return rc;
+	vm_tell(vm,
+		"the guest runs here from epoch %llu: %llu us (xenstore %llu, hypervisor %llu, devices %llu, "
+		"dirty logging %llu, start %llu)",
+		(unsigned long long)epoch, (unsigned long long)(t[5] - t[0]) / 1000,
+		(unsigned long long)(t[1] - t[0]) / 1000, (unsigned long long)(t[2] - t[1]) / 1000,
+		(unsigned long long)(t[3] - t[2]) / 1000, (unsigned long long)(t[4] - t[3]) / 1000,
+		(unsigned long long)(t[5] - t[4]) / 1000);
+	vm_devices_announce(vm);
+	adopt_name(vm);
+	return 0;
+}
+
+int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
+{
+	if (vm->restarting || vm->ready) {
+		vm->pending_run = g;
+		return 0;
+	}
+	if (vm->mem->running_g != g && epoch)
+		return start_from_image(vm, g, epoch);
+	if (vm->mem->running_g == g)
+		vm_devices_thaw(vm);
+	return lift(vm, g);
+}
+
+/* ---- the former primary
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_console(void *arg, int err, uint32_t port)
+{
+	struct vm *vm = arg;
+
+	vm->take = NULL;
+	if (err)
+		kem_vm_warn(vm->rec.name, "the standby's console is not ours yet: %s", strerror(-err));
+}
+
+/* Its memory is exactly epoch N: it becomes the image, and its devices begin anew as passive ones. */
+static int become_standby(struct vm *vm, uint64_t g)
+{
+	int rc;
+
+	vm_devices_close(vm);
+	vm_capture_close(vm, false);
+	for (unsigned int i = 0; i < VM_MAX_DEVICES; i++)
+		if (vm->device[i].mem)
+			memset(vm->device[i].mem, 0, vm->device[i].mem_len);
+	guest_tree_close(vm->tree);
+	vm->tree = NULL;
+	vm->tree_hash = 0;
+	vm->mem->running_g = 0;
+	rc = vm_devices_open(vm, XENDEV_PASSIVE);
+	if (!rc)
+		rc = console_take(vm->d->xs, vm->d->loop, vm->d->xc, vm->domid, vm->rec.name,
+				  console_tty(vm->device[0].dev), on_console, vm, &vm->take);
+	if (!rc)
+		rc = vm_standby_open(vm);
+	if (rc)
+		return rc;
+	if (engine_role(&vm->engine) != ENGINE_COPY)
+		return 0;
+	image_adopt(vm->image, g, engine_committed(&vm->engine));
+	note_received(vm, engine_committed(&vm->engine), vm->stop_ns);
+	return 0;
+}
+
+int vm_hold(struct vm *vm, uint64_t g)
+{
+	int rc;
+
+	if (!vm->domid)
+		return 0;
+	rc = hvop_hold(vm->d->hv, vm->domid, g);
+	if (!rc && vm->mem->running_g)
+		rc = become_standby(vm, g);
+	if (rc)
+		vm_tell(vm, "the domain here cannot be turned into a standby: %s", strerror(-rc));
+	return rc;
+}

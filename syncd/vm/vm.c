@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "vm.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <qb/qbloop.h>
+
+#include "vms.h"
+
+#define LOCK_WAIT_MS 30000
+#define IMAGE_CFG (&(struct image_cfg){ 0 })
+
+uint64_t vm_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+struct vm *vm_find(struct daemon *d, const char *name)
+{
+	for (struct vm *vm = d->vms; vm; vm = vm->next)
+		if (!strcmp(vm->rec.name, name))
+			return vm;
+	return NULL;
+}
+
+struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16])
+{
+	for (struct vm *vm = d->vms; vm; vm = vm->next)
+		if (!memcmp(vm->rec.uuid, uuid, 16))
+			return vm;
+	return NULL;
+}
+
+/* ---- story and status ------------------------------------------------------------------------------- */
+
+const char *vm_role_name(const struct vm *vm)
+{
+	switch (engine_role(&vm->engine)) {
+	case ENGINE_OWNER:
+		return "primary";
+	case ENGINE_HELD:
+		return "held";
+	case ENGINE_COPY:
+		return "standby";
+	default:
+		return "none";
+	}
+}
+
+void vm_tell(struct vm *vm, const char *fmt, ...)
+{
+	char text[STORY_REASON_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	kem_vm_info(vm->rec.name, "%s, %s, g %llx, epoch %llu: %s", vm_role_name(vm),
+		    engine_state_name(&vm->engine), (unsigned long long)engine_generation(&vm->engine),
+		    (unsigned long long)engine_committed(&vm->engine), text);
+	if (vm->story)
+		story_add(vm->story, vm_role_name(vm), engine_state_name(&vm->engine),
+			  engine_generation(&vm->engine), engine_committed(&vm->engine), "%s", text);
+}
+
+static uint64_t oldest_unacked_ns(const struct vm *vm)
+{
+	uint64_t ns = 0;
+
+	for (unsigned int i = 0; i < ENGINE_MAX_FLIGHT; i++)
+		if (vm->captured[i].epoch > engine_committed(&vm->engine) && (!ns || vm->captured[i].ns < ns))
+			ns = vm->captured[i].ns;
+	return ns;
+}
+
+json_t *vm_status_row(const struct vm *vm)
+{
+	uint64_t oldest = oldest_unacked_ns(vm);
+	struct control_status s = {
+		.vm = vm->rec.name,
+		.role = vm_role_name(vm),
+		.state = engine_state_name(&vm->engine),
+		.peer = vm->mem->peer[0] ? vm->mem->peer : NULL,
+		.domid = vm->domid,
+		.g = engine_generation(&vm->engine),
+		.epoch = engine_committed(&vm->engine),
+		.lag_ms = oldest ? (vm_now() - oldest) / 1000000 : 0,
+		.pause_us = vm->stats.pause_ns / 1000,
+		.commit_us = vm->stats.commit_ns / 1000,
+	};
+	json_t *row = control_status_row(&s);
+	const struct vm_stats *st = &vm->stats;
+
+	json_object_set_new(row, "stats",
+			    json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "captures",
+				      (json_int_t)st->captures, "sum_pause_ns", (json_int_t)st->sum_pause_ns,
+				      "sum_pages", (json_int_t)st->sum_pages, "sum_bytes",
+				      (json_int_t)st->sum_bytes, "pages", (json_int_t)st->pages, "bytes",
+				      (json_int_t)st->bytes, "dirty", (json_int_t)st->dirty, "hot",
+				      (json_int_t)st->hot, "stop_ns", (json_int_t)st->times.stop, "state_ns",
+				      (json_int_t)st->times.state, "context_ns",
+				      (json_int_t)st->times.context, "harvest_ns",
+				      (json_int_t)st->times.harvest, "devices_ns",
+				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
+	return row;
+}
+
+static void on_story(void *ctx, const char *name, json_t *entry)
+{
+	struct daemon *d = ctx;
+
+	if (d->control && control_watched(d->control, CONTROL_LOG, name))
+		control_publish(d->control, CONTROL_LOG, name, json_pack("[O]", entry));
+}
+
+/* ---- the event pump ---------------------------------------------------------------------------------- */
+
+/* The record is in the memory file before anything that depends on it is done. */
+static void persist(struct vm *vm, const struct engine_actions *acts)
+{
+	persist_store(&vm->engine_store, &acts->persist);
+}
+
+static void carry_out(struct vm *vm, struct engine_actions *acts)
+{
+	for (unsigned int i = 0; i < acts->nr; i++) {
+		if (acts->a[i].type == ENGINE_ACT_PERSIST) {
+			struct engine_event ev = { .type = ENGINE_EV_PERSISTED,
+						   .seq = acts->persist.seq,
+						   .now = vm_now() };
+			struct engine_actions next;
+
+			persist(vm, acts);
+			if (!engine_handle(&vm->engine, &ev, &next))
+				carry_out(vm, &next);
+			return;
+		}
+		vm_act(vm, &acts->a[i]);
+	}
+}
+
+static void state_changed(struct vm *vm)
+{
+	const char *state = engine_state_name(&vm->engine);
+
+	vm_committed(vm);
+	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
+		return;
+	snprintf(vm->state, sizeof(vm->state), "%s", state);
+	if (!strcmp(state, "protected"))
+		vm_request_done(vm, CONTROL_PROTECT);
+	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
+		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
+				json_pack("[o]", vm_status_row(vm)));
+}
+
+static void pump(struct vm *vm)
+{
+	if (vm->pumping)
+		return;
+	vm->pumping = true;
+	while (vm->nr_events) {
+		struct engine_event ev = vm->event[vm->first_event];
+		struct engine_actions acts;
+		int rc;
+
+		vm->first_event = (vm->first_event + 1) % VM_EVENTS;
+		vm->nr_events--;
+		ev.now = vm_now();
+		rc = engine_handle(&vm->engine, &ev, &acts);
+		if (rc)
+			kem_vm_err(vm->rec.name, "the engine refused event %d: %s", ev.type, strerror(-rc));
+		else
+			carry_out(vm, &acts);
+	}
+	vm->pumping = false;
+	state_changed(vm);
+	if (vm->ending && engine_role(&vm->engine) == ENGINE_NONE)
+		vm->doomed = true;
+	if (vm->doomed)
+		vm_free(vm);
+}
+
+void vm_event(struct vm *vm, const struct engine_event *ev)
+{
+	if (vm->nr_events == VM_EVENTS) {
+		kem_vm_err(vm->rec.name, "too many events wait for the engine");
+		abort();
+	}
+	vm->event[(vm->first_event + vm->nr_events) % VM_EVENTS] = *ev;
+	vm->nr_events++;
+	pump(vm);
+}
+
+void vm_event_type(struct vm *vm, enum engine_event_type type)
+{
+	struct engine_event ev = { .type = type };
+
+	vm_event(vm, &ev);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+static void engine_settings(const struct vm *vm, struct engine_cfg *e)
+{
+	const struct kem_config *c = &vm->d->cfg;
+
+	*e = (struct engine_cfg){
+		.node = (uint32_t)vm->d->boot,
+		.max_in_flight = c->max_in_flight,
+		.staging_pages = ((uint64_t)c->staging_mb << 20) / (RAM_PAGE_SIZE + 64),
+		.sync_mode = c->mode == KEM_MODE_SYNC,
+		.batch_ns = c->batch_window_us * 1000ULL,
+		.max_epoch_ns = c->max_epoch_ms * 1000000ULL,
+		.retry_ns = 1000000,
+		.resend_ns = 200000000,
+		.outdate_after_ns = 10000000000ULL,
+		.fence_after_ns = 10000000000ULL,
+		.handover_ns = 20000000000ULL,
+	};
+	memcpy(e->uuid, vm->rec.uuid, 16);
+}
+
+static size_t image_bytes(const struct vm_record *rec)
+{
+	struct gfn_range r[RAM_MAX_RANGES];
+	unsigned int nr = ram_pvh_ranges(rec->memory_kb, r);
+
+	return image_mem_size(IMAGE_CFG, r, nr);
+}
+
+static int create_file(struct vm *vm)
+{
+	struct memfile_region_def def[MEMFILE_MAX_REGIONS];
+	char name[VM_MAX_DEVICES][MEMFILE_NAME_MAX];
+	size_t epoch_bytes = (size_t)vm->d->cfg.staging_mb << 20;
+	unsigned int nr = 0;
+
+	def[nr++] = (struct memfile_region_def){ "vm", sizeof(struct vm_mem) };
+	def[nr++] = (struct memfile_region_def){ "engine", persist_size(sizeof(struct engine_persist)) };
+	def[nr++] = (struct memfile_region_def){ "unsent", capture_mem_size(vm->rec.memory_kb, epoch_bytes) };
+	def[nr++] = (struct memfile_region_def){ "image", image_bytes(&vm->rec) };
+	nr += vm_device_regions(&vm->rec, def + nr, MEMFILE_MAX_REGIONS - nr, name);
+	return memfile_create(vm->d->cfg.run_dir, vm->rec.uuid, def, nr, &vm->file);
+}
+
+static int attach_file(struct vm *vm)
+{
+	size_t len = 0;
+	void *p = memfile_region(vm->file, "engine", &len);
+	int rc;
+
+	vm->mem = memfile_region(vm->file, "vm", NULL);
+	rc = p && vm->mem ? persist_attach(&vm->engine_store, p, len, sizeof(struct engine_persist))
+			  : -EBADMSG;
+	if (rc)
+		kem_vm_err(vm->rec.name, "the memory file is damaged: %s", strerror(-rc));
+	return rc;
+}
+
+static int open_story(struct vm *vm)
+{
+	int rc = story_open(vm->d->cfg.log_dir, vm->rec.name, &vm->story);
+
+	if (!rc)
+		story_on_entry(vm->story, on_story, vm->d);
+	return rc;
+}
+
+int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct engine_cfg e;
+	char why[256];
+	int rc;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->d = d;
+	rc = vm_record_parse(record, len, &vm->rec, why, sizeof(why));
+	if (rc) {
+		kem_err("a VM record is refused: %s", why);
+		free(vm);
+		return rc;
+	}
+	vm->domid = domid;
+	rc = create_file(vm);
+	if (!rc)
+		rc = attach_file(vm);
+	if (rc)
+		goto fail;
+	vm->mem->version = VM_MEM_VERSION;
+	vm->mem->domid = domid;
+	vm->mem->record_len = (uint32_t)len;
+	memcpy(vm->mem->record, record, len);
+	engine_settings(vm, &e);
+	rc = engine_init(&vm->engine, &e);
+	if (!rc)
+		rc = open_story(vm);
+	if (rc)
+		goto fail;
+	vm->next = d->vms;
+	d->vms = vm;
+	*out = vm;
+	return 0;
+fail:
+	if (vm->file)
+		memfile_remove(vm->file);
+	vm_record_free(&vm->rec);
+	free(vm);
+	return rc;
+}
+
+static void unlist(struct vm *vm)
+{
+	for (struct vm **p = &vm->d->vms; *p; p = &(*p)->next)
+		if (*p == vm) {
+			*p = vm->next;
+			return;
+		}
+}
+
+static void stop_timers(struct vm *vm)
+{
+	if (vm->timer)
+		qb_loop_timer_del(vm->d->loop, vm->timer);
+	if (vm->poll)
+		qb_loop_timer_del(vm->d->loop, vm->poll);
+	if (vm->reconnect)
+		qb_loop_timer_del(vm->d->loop, vm->reconnect);
+	vm->timer = vm->poll = vm->reconnect = 0;
+}
+
+static void release_all(struct vm *vm, bool keep)
+{
+	unlist(vm);
+	stop_timers(vm);
+	domain_helper_cancel(vm->helper);
+	link_close(vm);
+	vm_capture_close(vm, keep);
+	vm_standby_close(vm);
+	vm_devices_close(vm);
+	vm_domain_close(vm);
+	story_close(vm->story);
+	for (unsigned int i = 0; i < VM_REQUESTS; i++)
+		if (vm->request[i].client)
+			control_fail(vm->request[i].client, ESHUTDOWN, "the VM is no longer served here",
+				     NULL);
+}
+
+void vm_free(struct vm *vm)
+{
+	if (vm->pumping) {
+		vm->doomed = true;
+		return;
+	}
+	release_all(vm, false);
+	memfile_remove(vm->file);
+	vm_record_free(&vm->rec);
+	free(vm);
+}
+
+/* ---- restart of the daemon ------------------------------------------------------------------------------
+ */
+
+static int restore_engine(struct vm *vm, struct engine_actions *acts)
+{
+	struct engine_persist p;
+	struct engine_cfg e;
+	int rc = persist_load(&vm->engine_store, &p);
+
+	if (rc == -ENOENT)
+		memset(&p, 0, sizeof(p));
+	else if (rc)
+		return rc;
+	engine_settings(vm, &e);
+	rc = engine_restore(&vm->engine, &e, &p, vm_now(), acts);
+	if (rc)
+		kem_vm_err(vm->rec.name, "the engine's record is refused: %s", strerror(-rc));
+	return rc;
+}
+
+/*
+ * The guest of a restarted daemon is where it was: running until its next output, or held.  A standby's copy
+ * is redone from its staging file.
+ */
+static int reattach(struct vm *vm)
+{
+	struct engine_actions acts;
+	int rc = restore_engine(vm, &acts);
+	enum engine_role role = engine_role(&vm->engine);
+
+	if (rc)
+		return rc;
+	rc = vm_devices_open(vm,
+			     role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE : XENDEV_REATTACH);
+	if (!rc && (role == ENGINE_OWNER || role == ENGINE_HELD))
+		rc = vm_devices_reconnect(vm);
+	else if (!rc)
+		rc = vm_standby_open(vm);
+	if (rc)
+		return rc;
+	vm->pumping = true;
+	carry_out(vm, &acts);
+	vm->pumping = false;
+	pump(vm);
+	vm_tell(vm, "kemari-syncd took the VM up again");
+	if (vm->mem->peer[0] && role == ENGINE_OWNER)
+		link_connect(vm);
+	return 0;
+}
+
+int vm_reopen(struct daemon *d, const uint8_t uuid[16])
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	char why[256];
+	int rc;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->d = d;
+	rc = memfile_open(d->cfg.run_dir, uuid, LOCK_WAIT_MS, &vm->file);
+	if (rc == -ESTALE) {
+		free(vm);
+		return memfile_unlink(d->cfg.run_dir, uuid);
+	}
+	if (rc)
+		goto fail;
+	rc = attach_file(vm);
+	if (!rc && (vm->mem->version != VM_MEM_VERSION || vm->mem->record_len > VM_RECORD_MAX))
+		rc = -EPROTO;
+	if (!rc)
+		rc = vm_record_parse(vm->mem->record, vm->mem->record_len, &vm->rec, why, sizeof(why));
+	if (!rc)
+		rc = open_story(vm);
+	if (rc)
+		goto fail;
+	vm->domid = vm->mem->domid;
+	vm->next = d->vms;
+	d->vms = vm;
+	return reattach(vm);
+fail:
+	kem_err("a memory file in %s cannot be taken up: %s", d->cfg.run_dir, strerror(-rc));
+	if (vm->file)
+		memfile_close(vm->file);
+	free(vm);
+	return rc;
+}
+
+static int reopen_one(const uint8_t uuid[16], void *arg)
+{
+	return vm_reopen(arg, uuid);
+}
+
+int vms_reopen(struct daemon *d)
+{
+	return memfile_scan(d->cfg.run_dir, reopen_one, d);
+}
+
+void vms_close(struct daemon *d)
+{
+	while (d->vms) {
+		struct vm *vm = d->vms;
+
+		release_all(vm, true);
+		memfile_close(vm->file);
+		vm_record_free(&vm->rec);
+		free(vm);
+	}
+}

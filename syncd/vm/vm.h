@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One protected VM on this host, whichever role it has: the engine in the middle, and the rooms that carry
+ * out what it decides.
+ *
+ *   vm.c       life of the object, the event pump, status
+ *   action.c   one function for each action of the engine
+ *   device.c   its backends, their xenstore side, what they ask of the VM
+ *   domain.c   making the domain with kemari-domain, its memory, stop and go
+ *   owner.c    captures, the bulk copy, dirty polling
+ *   standby.c  shell, image, promotion, turning a former primary into a standby
+ *   link.c     the connection to the peer: hello, records, reconnect
+ *   verify.c   comparing both copies
+ *   request.c  requests of the control server
+ *   death.c    what becomes of a guest that ends by itself
+ *
+ * Internal to syncd/vm; daemon-wide entry points are in vm/vms.h.
+ */
+#ifndef KEMARI_VM_VM_H
+#define KEMARI_VM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apply/image.h"
+#include "apply/ram.h"
+#include "apply/staging.h"
+#include "capture/capture.h"
+#include "control/control.h"
+#include "control/story.h"
+#include "daemon.h"
+#include "device.h"
+#include "domain/domain_helper.h"
+#include "domain/record.h"
+#include "engine/engine.h"
+#include "log.h"
+#include "memfile.h"
+#include "persist.h"
+#include "xenstore/console_take.h"
+#include "xenstore/tree.h"
+#include "xenstore/xendev.h"
+
+#define VM_MAX_DEVICES (VM_MAX_DISKS + VM_MAX_NICS + 1)
+#define VM_EVENTS 64
+#define VM_RECEIVED 16
+#define VM_REQUESTS 8
+
+/* Facts that must outlive the daemon; region "vm" of the memory file. */
+#define VM_MEM_VERSION 1
+struct vm_mem {
+	uint32_t version;
+	uint32_t domid;
+	uint64_t store_gfn, console_gfn;
+	uint32_t store_port, console_port;
+	uint64_t running_g; /* the guest has run here as this generation */
+	/* When (CLOCK_MONOTONIC) an epoch was staged here: its guest's clocks go on from there. */
+	struct {
+		uint64_t epoch, ns;
+	} received[VM_RECEIVED];
+	uint32_t next_received;
+	uint32_t record_len;
+	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */
+	char record[VM_RECORD_MAX];
+};
+
+enum vm_device_kind { VM_CONSOLE, VM_DISK, VM_NIC };
+
+struct vm_device {
+	struct vm *vm;
+	enum vm_device_kind kind;
+	unsigned int index; /* of disk[] or nic[] in the record */
+	struct device *dev;
+	struct xendev *x; /* NULL: the console */
+	void *mem;	  /* region of the memory file */
+	size_t mem_len;
+	bool connected;
+	bool quiesced;
+	bool closing; /* by its guest or the toolstack */
+};
+
+struct vm_request {
+	struct control_client *client; /* NULL: free */
+	uint32_t id;		       /* .request of the engine */
+	enum control_op op;
+	uint64_t started_ns;
+};
+
+/* Times and sizes of the last epoch, for status and the benchmark. */
+struct vm_stats {
+	uint64_t captures, pause_ns, commit_ns, pages, bytes, dirty, hot;
+	struct capture_times times;
+	uint64_t sum_pause_ns, sum_pages, sum_bytes;
+};
+
+struct vm {
+	struct daemon *d;
+	struct vm *next;
+	struct vm_record rec;
+	struct memfile *file;
+	struct vm_mem *mem;
+	struct persist engine_store;
+	struct engine engine;
+	struct story *story;
+	char state[64]; /* last one told to the story */
+
+	/* event pump */
+	struct engine_event event[VM_EVENTS];
+	unsigned int first_event, nr_events;
+	bool pumping;
+	bool doomed;	/* to be freed when the pump is at rest */
+	uint64_t timer; /* qb handle of the engine's deadline, 0: none */
+
+	/* the domain */
+	uint32_t domid; /* 0: none here */
+	bool stopped;	/* our pause on it */
+	uint64_t stop_ns;
+	struct guest *guest;
+	struct ram *ram;
+	const struct ram_ops *ram_ops;
+	void *ram_arg;
+	struct xendev_bus *bus;
+	struct guest_tree *tree;
+	struct console_take *take;
+	struct domain_helper *helper;
+	void (*ready)(struct vm *vm, int err, const char *why); /* of vm_domain_make */
+	struct creation *creation;				/* the request that makes it */
+	bool dead_seen;						/* its end is being dealt with */
+	bool restarting;					/* ... by making it anew */
+	bool ending;	      /* gone for good: free the VM once the engine has done with it */
+	uint64_t pending_run; /* g to run as, once the domain is made */
+
+	struct device_host host;
+	struct vm_device device[VM_MAX_DEVICES];
+	unsigned int nr_devices;
+	struct device *devices[VM_MAX_DEVICES];
+
+	/* owner */
+	struct capture *capture;
+	bool bulk; /* a bulk copy is under way */
+	bool bulk_sending;
+	uint8_t *bulk_buf;
+	uint64_t bulk_started_ns;
+	uint64_t bulk_bytes;
+	struct capture_epoch *sending[ENGINE_MAX_FLIGHT];
+	struct {
+		uint64_t epoch, ns;
+	} captured[ENGINE_MAX_FLIGHT];
+	uint64_t poll; /* qb handle of the dirty poll */
+	uint64_t cpu_time;
+	uint64_t last_captured;
+	uint64_t committed; /* last one that capture was told */
+	uint64_t released;
+	uint32_t verify_left; /* epochs still to be verified */
+	uint64_t verify_wanted, verify_done, verify_bad;
+	uint64_t verify_epoch;
+	uint8_t *verify_buf;
+	size_t verify_len;
+
+	/* standby */
+	struct staging *staging;
+	struct image *image;
+	struct store_ring store;
+	uint64_t tree_hash; /* of the xenstore block that the shell shows */
+
+	/* link */
+	struct link *link;
+	uint64_t reconnect; /* qb handle */
+	bool initiator;
+
+	struct vm_request request[VM_REQUESTS];
+	uint32_t next_request;
+	struct vm_stats stats;
+};
+
+uint64_t vm_now(void); /* CLOCK_MONOTONIC, ns */
+
+/* ---- vm.c ---- */
+
+/* A VM that this host did not know.  0 or a negative errno with one message. */
+int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out);
+/* After a restart of the daemon: what the memory file of that uuid says. */
+int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
+/* Forgets it, memory file included; the domain is the caller's business. */
+void vm_free(struct vm *vm);
+struct vm *vm_find(struct daemon *d, const char *name);
+struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16]);
+
+/* Queues an event and, from outside of the pump, runs it. */
+void vm_event(struct vm *vm, const struct engine_event *ev);
+void vm_event_type(struct vm *vm, enum engine_event_type type);
+/* A line of the story. */
+void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+json_t *vm_status_row(const struct vm *vm);
+const char *vm_role_name(const struct vm *vm);
+
+/* ---- action.c ---- */
+
+void vm_act(struct vm *vm, const struct engine_action *a);
+
+/* ---- device.c ---- */
+
+/* Regions of the memory file for the record's devices, appended to defs. */
+unsigned int vm_device_regions(const struct vm_record *rec, struct memfile_region_def *defs, unsigned int max,
+			       char (*names)[MEMFILE_NAME_MAX]);
+int vm_devices_open(struct vm *vm, enum xendev_mode mode);
+/* Detaches from the rings, if attached, and closes everything. */
+void vm_devices_close(struct vm *vm);
+/* Attaches those that were connected, from their own memory. */
+int vm_devices_reconnect(struct vm *vm);
+/* Takes the devices' state out of the image and attaches to the rings in the restored memory. */
+int vm_devices_promote(struct vm *vm);
+void vm_devices_disconnect(struct vm *vm);
+void vm_devices_quiesce(struct vm *vm);
+void vm_devices_thaw(struct vm *vm);
+void vm_devices_release(struct vm *vm, uint64_t epoch);
+void vm_devices_discard(struct vm *vm, uint64_t epoch);
+void vm_devices_announce(struct vm *vm);
+/* The standby's backend directories follow the device states in the image. */
+void vm_devices_mirror(struct vm *vm);
+void vm_devices_stopped_by_toolstack(struct vm *vm);
+uint64_t vm_devices_disk_bytes(const struct vm_device *vd);
+
+/* ---- domain.c ---- */
+
+/*
+ * Makes the domain with kemari-domain ("create" or "shell"), takes its console, opens devices; vm->ready when
+ * done.
+ */
+int vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why));
+void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
+int vm_guest_stop(struct vm *vm);
+int vm_guest_go(struct vm *vm);
+int vm_guest_unpause_all(struct vm *vm);
+int vm_ram_open(struct vm *vm);
+
+/* ---- owner.c ---- */
+
+int vm_capture_open(struct vm *vm);
+void vm_capture_close(struct vm *vm, bool keep);
+void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base);
+void vm_send_epoch(struct vm *vm, uint64_t epoch);
+void vm_bulk_start(struct vm *vm);
+void vm_bulk_stop(struct vm *vm);
+void vm_bulk_pump(struct vm *vm); /* more may be sent */
+void vm_committed(struct vm *vm);
+void vm_sends_lost(struct vm *vm); /* the link is down */
+
+/* ---- standby.c ---- */
+
+int vm_standby_open(struct vm *vm);
+void vm_standby_close(struct vm *vm);
+void vm_applied(struct vm *vm); /* an epoch is in the image */
+void vm_staged(struct vm *vm, const struct staged_epoch *e);
+/* ENGINE_ACT_RUN and ENGINE_ACT_HOLD. */
+int vm_run(struct vm *vm, uint64_t g, uint64_t epoch);
+int vm_hold(struct vm *vm, uint64_t g);
+void vm_drop_copy(struct vm *vm);
+
+/* ---- link.c ---- */
+
+struct link;
+
+void link_connect(struct vm *vm);
+void link_close(struct vm *vm);
+bool link_up(const struct vm *vm);
+struct conn *link_conn(const struct vm *vm);
+uint64_t link_session(const struct vm *vm);
+void link_send_message(struct vm *vm, const struct engine_message *m);
+void link_send_record(struct vm *vm, uint16_t type, const void *payload, size_t len);
+void link_apply(struct vm *vm);	   /* staged epochs wait: apply them from the loop */
+int link_apply_all(struct vm *vm); /* ... now */
+/* The standby is ready for the peer: WELCOME. */
+void link_welcome(struct vm *vm, int err, const char *why);
+/* Staging and image came or went. */
+void link_attach(struct vm *vm);
+
+/* ---- verify.c ---- */
+
+void vm_verify_hash(struct vm *vm, uint64_t epoch);
+void vm_verify_send(struct vm *vm, uint64_t epoch);
+int vm_verify_result(struct vm *vm, const uint8_t *text, uint32_t len, char *why);
+
+/* ---- request.c ---- */
+
+uint64_t vm_incarnation(void); /* random, not 0 */
+
+void vm_result(struct vm *vm, uint32_t id, enum engine_result result);
+void vm_request_progress(struct vm *vm, enum control_op op, json_t *progress);
+void vm_request_done(struct vm *vm, enum control_op op);
+void vm_request_done_with(struct vm *vm, enum control_op op, json_t *extra);
+void vm_request_fail(struct vm *vm, enum control_op op, int code, const char *why, const char *fix);
+bool vm_request_waits(const struct vm *vm, enum control_op op);
+
+/* ---- death.c ---- */
+
+void vm_check_death(struct vm *vm);
+
+#endif /* KEMARI_VM_VM_H */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* All VMs of this host, for main. */
+#ifndef KEMARI_VM_VMS_H
+#define KEMARI_VM_VMS_H
+
+#include "control/control.h"
+#include "daemon.h"
+
+struct conn;
+
+/* Takes up what an earlier daemon left in the run directory.  Negative: it must not go on. */
+int vms_reopen(struct daemon *d);
+/* Ends the daemon's part; guests stop at their next output and wait for the next daemon. */
+void vms_close(struct daemon *d);
+/* A peer that has proven to hold the key. */
+void vms_accepted(void *arg, struct conn *c);
+/* struct control_handlers.request */
+void vms_request(void *ctx, struct control_client *c, const struct control_request *r);
+/* xenstore's @releaseDomain */
+void vms_released(void *arg);
+
+#endif /* KEMARI_VM_VMS_H */
