@@ -79,14 +79,16 @@ struct engine_persist {
 	uint64_t acked;	   /* owner: last epoch known to be held by the peer */
 	uint64_t captured; /* owner: last epoch number used */
 	uint64_t flight[ENGINE_MAX_FLIGHT]; /* owner: sent or about to be, not acked, ascending */
-	uint64_t session;   /* COPY: in which N was accepted; owner: last one of this g; 0: none yet */
-	uint64_t peer_boot; /* boot id of the peer host as last seen, 0: never */
-	uint64_t nonce;	    /* last one used */
+	uint64_t session;      /* COPY: that made it (or its grant); owner: last one heard of from the peer */
+	uint64_t session_last; /* last one chosen here: boot << 32 | counter */
+	uint64_t peer_boot;    /* boot id of the peer host as last seen, 0: never */
+	uint64_t nonce;	       /* last one used */
 };
 
 struct engine_cfg {
 	uint8_t uuid[16];
 	uint32_t node;		   /* cluster node id, differs on the two hosts; lower wins a tie */
+	uint32_t boot;		   /* of this host, not 0: 32 bits of the kernel's boot_id */
 	uint32_t max_in_flight;	   /* 1..ENGINE_MAX_FLIGHT - 2; 2 */
 	uint64_t staging_pages;	   /* the most pages an epoch may have */
 	bool sync_mode;		   /* resume the guest after the ack, not after the copy */
@@ -123,7 +125,7 @@ struct engine_message {
 	uint32_t node; /* of the sender */
 	uint8_t uuid[16];
 	uint64_t g;
-	uint64_t session; /* ACK: of the link.  OUTDATE: the last one of the owner's g.  Else 0 */
+	uint64_t session; /* ACK: of the link; OUTDATE: last one known; GRANT, VOID: names the copy kept */
 	uint64_t epoch;
 	uint64_t nonce; /* replies repeat the one of the question */
 };
@@ -137,9 +139,9 @@ enum engine_event_type {
 	ENGINE_EV_TICK,		 /* the deadline of SET_TIMER passed, or just the time */
 	ENGINE_EV_MSG,		 /* .msg */
 	/*
-	 * The link is up: the standby raises it when it sends WELCOME, the primary when it reads it. .session
-	 * is the standby's choice, never used before and not 0; .peer: role, g, epoch of the other's
-	 * HELLO/WELCOME (engine_say_state there); .peer_boot its host's boot id.
+	 * The link is up.  Standby: hand it in before WELCOME is sent, .session = engine_next_session().
+	 * Primary: when WELCOME was read, .session from it.  .peer: role, g, epoch of the other's HELLO or
+	 * WELCOME (engine_say_state there); .peer_boot: an id of its host's boot.
 	 */
 	ENGINE_EV_LINK_UP,
 	ENGINE_EV_LINK_DOWN, /* nothing of that session is staged or read any more on this host */
@@ -303,7 +305,7 @@ struct engine_action {
 
 struct engine_actions {
 	unsigned int nr;
-	struct engine_action a[ENGINE_MAX_ACTIONS];
+	struct engine_action a[ENGINE_MAX_ACTIONS + 1]; /* the last one is never handed out */
 	struct engine_persist persist; /* of the PERSIST action; its .seq goes into PERSISTED */
 };
 
@@ -344,6 +346,8 @@ bool engine_must_hold(const struct engine *e);
 uint64_t engine_committed(const struct engine *e);
 /* What this host says of itself in HELLO and WELCOME.  False: it may say nothing now (foreign domain). */
 bool engine_say_state(const struct engine *e, struct engine_peer *peer);
+/* Standby: the session to offer in WELCOME. */
+uint64_t engine_next_session(const struct engine *e);
 /* True if the guest is allowed to run here at this moment. */
 bool engine_may_run(const struct engine *e);
 const struct engine_counters *engine_counters(const struct engine *e);

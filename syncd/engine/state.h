@@ -33,6 +33,7 @@ struct engine {
 	bool stopped;	      /* guest is stopped by a capture, for an ack or by throttling */
 	bool quiesced;	      /* HELD: and nothing was released since */
 	bool requested;	      /* HELD: the peer asked for the grant */
+	bool run_due;	      /* RUN as soon as the capture under way ends */
 	uint64_t capturing;   /* epoch under capture, 0: none */
 	bool final;	      /* ... with which the guest stays stopped and quiesced */
 	uint64_t sending;     /* epoch not yet in the transport's hands, 0: none */

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Owner: when to capture, what may be sent, what an ack releases (G1). */
+#include <string.h>
+
+#include "engine/internal.h"
+
+void epoch_reset(struct engine *e)
+{
+	e->p.nr_flight = 0;
+	e->sending = 0;
+	e->bulk_done = false;
+}
+
+static uint64_t newest(const struct engine *e)
+{
+	return e->p.nr_flight ? e->p.flight[e->p.nr_flight - 1] : e->p.acked;
+}
+
+/* The peer can take an epoch. */
+static bool linked(const struct engine *e)
+{
+	return e->session && (e->protection == ENGINE_PROTECTED ||
+			      (e->protection == ENGINE_SYNCING && e->bulk_done && !e->p.right));
+}
+
+static bool can_capture(const struct engine *e)
+{
+	if (!linked(e) || e->capturing || e->sending || e->now < e->retry_at)
+		return false;
+	if (e->cfg.sync_mode && e->p.nr_flight)
+		return false;
+	return e->p.nr_flight < e->cfg.max_in_flight;
+}
+
+static void capture(struct engine *e, bool final)
+{
+	struct engine_action *a = engine_emit(e, ENGINE_ACT_CAPTURE);
+
+	a->epoch = ++e->p.captured;
+	a->base = newest(e);
+	a->final = final;
+	a->g = e->p.g;
+	e->capturing = a->epoch;
+	e->final = final;
+	e->stopped = true;
+	e->captured_at = e->now;
+	e->output_due = 0;
+	e->dirty_due = 0;
+	e->dirty_pages = 0;
+}
+
+/* 0: nothing has happened since the last capture. */
+static uint64_t due(const struct engine *e)
+{
+	if (!e->output_due || !e->dirty_due)
+		return e->output_due | e->dirty_due;
+	return e->output_due < e->dirty_due ? e->output_due : e->dirty_due;
+}
+
+void epoch_capture_if_due(struct engine *e)
+{
+	uint64_t t = due(e);
+
+	if (e->p.role == ENGINE_OWNER && t && e->now >= t && can_capture(e))
+		capture(e, false);
+}
+
+/* HELD: the last epoch, taken when the backends are quiet, so that memory stays exactly it. */
+bool epoch_capture_final(struct engine *e)
+{
+	if (e->p.exact || !can_capture(e))
+		return false;
+	capture(e, true);
+	return true;
+}
+
+uint64_t epoch_deadline(const struct engine *e)
+{
+	uint64_t t = due(e);
+
+	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= e->cfg.max_in_flight)
+		return 0;
+	if (e->p.role == ENGINE_HELD)
+		return e->retry_at > e->now ? e->retry_at : 0;
+	return t && t < e->retry_at ? e->retry_at : t;
+}
+
+void epoch_resume_guest(struct engine *e)
+{
+	if (e->capturing || !engine_allowed(GUARD_HELD_STOPPED, e->p.role == ENGINE_OWNER))
+		return;
+	if (e->run_due)
+		promote_run(e);
+	else if (e->stopped)
+		engine_emit(e, ENGINE_ACT_RESUME);
+	e->run_due = false;
+	e->stopped = false;
+}
+
+/* What an unused capture held is due again. */
+static void due_again(struct engine *e)
+{
+	e->output_due = e->now ? e->now : 1;
+}
+
+void epoch_output_held(struct engine *e, bool urgent)
+{
+	uint64_t t = e->now + (urgent ? 0 : e->cfg.batch_ns);
+
+	if (e->p.right)
+		return;
+	if (!e->output_due || t < e->output_due)
+		e->output_due = t ? t : 1;
+	epoch_capture_if_due(e);
+}
+
+/* Three quarters: the rest is for what the guest writes until it is stopped. */
+static bool staging_nearly_full(const struct engine *e, uint64_t pages)
+{
+	return pages >= e->cfg.staging_pages - e->cfg.staging_pages / 4;
+}
+
+void epoch_dirty(struct engine *e, uint64_t pages, bool ran)
+{
+	e->dirty_pages = pages;
+	if (!ran || e->p.right)
+		return;
+	if (!e->dirty_due)
+		e->dirty_due = e->captured_at + e->cfg.max_epoch_ns;
+	if (staging_nearly_full(e, pages))
+		e->dirty_due = e->now ? e->now : 1;
+	epoch_capture_if_due(e);
+	if (staging_nearly_full(e, e->dirty_pages) && linked(e) && !e->stopped && e->p.role == ENGINE_OWNER) {
+		e->stopped = true;
+		e->counters.throttled++;
+		engine_emit(e, ENGINE_ACT_STOP_GUEST);
+	}
+}
+
+void epoch_captured(struct engine *e, const struct engine_event *ev)
+{
+	bool keep_stopped = e->cfg.sync_mode;
+
+	if (!e->capturing || ev->epoch != e->capturing)
+		return;
+	e->capturing = 0;
+	if (!linked(e)) {
+		due_again(e);
+		keep_stopped = false;
+	} else if (!engine_allowed(GUARD_DELTA_FITS, ev->pages <= e->cfg.staging_pages)) {
+		due_again(e);
+		protect_too_large(e);
+		keep_stopped = false;
+	} else {
+		e->p.flight[e->p.nr_flight++] = ev->epoch;
+		e->p.exact = e->final && e->p.role == ENGINE_HELD ? ev->epoch : 0;
+		e->sending = ev->epoch;
+		e->counters.captures++;
+		engine_changed(e);
+		engine_emit_epoch(e, ENGINE_ACT_SEND, ev->epoch);
+	}
+	if (!keep_stopped || e->run_due)
+		epoch_resume_guest(e);
+	handover_continue(e);
+}
+
+void epoch_capture_failed(struct engine *e, uint64_t epoch)
+{
+	if (!e->capturing || epoch != e->capturing)
+		return;
+	e->capturing = 0;
+	e->counters.failed_captures++;
+	e->retry_at = e->now + e->cfg.retry_ns;
+	due_again(e);
+	engine_changed(e); /* the number is used up */
+	epoch_resume_guest(e);
+}
+
+void epoch_sent(struct engine *e, uint64_t epoch)
+{
+	if (epoch != e->sending)
+		return;
+	e->sending = 0;
+	if (engine_weak(GUARD_RELEASE_ACKED))
+		engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
+	epoch_capture_if_due(e);
+}
+
+bool epoch_peer_holds(struct engine *e, uint64_t epoch)
+{
+	unsigned int n = 0;
+
+	while (n < e->p.nr_flight && e->p.flight[n] != epoch)
+		n++;
+	if (n == e->p.nr_flight)
+		return epoch && epoch == e->p.acked;
+	n++;
+	e->p.nr_flight -= n;
+	memmove(e->p.flight, e->p.flight + n, e->p.nr_flight * sizeof(e->p.flight[0]));
+	e->p.acked = epoch;
+	if (e->sending && e->sending <= epoch)
+		e->sending = 0;
+	engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
+	if (e->p.role == ENGINE_HELD) {
+		e->quiesced = false;
+		engine_emit(e, ENGINE_ACT_QUIESCE);
+	}
+	return true;
+}
+
+void epoch_ack(struct engine *e, const struct engine_message *m)
+{
+	if (!engine_is_owner(e) || !linked(e) || m->session != e->session || m->g != e->p.g ||
+	    !epoch_peer_holds(e, m->epoch)) {
+		e->counters.dropped++;
+		return;
+	}
+	if (e->protection == ENGINE_SYNCING) {
+		e->protection = ENGINE_PROTECTED;
+		engine_note(e, ENGINE_NOTE_PROTECTED);
+	}
+	epoch_capture_if_due(e);
+	if (!e->p.nr_flight)
+		epoch_resume_guest(e);
+	handover_continue(e);
+}
