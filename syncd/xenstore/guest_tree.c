@@ -12,13 +12,21 @@
 #include "xenstore/tree_int.h"
 #include "xenstore/xsconn.h"
 
+/* Paths that changed and were not read again yet; more than that and everything is read. */
+#define MAX_PENDING 64
+
 struct guest_tree {
 	struct xswire *wire;
 	uint32_t domid;
 	const char *vm;
 	struct xsconn_watch *watch;
-	bool valid;   /* cur holds a block read at `at` */
-	bool changed; /* somebody wrote below /local/domain/D since */
+	char home[32]; /* /local/domain/D/ */
+	struct tree tree;
+	bool loaded;	 /* tree holds all, but for what is pending */
+	bool registered; /* the event that a new watch makes has come */
+	unsigned int nr_pending;
+	char *pending[MAX_PENDING];
+	bool valid; /* cur holds a block of the instant `at` */
 	struct store_ring_index at;
 	bool idle_known; /* xenstored said idle at idle_at */
 	struct store_ring_index idle_at;
@@ -43,11 +51,42 @@ static bool no_traffic(const struct store_ring_index *a, const struct store_ring
 	return a->req_prod == b->req_prod && a->rsp_prod == b->rsp_prod;
 }
 
+static void forget_pending(struct guest_tree *g)
+{
+	while (g->nr_pending)
+		free(g->pending[--g->nr_pending]);
+}
+
+static void reload_later(struct guest_tree *g)
+{
+	forget_pending(g);
+	g->loaded = false;
+}
+
 static void on_change(void *arg, const char *changed)
 {
 	struct guest_tree *g = arg;
+	const char *path = changed + strlen(g->home);
+	unsigned int i;
 
-	g->changed = true;
+	if (strncmp(changed, g->home, strlen(g->home)) || !*path) {
+		/* The home directory itself: once at registration, later only if it was removed. */
+		if (g->registered)
+			reload_later(g);
+		g->registered = true;
+		return;
+	}
+	if (!g->loaded || tree_is_host_node(path))
+		return;
+	for (i = 0; i < g->nr_pending; i++)
+		if (!strcmp(g->pending[i], path))
+			return;
+	if (g->nr_pending < MAX_PENDING)
+		g->pending[g->nr_pending] = strdup(path);
+	if (g->nr_pending == MAX_PENDING || !g->pending[g->nr_pending])
+		reload_later(g);
+	else
+		g->nr_pending++;
 }
 
 int guest_tree_open(struct xsconn *xs, struct xswire *wire, uint32_t domid, const char *vm,
@@ -65,6 +104,7 @@ int guest_tree_open(struct xsconn *xs, struct xswire *wire, uint32_t domid, cons
 	g->cur = malloc(TREE_MAX_BYTES);
 	g->next = malloc(TREE_MAX_BYTES);
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	snprintf(g->home, sizeof(g->home), "/local/domain/%u/", domid);
 	if (g->cur && g->next)
 		err = xsconn_watch(xs, path, on_change, g, &g->watch);
 	if (err) {
@@ -80,38 +120,52 @@ void guest_tree_close(struct guest_tree *g)
 	if (!g)
 		return;
 	xsconn_unwatch(g->watch);
+	forget_pending(g);
+	tree_free(&g->tree);
 	free(g->cur);
 	free(g->next);
 	free(g);
 }
 
-/* Reads all of it into next; if it differs, next becomes cur. */
+static int bring_up_to_date(struct guest_tree *g)
+{
+	int err = xsconn_sync(g->watch);
+
+	if (!err && !g->loaded) {
+		tree_free(&g->tree);
+		g->loaded = true; /* events from here on are kept */
+		err = tree_read_nodes(g->wire, g->domid, &g->tree);
+	}
+	while (!err && g->nr_pending) {
+		char *path = g->pending[--g->nr_pending];
+
+		err = tree_update(g->wire, &g->tree, path);
+		free(path);
+	}
+	if (!err)
+		err = tree_read_watches(g->wire, g->domid, &g->tree);
+	if (err)
+		reload_later(g);
+	return err;
+}
+
+/* The block as of now, in next; if it differs, next becomes cur. */
 static int read_all(struct guest_tree *g, const struct store_ring_index *now)
 {
-	struct tree t;
 	uint8_t *swap;
-	long len;
-	int err;
+	long len = bring_up_to_date(g);
 
-	g->changed = false; /* what comes while we read is seen by the next call */
-	err = tree_read_nodes(g->wire, g->domid, &t);
-	if (!err)
-		err = tree_read_watches(g->wire, g->domid, &t);
-	len = err ? err : tree_encode(&t, g->next, TREE_MAX_BYTES);
-	if (!err)
-		tree_free(&t);
-	if (len < 0) {
-		g->changed = true;
-		if (len == -E2BIG)
-			kem_vm_err(g->vm,
-				   "the guest has more in xenstore than a checkpoint may hold (%u nodes, %u "
-				   "watches, "
-				   "%u bytes)",
-				   TREE_MAX_NODES, TREE_MAX_WATCHES, TREE_MAX_BYTES);
-		else
-			kem_vm_err(g->vm, "cannot read the guest's part of xenstore: %s", strerror(-len));
+	if (!len)
+		len = tree_encode(&g->tree, g->next, TREE_MAX_BYTES);
+	if (len == -E2BIG)
+		kem_vm_err(g->vm,
+			   "the guest has more in xenstore than a checkpoint may hold (%u nodes, %u watches, "
+			   "%u bytes)",
+			   TREE_MAX_NODES, TREE_MAX_WATCHES, TREE_MAX_BYTES);
+	else if (len < 0)
+		kem_vm_err(g->vm, "cannot read the guest's part of xenstore: %s", strerror(-len));
+	if (len < 0)
 		return len;
-	}
 	g->at = *now;
 	if (g->valid && (size_t)len == g->cur_len && !memcmp(g->cur, g->next, len))
 		return 0;
@@ -129,7 +183,7 @@ int guest_tree_refresh(struct guest_tree *g, const void *page)
 	struct store_ring_index now;
 
 	store_ring_index_read(page, &now);
-	if (g->valid && !g->changed && no_traffic(&now, &g->at))
+	if (g->valid && g->loaded && !g->nr_pending && no_traffic(&now, &g->at))
 		return 0;
 	return read_all(g, &now);
 }

@@ -92,9 +92,9 @@ void guest_tree_close(struct guest_tree *g); /* NULL ok */
 /*
  * The block as of a stopped guest.  Compares page's counters with those of the last read: a guest request or
  * an event to it moves them, so equal counters mean a tree that is equal as far as the guest can know, and
- * the call costs four loads; the bytes and *version are then those given before.  Otherwise reads nodes and
- * watches (about ten round trips) and counts *version up if the bytes differ.  The bytes are valid until the
- * next call.
+ * the call costs four loads; the bytes and *version are then those given before.  Otherwise asks xenstored
+ * for what changed since (two round trips, and three requests for each changed node; everything at the first
+ * call) and counts *version up if the bytes differ. The bytes are valid until the next call.
  */
 int guest_tree_snapshot(struct guest_tree *g, const void *page, const void **buf, size_t *len,
 			uint64_t *version);
@@ -116,7 +116,11 @@ bool guest_tree_idle(struct guest_tree *g, const void *page);
 /*
  * Makes the shell's nodes equal to t: writes differences only, in one transaction.  Removes what t does not
  * have, except device/ and the host's own nodes.  The domain must exist.  Call whenever a new block arrives.
+ * shown: what the last call made it (nobody else writes to a shell), so that xenstored need not be asked;
+ * NULL: read it.
  */
+int tree_restore_changes(struct xsconn *xs, struct xswire *wire, const struct tree *shown,
+			 const struct tree *t, const char *vm);
 int tree_restore_nodes(struct xsconn *xs, struct xswire *wire, const struct tree *t, const char *vm);
 
 /*

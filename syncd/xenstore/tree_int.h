@@ -11,6 +11,12 @@ int tree_watch_compare(const struct tree_watch *a, const struct tree_watch *b);
 
 /* What xenstored has now.  t is empty before; on error nothing is left in it. */
 int tree_read_nodes(struct xswire *wire, uint32_t domid, struct tree *t);
+/*
+ * Brings `path` (relative) and what is below it up to date in a tree that was read before; ancestors of it
+ * that t lacks, too.  On error t is without it: read all again.
+ */
+int tree_update(struct xswire *wire, struct tree *t, const char *path);
+/* Replaces t's watches. */
 int tree_read_watches(struct xswire *wire, uint32_t domid, struct tree *t);
 
 /* The text of XS_CONTROL "watches": those of domid, sorted.  -E2BIG, -ENOMEM. */

@@ -140,11 +140,27 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct tree_node *)a)->path, ((const struct tree_node *)b)->path);
 }
 
+/* Nodes from `first` on and their descendants; then in order again. */
+static int read_below(struct xswire *wire, struct tree *t, unsigned int first)
+{
+	while (first < t->nr_nodes) {
+		unsigned int last = t->nr_nodes;
+		int err = read_level(wire, t, first, last);
+
+		if (err)
+			return err;
+		first = last;
+	}
+	drop_vanished(t);
+	if (t->nr_nodes)
+		qsort(t->node, t->nr_nodes, sizeof(*t->node), by_path);
+	return 0;
+}
+
 int tree_read_nodes(struct xswire *wire, uint32_t domid, struct tree *t)
 {
 	char home[32];
 	struct xswire_req req = { .type = XS_DIRECTORY, .path = home };
-	unsigned int first = 0;
 	int err;
 
 	memset(t, 0, sizeof(*t));
@@ -156,19 +172,68 @@ int tree_read_nodes(struct xswire *wire, uint32_t domid, struct tree *t)
 	if (!err)
 		err = add_children(t, "", req.reply, req.len);
 	free(req.reply);
-	while (!err && first < t->nr_nodes) {
-		unsigned int last = t->nr_nodes;
-
-		err = read_level(wire, t, first, last);
-		first = last;
-	}
-	if (err) {
+	if (!err)
+		err = read_below(wire, t, 0);
+	if (err)
 		tree_free(t);
-		return err;
+	return err;
+}
+
+static bool has_node(const struct tree *t, const char *path, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_nodes; i++)
+		if (!strncmp(t->node[i].path, path, len) && !t->node[i].path[len])
+			return true;
+	return false;
+}
+
+/* Writing a/b/c makes a and a/b, too, without an event for them: the first that is missing. */
+static size_t first_missing(const struct tree *t, const char *path)
+{
+	const char *slash;
+
+	for (slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+		if (!has_node(t, path, slash - path))
+			return slash - path;
+	return strlen(path);
+}
+
+static void remove_below(struct tree *t, const char *root)
+{
+	size_t len = strlen(root);
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < t->nr_nodes; i++) {
+		const char *path = t->node[i].path;
+
+		if (strncmp(path, root, len) || (path[len] && path[len] != '/')) {
+			t->node[kept++] = t->node[i];
+			continue;
+		}
+		free(t->node[i].path);
+		free(t->node[i].value);
 	}
-	drop_vanished(t);
-	qsort(t->node, t->nr_nodes, sizeof(*t->node), by_path);
-	return 0;
+	t->nr_nodes = kept;
+}
+
+int tree_update(struct xswire *wire, struct tree *t, const char *path)
+{
+	size_t len = first_missing(t, path);
+	char root[TREE_MAX_PATH + 1];
+	unsigned int first;
+	int err;
+
+	if (len > TREE_MAX_PATH)
+		return -E2BIG;
+	snprintf(root, sizeof(root), "%.*s", (int)len, path);
+	remove_below(t, root);
+	first = t->nr_nodes;
+	err = add_node(t, root);
+	if (!err)
+		err = read_below(wire, t, first);
+	return err;
 }
 
 static int add_watch(struct tree *t, const char *path, size_t path_len, const char *token, size_t token_len)
@@ -233,6 +298,19 @@ int tree_parse_watches(const char *text, uint32_t domid, struct tree *t)
 	return 0;
 }
 
+static void free_watches(struct tree *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_watches; i++) {
+		free(t->watch[i].path);
+		free(t->watch[i].token);
+	}
+	free(t->watch);
+	t->watch = NULL;
+	t->nr_watches = 0;
+}
+
 int tree_read_watches(struct xswire *wire, uint32_t domid, struct tree *t)
 {
 	static const char *const cmd[] = { "watches" };
@@ -242,6 +320,7 @@ int tree_read_watches(struct xswire *wire, uint32_t domid, struct tree *t)
 
 	if (err)
 		return err;
+	free_watches(t);
 	err = tree_parse_watches(text, domid, t);
 	free(text);
 	return err;

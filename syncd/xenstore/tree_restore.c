@@ -91,21 +91,31 @@ static int apply(struct xsconn *c, xs_transaction_t t, void *arg)
 	return err;
 }
 
-int tree_restore_nodes(struct xsconn *xs, struct xswire *wire, const struct tree *t, const char *vm)
+int tree_restore_changes(struct xsconn *xs, struct xswire *wire, const struct tree *shown,
+			 const struct tree *t, const char *vm)
 {
-	struct tree have;
-	struct difference d = { &have, t, 0 };
-	int err = tree_read_nodes(wire, t->domid, &have);
+	struct tree read = { 0 };
+	struct difference d = { shown, t, 0 };
+	int err = 0;
 
+	if (!shown) {
+		d.have = &read;
+		err = tree_read_nodes(wire, t->domid, &read);
+	}
 	if (!err) {
 		apply(NULL, XBT_NULL, &d);
 		if (d.nr)
 			err = xsconn_transaction(xs, apply, &d);
-		tree_free(&have);
 	}
+	tree_free(&read);
 	if (err)
 		kem_vm_err(vm, "cannot restore the guest's part of xenstore: %s", strerror(-err));
 	else if (d.nr)
 		kem_vm_debug(vm, "xenstore: %u nodes of %u restored", d.nr, t->nr_nodes);
 	return err;
+}
+
+int tree_restore_nodes(struct xsconn *xs, struct xswire *wire, const struct tree *t, const char *vm)
+{
+	return tree_restore_changes(xs, wire, NULL, t, vm);
 }

@@ -30,6 +30,12 @@ struct xsconn_watch {
 	char path[XS_PATH_MAX];
 };
 
+/* An event that xsconn_sync() met and that is not for its watch. */
+struct deferred {
+	struct deferred *next;
+	char **event; /* as xs_check_watch() gave it */
+};
+
 struct xsconn {
 	struct xs_handle *xs;
 	struct qb_loop *loop;
@@ -39,6 +45,8 @@ struct xsconn {
 	unsigned long last_token;
 	unsigned int dispatching;
 	bool is_lost;
+	struct deferred *deferred, **deferred_end;
+	bool job_added;
 	/*
 	 * A second, silent connection.  libxenstore's reader thread ends at EOF without touching the
 	 * descriptor of xs_fileno(), so the loop would never learn of xenstored's death.
@@ -103,12 +111,38 @@ static void dispatch(struct xsconn *c, const char *path, const char *token)
 	}
 }
 
+static void run_deferred(struct xsconn *c)
+{
+	struct deferred *d;
+
+	while (!c->is_lost && (d = c->deferred)) {
+		c->deferred = d->next;
+		if (!d->next)
+			c->deferred_end = &c->deferred;
+		dispatch(c, d->event[XS_WATCH_PATH], d->event[XS_WATCH_TOKEN]);
+		free(d->event);
+		free(d);
+	}
+}
+
+static void on_deferred(void *data)
+{
+	struct xsconn *c = data;
+
+	c->job_added = false;
+	c->dispatching++;
+	run_deferred(c);
+	c->dispatching--;
+	reap_watches(c);
+}
+
 static int32_t on_watches(int32_t fd, int32_t revents, void *data)
 {
 	struct xsconn *c = data;
 	char **event;
 
 	c->dispatching++;
+	run_deferred(c); /* they are older */
 	while (!c->is_lost && (event = xs_check_watch(c->xs))) {
 		dispatch(c, event[XS_WATCH_PATH], event[XS_WATCH_TOKEN]);
 		free(event);
@@ -155,6 +189,7 @@ int xsconn_open(struct qb_loop *loop, void (*lost)(void *arg), void *arg, struct
 	if (!c)
 		return -ENOMEM;
 	c->loop = loop;
+	c->deferred_end = &c->deferred;
 	c->lost = lost;
 	c->arg = arg;
 	c->canary = canary_open();
@@ -192,9 +227,17 @@ out_free:
 void xsconn_close(struct xsconn *c)
 {
 	struct xsconn_watch *w;
+	struct deferred *d;
 
 	if (!c)
 		return;
+	if (c->job_added)
+		qb_loop_job_del(c->loop, QB_LOOP_MED, c, on_deferred);
+	while ((d = c->deferred)) {
+		c->deferred = d->next;
+		free(d->event);
+		free(d);
+	}
 	if (!c->is_lost) {
 		qb_loop_poll_del(c->loop, c->canary);
 		qb_loop_poll_del(c->loop, xs_fileno(c->xs));
@@ -245,6 +288,45 @@ void xsconn_unwatch(struct xsconn_watch *w)
 		xs_unwatch(c->xs, w->path, w->token);
 	w->dead = true;
 	reap_watches(c);
+}
+
+static int defer(struct xsconn *c, char **event)
+{
+	struct deferred *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		free(event);
+		return -ENOMEM;
+	}
+	d->event = event;
+	*c->deferred_end = d;
+	c->deferred_end = &d->next;
+	if (!c->job_added)
+		c->job_added = !qb_loop_job_add(c->loop, QB_LOOP_MED, c, on_deferred);
+	return 0;
+}
+
+int xsconn_sync(struct xsconn_watch *w)
+{
+	struct xsconn *c = w->conn;
+	char **event, *path;
+	int err = 0;
+
+	/* Any request will do: xenstored sends events and replies in the order in which it made them. */
+	errno = 0;
+	path = xs_get_domain_path(c->xs, 0);
+	if (!path)
+		return conn_error(c);
+	free(path);
+	while (!err && (event = xs_check_watch(c->xs))) {
+		if (strcmp(event[XS_WATCH_TOKEN], w->token)) {
+			err = defer(c, event);
+			continue;
+		}
+		w->fn(w->arg, event[XS_WATCH_PATH]);
+		free(event);
+	}
+	return err;
 }
 
 static int make_path(char *path, const char *fmt, va_list ap)

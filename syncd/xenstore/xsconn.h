@@ -34,6 +34,12 @@ typedef void (*xsconn_watch_fn)(void *arg, const char *changed);
 int xsconn_watch(struct xsconn *c, const char *path, xsconn_watch_fn fn, void *arg,
 		 struct xsconn_watch **out);
 void xsconn_unwatch(struct xsconn_watch *w); /* NULL ok */
+/*
+ * Brings w's events up to this instant: whatever xenstored has executed so far has reached fn when this
+ * returns.  One round trip.  Events of other watches that it finds on the way are dispatched from the loop as
+ * always.
+ */
+int xsconn_sync(struct xsconn_watch *w);
 
 /* The value, NUL terminated; the caller frees.  NULL with errno set (ENOENT: no such node). */
 char *xsconn_read(struct xsconn *c, xs_transaction_t t, const char *fmt, ...)
