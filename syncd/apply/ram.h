@@ -56,6 +56,8 @@ void ram_close(struct ram *r);
 uint8_t *ram_page(const struct ram *r, uint64_t gfn);
 /* Maps the gfn anew.  0, -ENOENT: nothing there now (ram_page gives NULL), -ENOSPC: RAM_MAX_EXTRA reached. */
 int ram_remap(struct ram *r, uint64_t gfn);
+/* Takes the page out: ram_page gives NULL until ram_remap(). */
+void ram_hide(struct ram *r, uint64_t gfn);
 
 unsigned int ram_ranges(const struct ram *r, const struct gfn_range **ranges);
 /* Frames of all ranges, present or not, are numbered 0..frames-1, in order of gfn. */
