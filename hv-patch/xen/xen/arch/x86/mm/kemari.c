@@ -234,6 +234,11 @@ static int cf_check cmp_gfn(const void *a, const void *b)
     return *l < *r ? -1 : *l > *r;
 }
 
+static void cf_check swap_gfn(void *a, void *b, size_t size)
+{
+    SWAP(*(uint64_t *)a, *(uint64_t *)b);
+}
+
 /* Both ascending: marks what is in old only. */
 static void mark_leavers(struct domain *d, const uint64_t *old, unsigned int nr,
                          const uint64_t *new, unsigned int nr_new)
@@ -268,7 +273,7 @@ int kemari_set_hot(struct domain *d, struct xen_kemari_op *op)
             xfree(hot);
             return -EFAULT;
         }
-        sort(hot, op->nr, sizeof(*hot), cmp_gfn, NULL);
+        sort(hot, op->nr, sizeof(*hot), cmp_gfn, swap_gfn);
         if ( hot[op->nr - 1] > p2m_get_hostp2m(d)->max_mapped_pfn )
         {
             xfree(hot);
