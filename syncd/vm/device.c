@@ -322,6 +322,20 @@ int vm_devices_open(struct vm *vm, enum xendev_mode mode)
 	return rc;
 }
 
+int vm_console_connect(struct vm *vm)
+{
+	struct vm_device *vd = &vm->device[0];
+	struct device_cfg cfg = { .nr_queues = 1 };
+	int rc;
+
+	cfg.queue[0].ring_ref[0] = CONSOLE_GRANT_REF;
+	cfg.queue[0].nr_ring_pages = 1;
+	cfg.queue[0].evtchn = vm->mem->console_port;
+	rc = vd->dev->ops->connect(vd->dev, &cfg);
+	vd->connected = !rc;
+	return rc;
+}
+
 void vm_devices_disconnect(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++) {

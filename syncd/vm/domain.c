@@ -31,7 +31,24 @@ static void on_console(void *arg, int err, uint32_t port)
 	vm->take = NULL;
 	if (!err && port != vm->mem->console_port)
 		err = -EPROTO;
+	if (!err && !vm->shell)
+		err = vm_console_connect(vm);
 	ready(vm, err, err ? "the console cannot be taken over from xenconsoled" : NULL);
+}
+
+static void on_retaken(void *arg, int err, uint32_t port)
+{
+	struct vm *vm = arg;
+
+	vm->take = NULL;
+	if (err)
+		kem_vm_warn(vm->rec.name, "xl console does not reach the guest: %s", strerror(-err));
+}
+
+int vm_console_retake(struct vm *vm)
+{
+	return console_take(vm->d->xs, vm->d->loop, vm->d->xc, vm->domid, vm->rec.name,
+			    console_tty(vm->device[0].dev), on_retaken, vm, &vm->take);
 }
 
 static bool get_u64(const json_t *o, const char *key, uint64_t *v)
@@ -63,6 +80,7 @@ static int equip(struct vm *vm, bool shell)
 	struct daemon *d = vm->d;
 	int rc = hvop_enable(d->hv, vm->domid, true);
 
+	vm->shell = shell;
 	if (!rc)
 		rc = hvop_hold(d->hv, vm->domid, FIRST_HOLD);
 	if (!rc)

@@ -174,6 +174,12 @@ static void on_domain(struct vm *vm, int err, const char *why)
 		return;
 	}
 	vm_event(vm, &ev);
+	/* it is ours now: the engine takes it for a guest that runs */
+	err = engine_may_run(&vm->engine) ? vm_run(vm, engine_generation(&vm->engine), 0) : -EPERM;
+	if (err) {
+		creation_end(c, -err, "the new guest cannot be started", fix_log);
+		return;
+	}
 	answer = json_pack("{ss si}", "vm", vm->rec.name, "domid", (int)vm->domid);
 	control_done(c->client, answer);
 	creation_end(c, 0, NULL, NULL);

@@ -8,7 +8,6 @@
 
 #include "apply/promote.h"
 #include "apply/receive.h"
-#include "console/console.h"
 #include "hvop.h"
 #include "transport/transport.h"
 #include "vm.h"
@@ -287,15 +286,6 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 /* ---- the former primary
  * ------------------------------------------------------------------------------------------ */
 
-static void on_console(void *arg, int err, uint32_t port)
-{
-	struct vm *vm = arg;
-
-	vm->take = NULL;
-	if (err)
-		kem_vm_warn(vm->rec.name, "the standby's console is not ours yet: %s", strerror(-err));
-}
-
 /* Its memory is exactly epoch N: it becomes the image, and its devices begin anew as passive ones. */
 static int become_standby(struct vm *vm, uint64_t g)
 {
@@ -312,8 +302,7 @@ static int become_standby(struct vm *vm, uint64_t g)
 	vm->mem->running_g = 0;
 	rc = vm_devices_open(vm, XENDEV_PASSIVE);
 	if (!rc)
-		rc = console_take(vm->d->xs, vm->d->loop, vm->d->xc, vm->domid, vm->rec.name,
-				  console_tty(vm->device[0].dev), on_console, vm, &vm->take);
+		rc = vm_console_retake(vm);
 	if (!rc)
 		rc = vm_standby_open(vm);
 	if (rc)

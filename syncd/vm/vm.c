@@ -215,7 +215,8 @@ static void engine_settings(const struct vm *vm, struct engine_cfg *e)
 	const struct kem_config *c = &vm->d->cfg;
 
 	*e = (struct engine_cfg){
-		.node = (uint32_t)vm->d->boot,
+		.node = (uint32_t)(vm->d->boot >> 32),
+		.boot = (uint32_t)vm->d->boot ? (uint32_t)vm->d->boot : 1,
 		.max_in_flight = c->max_in_flight,
 		.staging_pages = ((uint64_t)c->staging_mb << 20) / (RAM_PAGE_SIZE + 64),
 		.sync_mode = c->mode == KEM_MODE_SYNC,
@@ -304,7 +305,9 @@ int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, str
 	memcpy(vm->mem->record, record, len);
 	engine_settings(vm, &e);
 	rc = engine_init(&vm->engine, &e);
-	if (!rc)
+	if (rc)
+		kem_vm_err(vm->rec.name, "the engine refuses its settings: %s", strerror(-rc));
+	else
 		rc = open_story(vm);
 	if (rc)
 		goto fail;
@@ -413,6 +416,7 @@ static int reattach(struct vm *vm)
 	carry_out(vm, &acts);
 	vm->pumping = false;
 	pump(vm);
+	vm_console_retake(vm);
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && role == ENGINE_OWNER)
 		link_connect(vm);

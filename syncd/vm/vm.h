@@ -124,6 +124,7 @@ struct vm {
 	struct domain_helper *helper;
 	void (*ready)(struct vm *vm, int err, const char *why); /* of vm_domain_make */
 	struct creation *creation;				/* the request that makes it */
+	bool shell;						/* what vm_domain_make makes */
 	bool dead_seen;						/* its end is being dealt with */
 	bool restarting;					/* ... by making it anew */
 	bool ending;	      /* gone for good: free the VM once the engine has done with it */
@@ -209,6 +210,8 @@ void vm_devices_close(struct vm *vm);
 int vm_devices_reconnect(struct vm *vm);
 /* Takes the devices' state out of the image and attaches to the rings in the restored memory. */
 int vm_devices_promote(struct vm *vm);
+/* Attaches to the console of a guest that was just made: it has no frontend that says when. */
+int vm_console_connect(struct vm *vm);
 void vm_devices_disconnect(struct vm *vm);
 void vm_devices_quiesce(struct vm *vm);
 void vm_devices_thaw(struct vm *vm);
@@ -227,6 +230,8 @@ uint64_t vm_devices_disk_bytes(const struct vm_device *vd);
  * done.
  */
 int vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why));
+/* The console is ours, with another pty than before: tells xl console. */
+int vm_console_retake(struct vm *vm);
 void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
 int vm_guest_stop(struct vm *vm);
 int vm_guest_go(struct vm *vm);

@@ -16,14 +16,16 @@ static void on_release(void *arg, const char *changed)
 {
 	struct domwatch *d = arg;
 
-	d->ops->released(d->arg);
+	if (d->ops->released)
+		d->ops->released(d->arg);
 }
 
 static void on_introduce(void *arg, const char *changed)
 {
 	struct domwatch *d = arg;
 
-	d->ops->introduced(d->arg);
+	if (d->ops->introduced)
+		d->ops->introduced(d->arg);
 }
 
 int domwatch_open(struct xsconn *xs, const struct domwatch_ops *ops, void *arg, struct domwatch **out)

@@ -10,6 +10,7 @@
 struct xsconn;
 struct domwatch;
 
+/* Either may be NULL. */
 struct domwatch_ops {
 	void (*released)(void *arg);
 	void (*introduced)(void *arg);
