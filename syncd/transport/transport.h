@@ -16,7 +16,6 @@
 #include <sys/types.h>
 
 #define TRANSPORT_WHY_MAX 256
-#define TRANSPORT_PORT 7799
 /* Pieces that may wait in a connection's send queue. */
 #define CONN_MAX_QUEUE 64
 /* Room for conn_send_copy() pieces that wait: a HELLO (VM_RECORD_MAX and escapes) and many small ones. */
@@ -29,7 +28,7 @@ struct conn;
 struct transport_cfg {
 	struct qb_loop *loop;
 	const char *key_file;	   /* hex of 32..64 bytes, mode 0600 */
-	const char *ciphers;	   /* GnuTLS cipher list as "+AES-128-GCM:+CHACHA20-POLY1305"; NULL: both */
+	const char *priority;	   /* GnuTLS priority string, NULL or "": the built-in one */
 	unsigned int keepalive_ms; /* idle() after that long without sending; 0: 250 */
 	unsigned int silence_ms;   /* down after that long without receiving; 0: 2000 */
 	unsigned int handshake_ms; /* 0: 5000 */
@@ -73,7 +72,7 @@ void transport_close(struct transport *t);
 int transport_resolve(const char *host, uint16_t port, struct transport_addr *a, char *why);
 
 /*
- * Listens on addr (numeric; NULL: all) and port (0: any, see transport_port).  accepted() gets each
+ * Listens on addr (NULL or "*": all) and port (0: any, see transport_port).  accepted() gets each
  * connection whose peer has proven to hold the key, and must give it operations with conn_set_ops() or close
  * it.
  */

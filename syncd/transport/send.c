@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The send queue of a connection: pieces of the caller's memory, and copies in a ring of its own. */
+#include "transport/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Payload of one TLS record. */
+#define TLS_PIECE 16384U
+
+void conn_pop(struct conn *c, bool sent)
+{
+	struct piece p = c->queue[c->head];
+
+	c->head = (c->head + 1) % CONN_MAX_QUEUE;
+	c->nr--;
+	c->queued -= p.len - c->head_sent;
+	c->head_sent = 0;
+	c->copy_used -= p.copied;
+	if (p.done)
+		p.done(p.done_arg, sent);
+}
+
+static void tell_drained(struct conn *c)
+{
+	if (!c->was_full || c->queued > c->t->cfg.high_water / 2)
+		return;
+	c->was_full = false;
+	if (c->ops && c->ops->drained)
+		c->ops->drained(c, c->arg);
+}
+
+/* The queue of a lingering connection is out: the peer is told, and its end of stream waited for. */
+static void linger_sent(struct conn *c)
+{
+	gnutls_bye(c->tls, GNUTLS_SHUT_WR);
+	shutdown(c->fd, SHUT_WR);
+}
+
+void conn_flush(struct conn *c)
+{
+	for (unsigned int turn = 0; c->nr; turn++) {
+		const struct piece *p = &c->queue[c->head];
+		size_t len = p->len - c->head_sent;
+		ssize_t n;
+
+		if (turn == CONN_TURN) {
+			conn_job_later(c);
+			return;
+		}
+		n = gnutls_record_send(c->tls, p->bytes + c->head_sent, len < TLS_PIECE ? len : TLS_PIECE);
+		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
+			conn_set_events(c, c->events | POLLOUT);
+			return;
+		}
+		if (n < 0) {
+			conn_fail(c, gnutls_strerror((int)n));
+			return;
+		}
+		c->last_sent = conn_now();
+		c->stats.bytes_sent += (uint64_t)n;
+		c->head_sent += (size_t)n;
+		c->queued -= (size_t)n;
+		if (c->head_sent == p->len)
+			conn_pop(c, true);
+		if (c->state != CONN_UP && c->state != CONN_LINGER)
+			return;
+		tell_drained(c);
+		if (c->state != CONN_UP && c->state != CONN_LINGER)
+			return;
+	}
+	conn_set_events(c, c->events & ~POLLOUT);
+	if (c->state == CONN_LINGER)
+		linger_sent(c);
+}
+
+static int enqueue(struct conn *c, const struct piece *p)
+{
+	if (c->state != CONN_UP)
+		return -ENOTCONN;
+	if (c->nr == CONN_MAX_QUEUE)
+		return -EAGAIN;
+	c->queue[(c->head + c->nr) % CONN_MAX_QUEUE] = *p;
+	c->nr++;
+	c->queued += p->len;
+	if (conn_full(c))
+		c->was_full = true;
+	conn_job_later(c);
+	return 0;
+}
+
+int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
+	      void *done_arg)
+{
+	const struct piece p = { .bytes = bytes, .len = len, .done = done, .done_arg = done_arg };
+
+	return len ? enqueue(c, &p) : -EINVAL;
+}
+
+int conn_send_copy(struct conn *c, const void *bytes, size_t len)
+{
+	size_t at = c->copy_used ? c->copy_at : 0, skip = 0;
+	struct piece p = { .len = len };
+	int ret;
+
+	if (!len || len > CONN_COPY_BYTES)
+		return -EINVAL;
+	if (CONN_COPY_BYTES - at < len) { /* a piece is never torn */
+		skip = CONN_COPY_BYTES - at;
+		at = 0;
+	}
+	if (CONN_COPY_BYTES - c->copy_used < skip + len)
+		return -EAGAIN;
+	p.bytes = c->copies + at;
+	p.copied = skip + len;
+	ret = enqueue(c, &p);
+	if (ret)
+		return ret;
+	memcpy(c->copies + at, bytes, len);
+	c->copy_at = at + len;
+	c->copy_used += skip + len;
+	return 0;
+}
+
+size_t conn_queued(const struct conn *c)
+{
+	return c->queued;
+}
+
+bool conn_full(const struct conn *c)
+{
+	return c->queued >= c->t->cfg.high_water;
+}
