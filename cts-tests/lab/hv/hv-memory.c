@@ -257,10 +257,10 @@ static int epochs(struct memory *m, int nr, long ms)
 	return rc;
 }
 
-/* The frames written in one short epoch become hot. */
-static int make_hot(struct memory *m, uint64_t *gfns, uint32_t *nr)
+/* The frames written in one epoch become hot. */
+static int make_hot(struct memory *m, long ms, uint64_t *gfns, uint32_t *nr)
 {
-	int rc = epoch(m);
+	int rc = epochs(m, 1, ms);
 
 	*nr = 0;
 	for (uint32_t i = 0; !rc && i < m->nr && *nr < XEN_KEMARI_MAX_HOT; i++)
@@ -284,7 +284,7 @@ static int check_hot(struct memory *m, int nr, long ms)
 	static uint64_t gfns[XEN_KEMARI_MAX_HOT];
 	uint64_t beyond = MAX_GFN << 4;
 	uint32_t hot, missing = 0;
-	int rc = make_hot(m, gfns, &hot);
+	int rc = make_hot(m, ms, gfns, &hot);
 
 	if (!rc)
 		rc = epochs(m, nr, ms);
