@@ -23,6 +23,8 @@ struct hvop {
 
 int hvop_state_check(const void *blob, uint32_t size)
 {
+	if ((uintptr_t)blob % _Alignof(struct xen_kemari_state))
+		return -EINVAL;
 	return kemari_state_check(blob, size);
 }
 

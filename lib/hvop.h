@@ -94,7 +94,10 @@ static inline const uint64_t *hvop_state_grant_gfns(const struct xen_kemari_stat
 	return (const uint64_t *)(hvop_state_ports(s) + s->nr_ports);
 }
 
-/* Checks a blob from outside as the hypervisor will: size, counts, ranges, reserved fields.  0 or -EINVAL. */
+/*
+ * Checks a blob from outside as the hypervisor will: size, counts, ranges, reserved fields.  0 or -EINVAL,
+ * also for a blob that is not aligned to 8 bytes.
+ */
 int hvop_state_check(const void *blob, uint32_t size);
 
 #endif /* KEMARI_LIB_HVOP_H */
