@@ -10,6 +10,7 @@
 struct control;
 struct domwatch;
 struct hvop;
+struct later;
 struct qb_loop;
 struct transport;
 struct vm;
@@ -19,6 +20,7 @@ struct xswire;
 
 struct daemon {
 	struct qb_loop *loop;
+	struct later *later;
 	struct kem_config cfg;
 	struct xc_interface_core *xc;
 	struct hvop *hv;

@@ -15,6 +15,7 @@
 #include "control/control.h"
 #include "daemon.h"
 #include "hvop.h"
+#include "later.h"
 #include "log.h"
 #include "transport/transport.h"
 #include "vm/vms.h"
@@ -100,7 +101,9 @@ static int start(struct daemon *d)
 		return -errno;
 	}
 	d->boot = boot_id_number();
-	rc = open_xen(d);
+	rc = later_open(d->loop, &d->later);
+	if (!rc)
+		rc = open_xen(d);
 	if (!rc)
 		rc = open_transport(d);
 	if (!rc)
@@ -126,6 +129,7 @@ static void finish(struct daemon *d)
 		xc_interface_close(d->xc);
 	if (d->hv)
 		hvop_close(d->hv);
+	later_close(d->later);
 }
 
 static int usage(FILE *f)

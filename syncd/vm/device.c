@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <qb/qbloop.h>
 #include <xenctrl.h>
 
 #include "block/block.h"
@@ -88,7 +87,7 @@ static void quiesced(struct device_host *h, struct device *dev)
 	vd->quiesced = true;
 	if (vd->closing) {
 		/* not from within a callback of the device that goes away */
-		qb_loop_job_add(vm->d->loop, QB_LOOP_MED, vd, on_stopped);
+		later_add(vm->d->later, &vd->stop);
 		return;
 	}
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
@@ -288,7 +287,9 @@ static int add(struct vm *vm, enum vm_device_kind kind, unsigned int index, enum
 	char name[MEMFILE_NAME_MAX];
 	int rc;
 
-	*vd = (struct vm_device){ .vm = vm, .kind = kind, .index = index };
+	*vd = (struct vm_device){
+		.vm = vm, .kind = kind, .index = index, .stop = { .fn = on_stopped, .arg = vd }
+	};
 	region_name(kind, index, name);
 	vd->mem = memfile_region(vm->file, name, &vd->mem_len);
 	if (!vd->mem)
@@ -356,7 +357,7 @@ void vm_devices_close(struct vm *vm)
 		xendev_remove(vd->x);
 		if (vd->dev)
 			vd->dev->ops->destroy(vd->dev);
-		qb_loop_job_del(vm->d->loop, QB_LOOP_MED, vd, on_stopped);
+		later_cancel(&vd->stop);
 	}
 	vm->nr_devices = 0;
 	xendev_bus_close(vm->bus);

@@ -74,7 +74,6 @@ static void apply_job(void *arg)
 	char why[RECORD_WHY_MAX] = "";
 	int rc;
 
-	l->applying = false;
 	if (!l->vm || !l->vm->image)
 		return;
 	rc = receive_apply(&l->rx, APPLY_PAGES, why);
@@ -92,9 +91,8 @@ void link_apply(struct vm *vm)
 {
 	struct link *l = vm->link;
 
-	if (!l || l->applying)
-		return;
-	l->applying = !qb_loop_job_add(vm->d->loop, QB_LOOP_MED, l, apply_job);
+	if (l)
+		later_add(vm->d->later, &l->apply);
 }
 
 int link_apply_all(struct vm *vm)
@@ -248,10 +246,8 @@ static void free_job(void *arg)
 void link_free(struct link *l)
 {
 	l->ended = true;
-	if (l->applying)
-		qb_loop_job_del(l->d->loop, QB_LOOP_MED, l, apply_job);
-	if (qb_loop_job_add(l->d->loop, QB_LOOP_HIGH, l, free_job))
-		kem_err("cannot queue a job: memory of a connection is lost");
+	later_cancel(&l->apply);
+	later_add(l->d->later, &l->free);
 }
 
 static void reconnect(void *arg)
@@ -367,6 +363,8 @@ static struct link *link_new(struct daemon *d)
 	if (!l)
 		return NULL;
 	l->d = d;
+	l->apply = (struct later_item){ .fn = apply_job, .arg = l };
+	l->free = (struct later_item){ .fn = free_job, .arg = l };
 	if (receive_init(&l->rx, &receive_ops, l)) {
 		free(l);
 		return NULL;

@@ -16,7 +16,7 @@ struct link {
 	bool initiator;
 	bool up; /* WELCOME was sent or read */
 	bool ended;
-	bool applying; /* a job is queued */
+	struct later_item apply, free;
 	uint64_t session;
 	struct engine_peer peer;
 	uint64_t peer_boot;

@@ -11,6 +11,7 @@
 
 #include <qb/qbloop.h>
 
+#include "ring/guest_xen.h"
 #include "vms.h"
 
 #define LOCK_WAIT_MS 30000
@@ -64,9 +65,6 @@ void vm_tell(struct vm *vm, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	kem_vm_info(vm->rec.name, "%s, %s, g %llx, epoch %llu: %s", vm_role_name(vm),
-		    engine_state_name(&vm->engine), (unsigned long long)engine_generation(&vm->engine),
-		    (unsigned long long)engine_committed(&vm->engine), text);
 	if (vm->story)
 		story_add(vm->story, vm_role_name(vm), engine_state_name(&vm->engine),
 			  engine_generation(&vm->engine), engine_committed(&vm->engine), "%s", text);
@@ -404,8 +402,10 @@ static int reattach(struct vm *vm)
 
 	if (rc)
 		return rc;
-	rc = vm_devices_open(vm,
-			     role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE : XENDEV_REATTACH);
+	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
+	if (!rc)
+		rc = vm_devices_open(vm, role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE
+										    : XENDEV_REATTACH);
 	if (!rc && (role == ENGINE_OWNER || role == ENGINE_HELD))
 		rc = vm_devices_reconnect(vm);
 	else if (!rc)

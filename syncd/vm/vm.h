@@ -33,6 +33,7 @@
 #include "domain/domain_helper.h"
 #include "domain/record.h"
 #include "engine/engine.h"
+#include "later.h"
 #include "log.h"
 #include "memfile.h"
 #include "persist.h"
@@ -75,7 +76,8 @@ struct vm_device {
 	size_t mem_len;
 	bool connected;
 	bool quiesced;
-	bool closing; /* by its guest or the toolstack */
+	bool closing; /* by its guest */
+	struct later_item stop;
 };
 
 struct vm_request {
