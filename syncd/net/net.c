@@ -49,24 +49,25 @@ static int32_t on_tap(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
+/* Also with no event wanted the loop reports errors: the loss of the tap is seen while nothing is read. */
 void net_poll_update(struct net *n)
 {
 	struct qb_loop *loop = n->dev.host->loop;
+	bool add = !n->failed && (n->connected || n->tap_blocked);
 	int want = 0, r = 0;
 
-	if (n->connected && !n->quiet && !n->failed && !n->rx_stalled)
+	if (n->connected && !n->quiet && !n->rx_stalled)
 		want |= POLLIN;
-	if (n->tap_blocked && !n->failed)
+	if (n->tap_blocked)
 		want |= POLLOUT;
-	if (want == n->poll_events)
-		return;
-	if (!want)
-		qb_loop_poll_del(loop, n->fd);
-	else if (n->poll_events)
-		r = qb_loop_poll_mod(loop, QB_LOOP_MED, n->fd, want, n, on_tap);
-	else
+	if (add && !n->polled)
 		r = qb_loop_poll_add(loop, QB_LOOP_MED, n->fd, want, n, on_tap);
-	n->poll_events = r < 0 ? 0 : want;
+	else if (add && want != n->poll_events)
+		r = qb_loop_poll_mod(loop, QB_LOOP_MED, n->fd, want, n, on_tap);
+	else if (!add && n->polled)
+		qb_loop_poll_del(loop, n->fd);
+	n->polled = add && r == 0;
+	n->poll_events = want;
 	if (r < 0)
 		net_fail(n, "the main loop takes no more descriptors");
 }

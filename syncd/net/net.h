@@ -46,7 +46,7 @@ struct net_cfg {
 	char bridge[16]; /* "" leaves the tap on no bridge */
 	char tap[16];	 /* name of the tap device to make, e.g. "kvif20001.0" */
 	uint32_t mtu;	 /* bytes, 68..65521 */
-	int fd; /* >= 0: serve this descriptor (owned from now on) and make no tap: for tests, and for
+	int fd; /* >= 0: serve this descriptor (owned after success) and make no tap: for tests, and for
 		 * a tap made in another network namespace.  It carries one frame behind one struct
 		 * virtio_net_hdr in each message.  < 0: make the tap. */
 };

@@ -87,8 +87,9 @@ struct net {
 	bool tx_full;	  /* the hold queue had no room */
 	bool rx_stalled;  /* rx_frame waits for buffers */
 	bool no_segmentation, rx_timer_on;
-	int poll_events;
-	uint64_t leave; /* position in the hold queue before which pieces may leave */
+	bool polled;
+	int poll_events; /* if polled */
+	uint64_t leave;	 /* position in the hold queue before which pieces may leave */
 	uint32_t tx_again;
 	unsigned int announces;
 	qb_loop_timer_handle announce_timer, rx_timer;
