@@ -7,8 +7,8 @@
  * On a standby: create -> restore (each epoch) -> connect at promotion, which resubmits what restore
  * left in flight -> run.
  *
- * State that must outlive the daemon lies in `mem`, a piece of the VM's memory file (lib/memfile.h): plain data,
- * no pointers.  A freshly created VM has it zeroed.  A restarted daemon finds it as it was.
+ * State that must outlive the daemon lies in `mem`, a piece of the VM's memory file (lib/memfile.h): plain
+ * data, no pointers.  A freshly created VM has it zeroed.  A restarted daemon finds it as it was.
  *
  * Output commit (G1): whatever leaves the host is stamped with host->ops->open_epoch() after the guest's
  * req_prod was read, and held until release(dev, epoch) with epoch >= stamp.
@@ -23,6 +23,7 @@
 struct device;
 struct device_host;
 struct guest;
+struct later;
 struct qb_loop;
 
 struct device_host_ops {
@@ -43,6 +44,7 @@ struct device_host {
 	const char *vm;	      /* name, for messages */
 	struct guest *guest;  /* NULL while no domain */
 	struct qb_loop *loop; /* where to put descriptors and timers */
+	struct later *later;  /* work for its next turn */
 };
 
 /* What the frontend published (xenstore), already checked to be numbers in range. */

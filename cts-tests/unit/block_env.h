@@ -22,6 +22,7 @@
 
 #include "block/block.h"
 #include "fake_guest.h"
+#include "later.h"
 #include "ring/ring.h"
 
 #define DISK_SECTORS 16384ULL
@@ -136,6 +137,7 @@ static inline void env_init(struct block_env *e, struct fake_guest *f, const cha
 	e->host.vm = "vm1";
 	e->host.guest = &f->guest;
 	e->host.loop = qb_loop_create();
+	assert_false(later_open(e->host.loop, &e->host.later));
 	e->fake = f;
 	e->epoch = 1;
 	e->must_hold = true;
@@ -154,6 +156,7 @@ static inline void env_fini(struct block_env *e, bool remove_disk)
 {
 	e->dev->ops->disconnect(e->dev);
 	e->dev->ops->destroy(e->dev);
+	later_close(e->host.later);
 	qb_loop_destroy(e->host.loop);
 	free(e->mem);
 	if (remove_disk)

@@ -13,6 +13,7 @@
 
 #include "device.h"
 #include "fake_guest.h"
+#include "later.h"
 
 struct fake_host {
 	struct device_host host; /* first member */
@@ -76,6 +77,7 @@ static inline void fake_host_init(struct fake_host *f, unsigned int nr_pages)
 	f->host.vm = "vm1";
 	f->host.guest = &f->guest.guest;
 	f->host.loop = qb_loop_create();
+	assert(!later_open(f->host.loop, &f->host.later));
 	f->epoch = 1;
 	f->hold = true;
 	assert(f->host.loop);
@@ -83,6 +85,7 @@ static inline void fake_host_init(struct fake_host *f, unsigned int nr_pages)
 
 static inline void fake_host_fini(struct fake_host *f)
 {
+	later_close(f->host.later);
 	qb_loop_destroy(f->host.loop);
 	fake_guest_fini(&f->guest);
 }

@@ -27,7 +27,6 @@ static void deferred(void *data)
 	struct device_host *h = b->dev.host;
 	unsigned int i;
 
-	b->deferred = false;
 	for (i = 0; i < b->nr_queues; i++)
 		if (b->queue[i].more)
 			queue_consume(&b->queue[i]);
@@ -44,8 +43,7 @@ static void deferred(void *data)
 
 void block_defer(struct block *b)
 {
-	if (!b->deferred)
-		b->deferred = qb_loop_job_add(b->dev.host->loop, QB_LOOP_MED, b, deferred) == 0;
+	later_add(b->dev.host->later, &b->deferred);
 }
 
 /* The ring cannot be trusted any more: nothing further is taken from it; what runs is answered. */
@@ -165,9 +163,8 @@ static void block_disconnect(struct device *dev)
 
 	if (!b->connected)
 		return;
-	if (b->deferred)
-		qb_loop_job_del(dev->host->loop, QB_LOOP_MED, b, deferred);
-	b->deferred = b->quiesced_due = b->failed_due = false;
+	later_cancel(&b->deferred);
+	b->quiesced_due = b->failed_due = false;
 	stop_queues(b);
 	io_stop(b);
 	close(b->fd);
@@ -259,8 +256,7 @@ static void block_destroy(struct device *dev)
 	struct block *b = to_block(dev);
 
 	block_disconnect(dev);
-	if (b->deferred)
-		qb_loop_job_del(dev->host->loop, QB_LOOP_MED, b, deferred);
+	later_cancel(&b->deferred);
 	free(b->request);
 	free(b);
 }
@@ -331,6 +327,7 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 	if (!b)
 		return -ENOMEM;
 	init_block(b, host, id, cfg, mem);
+	b->deferred = (struct later_item){ .fn = deferred, .arg = b };
 	b->request = calloc(BLOCK_MAX_REQUESTS, sizeof(*b->request));
 	if (!b->request) {
 		rc = -ENOMEM;

@@ -22,7 +22,8 @@
 #include <xen/io/blkif.h>
 
 #include "block/block.h"
-#include "lib/log.h"
+#include "later.h"
+#include "log.h"
 #include "ring/ring.h"
 
 #define SECTOR_SHIFT 9
@@ -153,8 +154,8 @@ struct block {
 	bool report_held;   /* outputs were held since output_held() was said */
 	const char *broken; /* why it cannot go on */
 	bool failed_due;    /* failed() has not been said yet */
-	bool deferred;	    /* the job is queued */
-	bool resubmit;	    /* the timer is armed */
+	struct later_item deferred;
+	bool resubmit; /* the timer is armed */
 	qb_loop_timer_handle resubmit_timer;
 	unsigned int nr_queues;
 	struct block_queue queue[BLOCK_MAX_QUEUES];

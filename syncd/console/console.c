@@ -207,14 +207,12 @@ static void first_look(void *data)
 {
 	struct console *c = data;
 
-	c->look_queued = false;
 	on_guest(c);
 }
 
 static void look_soon(struct console *c)
 {
-	if (!c->look_queued && qb_loop_job_add(c->dev.host->loop, QB_LOOP_MED, c, first_look) == 0)
-		c->look_queued = true;
+	later_add(c->dev.host->later, &c->look);
 }
 
 static int console_connect(struct device *dev, const struct device_cfg *cfg)
@@ -254,9 +252,7 @@ static void console_disconnect(struct device *dev)
 
 	if (!c->connected)
 		return;
-	if (c->look_queued)
-		qb_loop_job_del(dev->host->loop, QB_LOOP_MED, c, first_look);
-	c->look_queued = false;
+	later_cancel(&c->look);
 	g->ops->unbind(g, c->port);
 	g->ops->unmap(g, c->page, 1);
 	c->page = NULL;
@@ -372,6 +368,7 @@ int console_create(struct device_host *host, const struct console_cfg *cfg, void
 	if (!c)
 		return -ENOMEM;
 	c->dev = (struct device){ .ops = &console_ops, .host = host };
+	c->look = (struct later_item){ .fn = first_look, .arg = c };
 	err = console_mem_open(c, mem, mem_len);
 	if (!err)
 		err = console_pty_open(&c->pty, host->vm, cfg->log_path);

@@ -7,6 +7,7 @@
 #include "console/console_pty.h"
 #include "device.h"
 #include "hold.h"
+#include "later.h"
 
 struct console_mem {
 	uint32_t magic, version;
@@ -26,7 +27,7 @@ struct console {
 	bool connected, quiet, failed;
 	bool full;    /* the hold queue had no room for what waits in the ring */
 	bool in_full; /* the guest has to read first */
-	bool look_queued;
+	struct later_item look;
 	int poll_events;
 	struct console_pty pty;
 };

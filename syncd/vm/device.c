@@ -313,6 +313,7 @@ int vm_devices_open(struct vm *vm, enum xendev_mode mode)
 	vm->host.vm = vm->rec.name;
 	vm->host.guest = vm->guest;
 	vm->host.loop = vm->d->loop;
+	vm->host.later = vm->d->later;
 	rc = xendev_bus_open(vm->d->xs, vm->domid, vm->rec.name, &bus_ops, vm, &vm->bus);
 	if (!rc)
 		rc = add(vm, VM_CONSOLE, 0, mode);
