@@ -46,6 +46,8 @@ void staging_accept(struct staging *s, size_t len);
 /* The epoch under way is whole and checked: enters it into the index.  -EAGAIN: STAGING_MAX_EPOCHS are
  * staged. */
 int staging_finish(struct staging *s, const struct staged_epoch *e);
+/* The bytes of the epoch under way that were accepted. */
+const uint8_t *staging_under_way(const struct staging *s, size_t *len);
 /* Forgets the epoch under way (the link broke). */
 void staging_abort(struct staging *s);
 

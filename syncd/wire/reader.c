@@ -32,6 +32,11 @@ void record_reader_reset(struct record_reader *r)
 	*r = fresh;
 }
 
+void record_reader_give_up(struct record_reader *r)
+{
+	r->failed = true;
+}
+
 void record_reader_set_session(struct record_reader *r, uint64_t session)
 {
 	r->session = session;
@@ -171,6 +176,19 @@ int record_next(const uint8_t *buf, size_t len, size_t *off, struct record *r, c
 	ret = check_payload(&h, at + HEADER, why);
 	if (ret)
 		return ret;
+	record_of(r, &h, at + HEADER);
+	*off += HEADER + h.length;
+	return 1;
+}
+
+int record_walk(const uint8_t *buf, size_t len, size_t *off, struct record *r)
+{
+	const uint8_t *at = buf + *off;
+	struct record_header h;
+	char why[RECORD_WHY_MAX];
+
+	if (len - *off < HEADER || record_header_decode(at, &h, why))
+		return 0;
 	record_of(r, &h, at + HEADER);
 	*off += HEADER + h.length;
 	return 1;

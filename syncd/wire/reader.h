@@ -57,6 +57,8 @@ int record_reader_init(struct record_reader *r, const struct record_sink *sink, 
 void record_reader_fini(struct record_reader *r);
 /* A new connection: session 0, nothing of the old one. */
 void record_reader_reset(struct record_reader *r);
+/* Takes no more from this stream. */
+void record_reader_give_up(struct record_reader *r);
 void record_reader_set_session(struct record_reader *r, uint64_t session);
 
 /*
@@ -70,6 +72,8 @@ ssize_t record_reader_feed(struct record_reader *r, const void *bytes, size_t le
  * record, not their order.
  */
 int record_next(const uint8_t *buf, size_t len, size_t *off, struct record *r, char *why);
+/* As record_next for bytes that were checked before: no checks are computed.  1 or 0. */
+int record_walk(const uint8_t *buf, size_t len, size_t *off, struct record *r);
 /* Checks that buf[0..len) is exactly one whole epoch; *e gets its EPOCH_END. */
 int record_epoch_check(const uint8_t *buf, size_t len, struct record_epoch *e, char *why);
 
