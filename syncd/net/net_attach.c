@@ -70,6 +70,7 @@ static void detach_queue(struct net_queue *q)
 {
 	struct guest *g = q->net->dev.host->guest;
 
+	later_cancel(&q->again);
 	if (q->rx_port >= 0 && q->rx_port != q->tx_port)
 		g->ops->unbind(g, q->rx_port);
 	if (q->tx_port >= 0)
@@ -90,6 +91,7 @@ static int attach_queue(struct net *n, unsigned int nr, const struct device_queu
 	int err;
 
 	*q = (struct net_queue){ .net = n, .m = &n->m->queue[nr], .nr = nr, .tx_port = -1, .rx_port = -1 };
+	net_tx_init(q);
 	err = map_ring(g, c->ring_ref[0], &q->tx_page);
 	if (!err)
 		err = map_ring(g, c->ring_ref[1], &q->rx_page);
@@ -208,7 +210,6 @@ void net_disconnect(struct device *dev)
 	if (!n->connected)
 		return;
 	net_stop_announcing(n);
-	net_tx_cancel(n);
 	net_rx_cancel(n);
 	for (unsigned int i = 0; i < n->nr_queues; i++)
 		detach_queue(&n->queue[i]);

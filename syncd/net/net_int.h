@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "hold.h"
+#include "later.h"
 #include "net/net.h"
 #include "net/net_frame.h"
 #include "ring/ring.h"
@@ -71,8 +72,9 @@ struct net_queue {
 	unsigned int nr;
 	struct ring_back tx, rx;
 	void *tx_page, *rx_page;
-	int tx_port, rx_port; /* local; < 0 not bound; the same for one channel */
-	bool rx_touched;      /* has responses of this pass */
+	int tx_port, rx_port;	 /* local; < 0 not bound; the same for one channel */
+	struct later_item again; /* the next pass */
+	bool rx_touched;	 /* has responses of this pass */
 };
 
 struct net {
@@ -90,7 +92,6 @@ struct net {
 	bool polled;
 	int poll_events; /* if polled */
 	uint64_t leave;	 /* position in the hold queue before which pieces may leave */
-	uint32_t tx_again;
 	unsigned int announces;
 	qb_loop_timer_handle announce_timer, rx_timer;
 	unsigned int nr_queues;
@@ -115,8 +116,9 @@ void net_drain(struct net *n);
 
 /* net_tx.c: takes what the guest sent on this queue, one ring at most. */
 void net_tx_pass(struct net_queue *q);
+/* The same from the next turn of the loop; queue by queue, so that no guest keeps the loop to itself. */
 void net_tx_schedule(struct net_queue *q);
-void net_tx_cancel(struct net *n);
+void net_tx_init(struct net_queue *q);
 /* Answers and publishes what is consumed and unanswered. */
 void net_tx_respond(struct net_queue *q);
 void net_rx_respond(struct net_queue *q);

@@ -11,32 +11,19 @@ union tx_slot {
 };
 _Static_assert(sizeof(union tx_slot) == 12, "a tx slot has 12 bytes");
 
-static void tx_job(void *data)
+static void tx_again(void *arg)
 {
-	struct net_queue *q = data;
+	net_tx_pass(arg);
+}
 
-	q->net->tx_again &= ~(1U << q->nr);
-	net_tx_pass(q);
+void net_tx_init(struct net_queue *q)
+{
+	q->again = (struct later_item){ .fn = tx_again, .arg = q };
 }
 
 void net_tx_schedule(struct net_queue *q)
 {
-	struct net *n = q->net;
-
-	if (n->tx_again & 1U << q->nr)
-		return;
-	if (qb_loop_job_add(n->dev.host->loop, QB_LOOP_MED, q, tx_job) == 0)
-		n->tx_again |= 1U << q->nr;
-	else
-		net_fail(n, "no memory for a job of the main loop");
-}
-
-void net_tx_cancel(struct net *n)
-{
-	for (unsigned int i = 0; i < n->nr_queues; i++)
-		if (n->tx_again & 1U << i)
-			qb_loop_job_del(n->dev.host->loop, QB_LOOP_MED, &n->queue[i], tx_job);
-	n->tx_again = 0;
+	later_add(q->net->dev.host->later, &q->again);
 }
 
 static struct netif_tx_response *answer_of(struct net_queue *q, uint32_t index)
