@@ -127,7 +127,7 @@ static int harvest(struct memory *m, bool *physmap)
 				printf("listed gfn %#" PRIx64 " is unknown\n", h.gfns[n]);
 				continue;
 			}
-			if (m->hot[i - 1]) {
+			if (m->hot[i - 1] && !h.physmap) {
 				printf("hot gfn %#" PRIx64 " was listed\n", h.gfns[n]);
 				return -EPROTO;
 			}

@@ -20,69 +20,80 @@
 #define XEN_KEMARI_INTERFACE 1
 
 /*
- * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not privileged,
- * -EOPNOTSUPP domain is not HVM/PVH with HAP (or has nested virtualization), -EINVAL bad command, non-zero
- * reserved field, unknown flag or the caller's own domain, -ENXIO not enabled, -EBUSY another caller is inside an
- * operation on this domain.
+ * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
+ * privileged, -EOPNOTSUPP domain is not HVM/PVH with HAP (or has nested virtualization), -EINVAL
+ * bad command, non-zero reserved field, unknown flag or the caller's own domain, -ENXIO not
+ * enabled, -EBUSY another caller is inside an operation on this domain.
  */
-/* Out: val = XEN_KEMARI_INTERFACE, nr_out = XEN_KEMARI_STATE_VERSION.  Works for any existing domid. */
+/*
+ * Out: val = XEN_KEMARI_INTERFACE, nr_out = XEN_KEMARI_STATE_VERSION.  Works for any existing
+ * domid.
+ */
 #define XEN_KEMARI_version 0
 /*
- * Makes the domain a protected one.  flags: XEN_KEMARI_F_no_fifo makes EVTCHNOP_init_control fail in the
- * guest, which then uses the 2-level ABI; -EBUSY if FIFO is active already.  Idempotent.  Comes before
- * log-dirty is switched on: only an enabled domain has its physmap changes marked.
+ * Makes the domain a protected one.  flags: XEN_KEMARI_F_no_fifo makes EVTCHNOP_init_control fail
+ * in the guest, which then uses the 2-level ABI; -EBUSY if FIFO is active already.  Idempotent.
+ * Comes before log-dirty is switched on: only an enabled domain has its physmap changes marked.
  */
 #define XEN_KEMARI_enable 1
 /*
- * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO); -EBUSY while
- * held.  The guest's clock offset stays, or its time would jump.
+ * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO);
+ * -EBUSY while held.  The guest's clock offset stays, or its time would jump.
  */
 #define XEN_KEMARI_disable 2
 /*
  * Takes the hold: one domain_pause() that only XEN_KEMARI_run gives back, whatever xl unpause does.
- * val = generation that alone may lift it.  Held already: 0 when val is equal, else the new generation
- * replaces the old one if it is larger, -EEXIST if it is smaller.  Synchronous: on return no vCPU runs.
+ * val = generation that alone may lift it.  Held already: 0 when val is equal, else the new
+ * generation replaces the old one if it is larger, -EEXIST if it is smaller.  Synchronous: on
+ * return no vCPU runs.
  */
 #define XEN_KEMARI_hold 3
 /* Lifts the hold; val must be the hold's generation, else -EPERM.  -ENOENT when not held. */
 #define XEN_KEMARI_run 4
 /*
- * Out: gfns[0..nr_out) = frames written (by the guest, by Xen for it, or by a grant copy or unmap) or
- * changed in the physmap since the last harvest, each once, hot ones left out.  They are clean and
- * write-protected again on return.  In: nr = capacity of gfns, in entries.  flags out: F_more = list was cut, call again before
- * running the guest; F_physmap = entries were added to or removed from the physmap since the last
- * harvest (all of them are listed: map each listed gfn anew).  -EBUSY unless every vCPU is paused,
- * -ENODATA unless log-dirty is on, -ENOMEM when marks were lost: switch log-dirty off and on, which protects every frame
- * again, and copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0 has urgent work.
+ * Out: gfns[0..nr_out) = frames written (by the guest, by Xen for it, or by a grant copy or unmap)
+ * or changed in the physmap since the last harvest, each once, hot ones left out.  They are clean
+ * and write-protected again on return.  In: nr = capacity of gfns, in entries.  flags out: F_more =
+ * list was cut, call again before running the guest; F_physmap = entries were added to or removed
+ * from the physmap since the last harvest (all of them are listed, also hot ones, which may then
+ * appear: map each listed gfn anew).  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
+ * is on, -ENOMEM when marks were lost: switch log-dirty off and on, which protects every frame
+ * again, and copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0
+ * has urgent work.
  */
 #define XEN_KEMARI_harvest 5
 /*
- * In: gfns[0..nr) = frames that harvest neither lists nor protects: the caller treats them as always
- * dirty.  Replaces the old list; a frame that leaves the list is marked dirty.  nr <= XEN_KEMARI_MAX_HOT, any
- * order, every gfn within the physmap.  Works on a running domain.
+ * In: gfns[0..nr) = frames that harvest neither lists nor protects: the caller treats them as
+ * always dirty.  Replaces the old list; a frame that leaves the list is marked dirty.  nr <=
+ * XEN_KEMARI_MAX_HOT, any order, every gfn within the physmap.  Works on a running domain.
  */
 #define XEN_KEMARI_set_hot 6
-/* Out: val = number of frames marked dirty now; -ENODATA unless log-dirty is on.  Works on a running domain. */
+/*
+ * Out: val = number of frames marked dirty now; -ENODATA unless log-dirty is on.  Works on a
+ * running domain.
+ */
 #define XEN_KEMARI_dirty_count 7
 /*
  * Out: buf = struct xen_kemari_state and what follows it; size in = capacity, out = bytes written.
- * A NULL buf asks for the size.  -ENOBUFS too small (size = what is needed), -EBUSY unless paused, -EOPNOTSUPP the
- * guest uses FIFO events, pirqs, or freed the page that holds its vcpu_info.  Works on a domain that never ran.
- * Timers are read first; see the order rule in doc/hypervisor.md.
+ * A NULL buf asks for the size.  -ENOBUFS too small (size = what is needed), -EBUSY unless paused,
+ * -EOPNOTSUPP the guest uses FIFO events, pirqs, or freed the page that holds its vcpu_info.  Works
+ * on a domain that never ran.  Timers are read first; see the order rule in doc/hypervisor.md.
  */
 #define XEN_KEMARI_get_state 8
 /*
  * In: buf, size as from get_state; val = time since it was taken, added to the guest's clocks.  The
  * domain must be paused and have the same number of vCPUs; its ports are made to match the list:
- * dom0-bound ones that exist with the same peer are left alone, others are made UNBOUND(dom0), IPI and
- * VIRQ ports are made, ports not listed are closed.  shared_info and grant frames must be in the physmap at the gfns of
- * the blob, and the pages of the vcpu_infos populated.  Wakes nothing: XEN_KEMARI_kick does.  May be repeated, also on a
- * domain that has run.  -EINVAL bad blob or it does not fit the domain, -EBUSY not paused; then nothing changed.
+ * dom0-bound ones that exist with the same peer are left alone, others are made UNBOUND(dom0), IPI
+ * and VIRQ ports are made, ports not listed are closed.  shared_info and grant frames must be in
+ * the physmap at the gfns of the blob, and the pages of the vcpu_infos populated.  Wakes nothing:
+ * XEN_KEMARI_kick does.  May be repeated, also on a domain that has run.  -EINVAL bad blob or it
+ * does not fit the domain, -EBUSY not paused; then nothing changed.
  */
 #define XEN_KEMARI_set_state 9
 /*
- * Heals and wakes: all evtchn_pending_sel bits and upcall_pending set, the upcall asserted on every online
- * vCPU, and port made pending (port 0: every interdomain or unbound port).  The domain may be running.
+ * Heals and wakes: all evtchn_pending_sel bits and upcall_pending set, the upcall asserted on every
+ * online vCPU, and port made pending (port 0: every interdomain or unbound port).  The domain may
+ * be running.
  */
 #define XEN_KEMARI_kick 10
 /* Out: val = guest system time now, size = guest TSC of vCPU 0 at that same instant. */

@@ -27,6 +27,7 @@
 struct cursor {
     unsigned long pfn; /* next to look at */
     unsigned int hot;  /* next hot frame, index */
+    bool physmap;      /* the physmap changed: marked hot frames are listed, too */
     bool done;
 };
 
@@ -85,7 +86,7 @@ static unsigned int take_leaf(struct domain *d, mfn_t leaf, struct cursor *c,
             break;
         __clear_bit(bit, bits);
         d->arch.paging.log_dirty.dirty_count--;
-        if ( !is_hot(k, c, base + bit) )
+        if ( c->physmap || !is_hot(k, c, base + bit) )
             k->batch[nr++] = base + bit;
         bit++;
     }
@@ -104,6 +105,9 @@ static unsigned int take_marks(struct domain *d, struct cursor *c,
     unsigned int nr = 0;
 
     paging_lock(d);
+
+    /* Set before the marks that come with it, so it covers all that is seen. */
+    c->physmap |= read_atomic(&d->kemari->physmap_changed);
 
     while ( nr < max )
     {
@@ -147,6 +151,20 @@ static void protect(struct domain *d, const uint64_t *gfns, unsigned int nr)
     }
 
     p2m_unlock(p2m);
+}
+
+/* Under the lock of those who change the physmap: with the flag, all their marks. */
+static bool take_physmap_flag(struct domain *d)
+{
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    bool changed;
+
+    p2m_lock(p2m);
+    changed = d->kemari->physmap_changed;
+    d->kemari->physmap_changed = false;
+    p2m_unlock(p2m);
+
+    return changed;
 }
 
 static bool marks_lost(struct domain *d)
@@ -198,7 +216,6 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
     struct kemari *k = d->kemari;
     struct cursor c = {};
     struct vcpu *v;
-    bool physmap;
     int rc;
 
     if ( !paging_mode_log_dirty(d) )
@@ -211,18 +228,18 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
         return -ENOMEM;
 
     op->nr_out = 0;
-    /* Before the marks are read: what comes later is told next time. */
-    physmap = xchg(&k->physmap_changed, false);
+    c.physmap = take_physmap_flag(d);
 
     rc = harvest(d, op, &c);
 
-    if ( !c.done && physmap )
-        k->physmap_changed = true;
+    /* What changed since then is told now and, as marks may follow, next time. */
+    if ( !c.done && c.physmap )
+        write_atomic(&k->physmap_changed, true);
     for_each_vcpu ( d, v )
         hvm_asid_flush_vcpu(v);
 
     op->flags = (c.done ? 0 : XEN_KEMARI_F_more) |
-                (physmap ? XEN_KEMARI_F_physmap : 0);
+                (c.physmap ? XEN_KEMARI_F_physmap : 0);
 
     return rc;
 }
@@ -309,9 +326,9 @@ void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order)
     if ( !k || !k->enabled )
         return;
 
+    /* First: who finds a mark knows why. */
+    write_atomic(&k->physmap_changed, true);
+    smp_wmb();
     for ( i = 0; i < (1UL << order); i++ )
         paging_mark_pfn_dirty(d, _pfn(gfn_x(gfn) + i));
-    /* After the marks: who sees the flag finds them. */
-    smp_wmb();
-    write_atomic(&k->physmap_changed, true);
 }
