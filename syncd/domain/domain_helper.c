@@ -76,17 +76,17 @@ static bool stream_read(struct stream *s)
 	}
 }
 
-/* One line: line ends become blanks, the end is trimmed. */
+/* One line: control characters become blanks, those at the end go. */
 static const char *stream_line(struct stream *s)
 {
 	size_t i;
 
-	while (s->len && (s->buf[s->len - 1] == '\n' || s->buf[s->len - 1] == ' '))
-		s->len--;
-	s->buf[s->len] = '\0';
 	for (i = 0; i < s->len; i++)
 		if ((unsigned char)s->buf[i] < ' ')
 			s->buf[i] = ' ';
+	while (s->len && s->buf[s->len - 1] == ' ')
+		s->len--;
+	s->buf[s->len] = '\0';
 	return s->buf;
 }
 

@@ -89,9 +89,8 @@ static void message_done(struct talk *t)
 }
 
 /* Takes in what there is.  Events are dropped: the guest's own handlers see what they name when it runs. */
-static int take_bytes(struct talk *t, bool *any)
+static int take_bytes(struct talk *t)
 {
-	*any = false;
 	for (;;) {
 		uint32_t cons = t->intf->rsp_cons, avail = t->intf->rsp_prod - cons;
 		char c;
@@ -104,7 +103,6 @@ static int take_bytes(struct talk *t, bool *any)
 		c = t->intf->rsp[MASK_XENSTORE_IDX(cons)];
 		__sync_synchronize();
 		t->intf->rsp_cons = cons + 1;
-		*any = true;
 		t->told = false; /* room was made: xenstored may want to go on */
 		if (t->got < sizeof(t->hdr))
 			((char *)&t->hdr)[t->got] = c;
@@ -131,7 +129,6 @@ static int request(struct talk *t, uint32_t type, const struct tree_watch *w)
 {
 	size_t path = strlen(w->path) + 1, token = strlen(w->token) + 1;
 	struct xsd_sockmsg hdr = { .type = type, .req_id = REQ_ID, .len = path + token };
-	bool any;
 	int err = put_bytes(t, &hdr, sizeof(hdr));
 
 	if (!err)
@@ -142,23 +139,29 @@ static int request(struct talk *t, uint32_t type, const struct tree_watch *w)
 	while (!err && t->answer > 0) {
 		err = kick(t);
 		if (!err)
-			err = take_bytes(t, &any);
+			err = take_bytes(t);
 	}
 	return err ? err : t->answer;
 }
 
+/*
+ * Drops what is there, unparsed: a guest that was stopped while it read may have taken a message's first
+ * half, so nobody knows where one begins until xenstored has said all it had to say.
+ */
 static int settle(struct talk *t, struct xswire *wire)
 {
-	bool any;
-	int err;
-
 	for (;;) {
-		err = take_bytes(t, &any);
-		if (err)
-			return err;
-		if (!any && !t->got && xenbus_is_idle(wire, t->ring->domid) &&
-		    t->intf->rsp_prod == t->intf->rsp_cons)
+		uint32_t prod = t->intf->rsp_prod;
+		int err;
+
+		if (prod != t->intf->rsp_cons) {
+			t->intf->rsp_cons = prod;
+			__sync_synchronize();
+			t->told = false;
+		} else if (xenbus_is_idle(wire, t->ring->domid) && t->intf->rsp_prod == prod) {
+			t->got = 0;
 			return 0;
+		}
 		err = kick(t);
 		if (err)
 			return err;
@@ -175,6 +178,18 @@ int store_ring_settle(struct xsconn *xs, struct xswire *wire, const struct store
 	if (err)
 		kem_vm_err(vm, "the shell's xenstore ring does not come to rest: %s", strerror(-err));
 	return err;
+}
+
+static bool same_watches(const struct tree *a, const struct tree *b)
+{
+	unsigned int i;
+
+	if (a->nr_watches != b->nr_watches)
+		return false;
+	for (i = 0; i < a->nr_watches; i++)
+		if (tree_watch_compare(&a->watch[i], &b->watch[i]))
+			return false;
+	return true;
 }
 
 /* Both lists are sorted: what is too many goes, what is missing comes. */
@@ -203,12 +218,11 @@ int tree_restore_watches(struct xsconn *xs, struct xswire *wire, const struct st
 	struct tree have = { .domid = ring->domid };
 	struct talk talk;
 	unsigned int nr = 0;
-	bool any;
 	int err = tree_read_watches(wire, ring->domid, &have);
 
 	talk_begin(&talk, xs, ring);
-	if (!err)
-		err = take_bytes(&talk, &any); /* begin at a message's begin */
+	if (!err && !same_watches(&have, t))
+		err = settle(&talk, wire);
 	if (!err)
 		err = replay(&talk, &have, t, &nr);
 	if (!err && nr)

@@ -329,8 +329,7 @@ static int add(struct xendev *x, enum xendev_mode mode, struct xendev **out)
 	if (mode == XENDEV_REATTACH)
 		err = reattach(x);
 	else
-		err = xendev_write_all(bus->xs, x, bus->domid, mode == XENDEV_NEW, false,
-				       XenbusStateInitWait);
+		err = xendev_write_all(bus->xs, x, bus->domid, mode == XENDEV_NEW);
 	if (err) {
 		kem_vm_err(bus->vm, "%s: cannot set up the device: %s", x->be, strerror(-err));
 		free(x);
@@ -418,7 +417,7 @@ int xendev_mirror(struct xendev *x, bool connected, const struct xendev_disk_inf
 	if (x->be_state == state && same_info(&x->info, info))
 		return 0;
 	x->info = *info;
-	err = xendev_write_all(x->bus->xs, x, x->bus->domid, false, connected, state);
+	err = connected ? xendev_write_connected(x->bus->xs, x) : xendev_write_state(x->bus->xs, x, state);
 	if (err)
 		kem_vm_err(vm_of(x), "%s: cannot mirror the device: %s", x->be, strerror(-err));
 	else

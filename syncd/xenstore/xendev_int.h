@@ -34,10 +34,8 @@ struct xendev {
 
 extern const char *const xendev_type_name[]; /* by enum xendev_type */
 
-/* All three directories, be with `state` and, connected, with what it said of itself; fe only if it is
- * missing or fresh. */
-int xendev_write_all(struct xsconn *xs, struct xendev *x, uint32_t domid, bool fresh_frontend, bool connected,
-		     uint32_t state);
+/* All three directories anew, be with state 2; fe only if it is missing or fresh_frontend. */
+int xendev_write_all(struct xsconn *xs, struct xendev *x, uint32_t domid, bool fresh_frontend);
 /* Keys of a connected backend and its state, in one transaction. */
 int xendev_write_connected(struct xsconn *xs, struct xendev *x);
 int xendev_write_state(struct xsconn *xs, struct xendev *x, uint32_t state);

@@ -142,8 +142,7 @@ static void put_frontend(struct writer *w, const struct xendev *x)
 struct write_all {
 	struct xendev *x;
 	uint32_t domid;
-	bool fresh_frontend, connected;
-	uint32_t state;
+	bool fresh_frontend;
 };
 
 static int frontend_missing(struct xsconn *xs, xs_transaction_t t, const struct xendev *x)
@@ -178,20 +177,17 @@ static int write_all(struct xsconn *xs, xs_transaction_t t, void *arg)
 	start_dir(&w, a->x->be, be_perms, 2);
 	put_description(&w, a->x, a->domid);
 	put_offers(&w, a->x);
-	if (a->connected)
-		put_connected(&w, a->x);
-	put(&w, "state", "%u", a->state);
+	put(&w, "state", "%u", XenbusStateInitWait);
 	return w.err;
 }
 
-int xendev_write_all(struct xsconn *xs, struct xendev *x, uint32_t domid, bool fresh_frontend, bool connected,
-		     uint32_t state)
+int xendev_write_all(struct xsconn *xs, struct xendev *x, uint32_t domid, bool fresh_frontend)
 {
-	struct write_all a = { x, domid, fresh_frontend, connected, state };
+	struct write_all a = { x, domid, fresh_frontend };
 	int err = xsconn_transaction(xs, write_all, &a);
 
 	if (!err)
-		x->be_state = state;
+		x->be_state = XenbusStateInitWait;
 	return err;
 }
 

@@ -343,7 +343,7 @@ static int do_restore(struct lab *l, const char *file)
 	FILE *f = fopen(file, "r");
 	size_t len = f ? fread(buf, 1, sizeof(buf), f) : 0;
 	uint64_t version;
-	unsigned int i;
+	unsigned int i, k;
 	int err = f ? tree_decode(buf, len, &t, why, sizeof(why)) : -errno;
 
 	if (err)
@@ -357,12 +357,10 @@ static int do_restore(struct lab *l, const char *file)
 
 		err = tree_restore_nodes(l->xs, l->wire, &t, "lab");
 		t1 = now_ms();
-		if (!err && !i) {
-			add_devices(l, XENDEV_PASSIVE, dev);
-			err = xendev_mirror(dev[0], true, &info);
-		}
 		if (!err && !i)
-			err = xendev_mirror(dev[1], true, NULL);
+			add_devices(l, XENDEV_PASSIVE, dev);
+		for (k = 0; !err && k < l->rec.nr_disks + l->rec.nr_nics; k++)
+			err = xendev_mirror(dev[k], true, k < l->rec.nr_disks ? &info : NULL);
 		t2 = now_ms();
 		if (!err)
 			err = tree_restore_watches(l->xs, l->wire, &ring, &t, "lab");
