@@ -100,7 +100,7 @@ static int adopt_mem(struct image *img)
 		img->named[i] = FREE;
 	if (img->state.status != IMAGE_WHOLE && img->state.status != IMAGE_APPLYING)
 		return 0;
-	state = image_blob(img, RECORD_HV_STATE, &len);
+	state = image_current_blob(img, RECORD_HV_STATE, "", 0, &len);
 	if (!state)
 		return 0;
 	if (hvop_state_check(state, (uint32_t)len))

@@ -75,7 +75,9 @@ int image_check(struct image *img, const uint8_t *epoch, size_t len, char *why)
 	if (find_record(epoch, len, RECORD_HV_STATE, &r))
 		s = image_hv_state(img, &r);
 	if (!s) {
-		snprintf(why, RECORD_WHY_MAX, "the epoch's HV_STATE is not well formed");
+		snprintf(why, RECORD_WHY_MAX,
+			 "the epoch's HV_STATE is not well formed, or names more than %u grant frames",
+			 IMAGE_MAX_NAMED - 1);
 		return -EBADMSG;
 	}
 	ret = promise(img, &sum, epoch, len);

@@ -131,7 +131,8 @@ const void *image_hv_state(struct image *img, const struct record *r)
 	return img->scratch;
 }
 
-static const void *get(const struct image *img, uint32_t type, const char *device, uint32_t id, size_t *len)
+const void *image_current_blob(const struct image *img, uint32_t type, const char *device, uint32_t id,
+			       size_t *len)
 {
 	const struct blob *b = find(img->half[img->state.half], type, device, id);
 
@@ -143,12 +144,11 @@ static const void *get(const struct image *img, uint32_t type, const char *devic
 
 const void *image_blob(const struct image *img, enum record_type type, size_t *len)
 {
-	return img->state.status == IMAGE_WHOLE || img->state.status == IMAGE_APPLYING
-		       ? get(img, type, "", 0, len)
-		       : NULL;
+	return img->state.status == IMAGE_WHOLE ? image_current_blob(img, type, "", 0, len) : NULL;
 }
 
 const void *image_device(const struct image *img, const char *type, uint32_t id, size_t *len)
 {
-	return img->state.status == IMAGE_WHOLE ? get(img, RECORD_DEVICE, type, id, len) : NULL;
+	return img->state.status == IMAGE_WHOLE ? image_current_blob(img, RECORD_DEVICE, type, id, len)
+						: NULL;
 }

@@ -92,6 +92,9 @@ int image_carry_blobs(struct image *img, unsigned int to);
 /* Whether the record's blob fits beside the others of sum; it is counted in and marked by its offset.
  * -ENOSPC, -EEXIST: it is marked already. */
 int image_promise_blob(const struct image *img, struct half *sum, const struct record *r);
+/* Of the half that counts, whatever the status. */
+const void *image_current_blob(const struct image *img, uint32_t type, const char *device, uint32_t id,
+			       size_t *len);
 /* The HV_STATE record of an epoch, copied to where it is aligned; NULL: none that is well formed. */
 const void *image_hv_state(struct image *img, const struct record *r);
 

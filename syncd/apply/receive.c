@@ -132,8 +132,8 @@ void receive_fini(struct receive *rx)
 
 void receive_attach(struct receive *rx, struct staging *s, struct image *img, uint64_t session)
 {
-	/* The rest of an epoch that began in the old area has no place in the new one. */
-	if (s != rx->staging && rx->reader.order.in_epoch)
+	/* The rest of an epoch, or of a record, that began in the old area has no place in the new one. */
+	if (s != rx->staging && (rx->reader.order.in_epoch || record_reader_placed(&rx->reader)))
 		record_reader_give_up(&rx->reader);
 	rx->staging = s;
 	rx->image = img;

@@ -32,6 +32,11 @@ void record_reader_reset(struct record_reader *r)
 	*r = fresh;
 }
 
+bool record_reader_placed(const struct record_reader *r)
+{
+	return r->at && r->at != r->buf;
+}
+
 void record_reader_give_up(struct record_reader *r)
 {
 	r->failed = true;

@@ -57,6 +57,8 @@ int record_reader_init(struct record_reader *r, const struct record_sink *sink, 
 void record_reader_fini(struct record_reader *r);
 /* A new connection: session 0, nothing of the old one. */
 void record_reader_reset(struct record_reader *r);
+/* The record under way lies where the sink said. */
+bool record_reader_placed(const struct record_reader *r);
 /* Takes no more from this stream. */
 void record_reader_give_up(struct record_reader *r);
 void record_reader_set_session(struct record_reader *r, uint64_t session);
