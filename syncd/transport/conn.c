@@ -226,17 +226,30 @@ void conn_job_later(struct conn *c)
 
 /* ---- handshake ---- */
 
+/* What GnuTLS makes of a binder that does not verify, on the server's and on the client's side. */
+static bool keys_differ(const struct conn *c, int err)
+{
+	gnutls_alert_description_t alert;
+
+	if (err != GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return err == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER;
+	alert = gnutls_alert_get(c->tls);
+	return alert == GNUTLS_A_ILLEGAL_PARAMETER || alert == GNUTLS_A_DECRYPT_ERROR ||
+	       alert == GNUTLS_A_UNKNOWN_PSK_IDENTITY;
+}
+
 static void handshake_failed(struct conn *c, int err)
 {
 	char why[TRANSPORT_WHY_MAX];
 
 	gnutls_alert_send_appropriate(c->tls, err); /* so that both sides know why */
-	/* What GnuTLS makes of a binder that does not verify, on the server's and on the client's side. */
-	if (err == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER || err == GNUTLS_E_FATAL_ALERT_RECEIVED ||
-	    err == GNUTLS_E_INSUFFICIENT_CREDENTIALS || err == GNUTLS_E_NO_CIPHER_SUITES)
+	if (keys_differ(c, err))
 		snprintf(why, sizeof(why),
-			 "the peer does not have the same key: copy %.80s from one host to the other (%.60s)",
-			 c->t->key_file, gnutls_strerror(err));
+			 "the peer does not have the same key: copy %.80s from one host to the other",
+			 c->t->key_file);
+	else if (err == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		snprintf(why, sizeof(why), "the peer refuses the TLS handshake: %.100s",
+			 gnutls_alert_get_name(gnutls_alert_get(c->tls)));
 	else
 		snprintf(why, sizeof(why), "TLS handshake: %.120s", gnutls_strerror(err));
 	conn_fail(c, why);
