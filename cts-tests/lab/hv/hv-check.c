@@ -177,130 +177,64 @@ static int roundtrip(struct hv *hv, int times)
 	return 0;
 }
 
+enum part { PART_STATE, PART_VCPU, PART_PORT, PART_PORT2, PART_LAST_PORT, PART_GFN };
+
+/* One field of the blob, overwritten. */
 struct mutation {
 	const char *name;
-	int field;
+	enum part part;
+	size_t offset, size;
+	uint64_t value;
 };
 
-enum {
-	M_MAGIC,
-	M_VERSION,
-	M_FLAGS,
-	M_RESERVED,
-	M_VCPUS,
-	M_PORTS,
-	M_GRANT_VERSION,
-	M_SHARED_INFO,
-	M_GRANT_GFN,
-	M_ASSIST,
-	M_OFFSET,
-	M_INFO_GFN,
-	M_VECTOR,
-	M_SHADOW,
-	M_PERIOD,
-	M_PORT_ZERO,
-	M_PORT_ORDER,
-	M_PORT_STATE,
-	M_PORT_VCPU,
-	M_PORT_PEER,
-	M_PORT_HIGH,
-};
+#define IN_STATE(field)                                                                                      \
+	PART_STATE, offsetof(struct xen_kemari_state, field), sizeof(((struct xen_kemari_state *)0)->field)
+#define IN_VCPU(field)                                                                                       \
+	PART_VCPU, offsetof(struct xen_kemari_vcpu, field), sizeof(((struct xen_kemari_vcpu *)0)->field)
+#define IN_PORT(part, field)                                                                                 \
+	part, offsetof(struct xen_kemari_port, field), sizeof(((struct xen_kemari_port *)0)->field)
 
 static const struct mutation mutations[] = {
-	{ "magic", M_MAGIC },
-	{ "version", M_VERSION },
-	{ "unknown flag", M_FLAGS },
-	{ "reserved field", M_RESERVED },
-	{ "more vCPUs", M_VCPUS },
-	{ "more ports", M_PORTS },
-	{ "grant version", M_GRANT_VERSION },
-	{ "shared_info elsewhere", M_SHARED_INFO },
-	{ "grant frame elsewhere", M_GRANT_GFN },
-	{ "unknown vm_assist", M_ASSIST },
-	{ "vcpu_info offset", M_OFFSET },
-	{ "vcpu_info where nothing is", M_INFO_GFN },
-	{ "upcall vector", M_VECTOR },
-	{ "interrupt shadow", M_SHADOW },
-	{ "short period", M_PERIOD },
-	{ "port 0", M_PORT_ZERO },
-	{ "ports out of order", M_PORT_ORDER },
-	{ "port state", M_PORT_STATE },
-	{ "port of a missing vCPU", M_PORT_VCPU },
-	{ "port to another domain", M_PORT_PEER },
-	{ "port beyond the domain's limit", M_PORT_HIGH },
+	{ "magic", IN_STATE(magic), 0 },
+	{ "version", IN_STATE(version), XEN_KEMARI_STATE_VERSION + 1 },
+	{ "unknown flag", IN_STATE(flags), 1U << 31 },
+	{ "reserved field", IN_STATE(reserved[3]), 1 },
+	{ "no vCPU", IN_STATE(nr_vcpus), 0 },
+	{ "too many vCPUs", IN_STATE(nr_vcpus), XEN_KEMARI_MAX_VCPUS },
+	{ "no ports", IN_STATE(nr_ports), 0 },
+	{ "too many ports", IN_STATE(nr_ports), UINT32_MAX },
+	{ "grant version", IN_STATE(grant_version), 2 },
+	{ "shared_info elsewhere", IN_STATE(shared_info_gfn), 0x20 },
+	{ "unknown vm_assist", IN_STATE(vm_assist), 1 },
+	{ "grant frame elsewhere", PART_GFN, 0, sizeof(uint64_t), 0x21 },
+	{ "vcpu_info offset", IN_VCPU(vcpu_info_offset), HV_PAGE - 32 },
+	{ "vcpu_info where nothing is", IN_VCPU(vcpu_info_gfn), 0xf0000 },
+	{ "upcall vector", IN_VCPU(upcall_vector), 0xf },
+	{ "interrupt shadow", IN_VCPU(interrupt_shadow), 0x10 },
+	{ "short period", IN_VCPU(periodic_period), 1 },
+	{ "port 0", IN_PORT(PART_PORT, port), 0 },
+	{ "a port twice", IN_PORT(PART_PORT2, port), 1 },
+	{ "port state", IN_PORT(PART_PORT, state), 3 },
+	{ "port of a missing vCPU", IN_PORT(PART_PORT, vcpu), XEN_KEMARI_MAX_VCPUS },
+	{ "port to another domain", IN_PORT(PART_PORT, remote_dom), 7 },
+	{ "port beyond the domain's limit", IN_PORT(PART_LAST_PORT, port), 4095 },
 };
 
-static void mutate(struct xen_kemari_state *s, int field)
+static void mutate(struct xen_kemari_state *s, const struct mutation *m)
 {
 	struct xen_kemari_vcpu *v = (struct xen_kemari_vcpu *)(s + 1);
 	struct xen_kemari_port *p = (struct xen_kemari_port *)(v + s->nr_vcpus);
-	uint64_t *gfns = (uint64_t *)(p + s->nr_ports);
+	void *const base[] = {
+		[PART_STATE] = s,
+		[PART_VCPU] = v,
+		[PART_PORT] = p,
+		[PART_PORT2] = p + 1,
+		[PART_LAST_PORT] = p + s->nr_ports - 1,
+		[PART_GFN] = p + s->nr_ports,
+	};
 
-	switch (field) {
-	case M_MAGIC:
-		s->magic ^= 1;
-		break;
-	case M_VERSION:
-		s->version++;
-		break;
-	case M_FLAGS:
-		s->flags |= 1U << 31;
-		break;
-	case M_RESERVED:
-		s->reserved[3] = 1;
-		break;
-	case M_VCPUS:
-		s->nr_vcpus++;
-		break;
-	case M_PORTS:
-		s->nr_ports++;
-		break;
-	case M_GRANT_VERSION:
-		s->grant_version = 2;
-		break;
-	case M_SHARED_INFO:
-		s->shared_info_gfn = 0x20;
-		break;
-	case M_GRANT_GFN:
-		gfns[0] = 0x21;
-		break;
-	case M_ASSIST:
-		s->vm_assist |= 1;
-		break;
-	case M_OFFSET:
-		v[0].vcpu_info_offset = HV_PAGE - 32;
-		break;
-	case M_INFO_GFN:
-		v[0].vcpu_info_gfn = 0xf0000;
-		break;
-	case M_VECTOR:
-		v[0].upcall_vector = 0xf;
-		break;
-	case M_SHADOW:
-		v[0].interrupt_shadow = 0x10;
-		break;
-	case M_PERIOD:
-		v[0].periodic_period = 1;
-		break;
-	case M_PORT_ZERO:
-		p[0].port = 0;
-		break;
-	case M_PORT_ORDER:
-		p[1].port = p[0].port;
-		break;
-	case M_PORT_STATE:
-		p[0].state = 3;
-		break;
-	case M_PORT_VCPU:
-		p[0].vcpu = s->nr_vcpus;
-		break;
-	case M_PORT_PEER:
-		p[0].remote_dom = 7;
-		break;
-	case M_PORT_HIGH:
-		p[s->nr_ports - 1].port = 4095;
-		break;
-	}
+	/* little endian */
+	memcpy((uint8_t *)base[m->part] + m->offset, &m->value, m->size);
 }
 
 static bool refused(struct hv *hv, const char *name, const void *blob, uint32_t size, uint64_t elapsed)
@@ -327,7 +261,7 @@ static int refuse(struct hv *hv)
 
 	for (size_t i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++) {
 		memcpy(bad, s, size);
-		mutate(bad, mutations[i].field);
+		mutate(bad, &mutations[i]);
 		ok &= refused(hv, mutations[i].name, bad, size, 0);
 	}
 	memcpy(bad, s, size);
