@@ -12,9 +12,6 @@
 #include "xenstore/tree_int.h"
 #include "xenstore/xsconn.h"
 
-/* Paths that changed and were not read again yet; more than that and everything is read. */
-#define MAX_PENDING 64
-
 struct guest_tree {
 	struct xswire *wire;
 	uint32_t domid;
@@ -25,8 +22,8 @@ struct guest_tree {
 	bool loaded;	 /* tree holds all, but for what is pending */
 	bool registered; /* the event that a new watch makes has come */
 	unsigned int nr_pending;
-	char *pending[MAX_PENDING];
-	bool valid; /* cur holds a block of the instant `at` */
+	char *pending[TREE_MAX_UPDATE]; /* changed and not read again yet; when it is full, all is */
+	bool valid;			/* cur holds a block of the instant `at` */
 	struct store_ring_index at;
 	bool idle_known; /* xenstored said idle at idle_at */
 	struct store_ring_index idle_at;
@@ -81,9 +78,9 @@ static void on_change(void *arg, const char *changed)
 	for (i = 0; i < g->nr_pending; i++)
 		if (!strcmp(g->pending[i], path))
 			return;
-	if (g->nr_pending < MAX_PENDING)
+	if (g->nr_pending < TREE_MAX_UPDATE)
 		g->pending[g->nr_pending] = strdup(path);
-	if (g->nr_pending == MAX_PENDING || !g->pending[g->nr_pending])
+	if (g->nr_pending == TREE_MAX_UPDATE || !g->pending[g->nr_pending])
 		reload_later(g);
 	else
 		g->nr_pending++;
@@ -136,12 +133,9 @@ static int bring_up_to_date(struct guest_tree *g)
 		g->loaded = true; /* events from here on are kept */
 		err = tree_read_nodes(g->wire, g->domid, &g->tree);
 	}
-	while (!err && g->nr_pending) {
-		char *path = g->pending[--g->nr_pending];
-
-		err = tree_update(g->wire, &g->tree, path);
-		free(path);
-	}
+	if (!err && g->nr_pending)
+		err = tree_update(g->wire, &g->tree, g->pending, g->nr_pending);
+	forget_pending(g);
 	if (!err)
 		err = tree_read_watches(g->wire, g->domid, &g->tree);
 	if (err)

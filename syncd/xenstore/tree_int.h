@@ -12,10 +12,12 @@ int tree_watch_compare(const struct tree_watch *a, const struct tree_watch *b);
 /* What xenstored has now.  t is empty before; on error nothing is left in it. */
 int tree_read_nodes(struct xswire *wire, uint32_t domid, struct tree *t);
 /*
- * Brings `path` (relative) and what is below it up to date in a tree that was read before; ancestors of it
- * that t lacks, too.  On error t is without it: read all again.
+ * Brings these paths (relative) and what is below them up to date in a tree that was read before; ancestors
+ * that t lacks, too.  One batch for each level, however many paths.  The texts are sorted and cut.  On error
+ * t is incomplete: read all again.
  */
-int tree_update(struct xswire *wire, struct tree *t, const char *path);
+#define TREE_MAX_UPDATE 64
+int tree_update(struct xswire *wire, struct tree *t, char **path, unsigned int nr);
 /* Replaces t's watches. */
 int tree_read_watches(struct xswire *wire, uint32_t domid, struct tree *t);
 

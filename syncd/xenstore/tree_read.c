@@ -200,15 +200,19 @@ static size_t first_missing(const struct tree *t, const char *path)
 	return strlen(path);
 }
 
-static void remove_below(struct tree *t, const char *root)
+static bool is_at_or_below(const char *path, const char *root)
 {
 	size_t len = strlen(root);
+
+	return !strncmp(path, root, len) && (!path[len] || path[len] == '/');
+}
+
+static void remove_below(struct tree *t, const char *root)
+{
 	unsigned int i, kept = 0;
 
 	for (i = 0; i < t->nr_nodes; i++) {
-		const char *path = t->node[i].path;
-
-		if (strncmp(path, root, len) || (path[len] && path[len] != '/')) {
+		if (!is_at_or_below(t->node[i].path, root)) {
 			t->node[kept++] = t->node[i];
 			continue;
 		}
@@ -218,19 +222,45 @@ static void remove_below(struct tree *t, const char *root)
 	t->nr_nodes = kept;
 }
 
-int tree_update(struct xswire *wire, struct tree *t, const char *path)
+static int by_text(const void *a, const void *b)
 {
-	size_t len = first_missing(t, path);
-	char root[TREE_MAX_PATH + 1];
-	unsigned int first;
-	int err;
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
-	if (len > TREE_MAX_PATH)
-		return -E2BIG;
-	snprintf(root, sizeof(root), "%.*s", (int)len, path);
-	remove_below(t, root);
+/* What to read again, each by its topmost directory, cut off in place; an ancestor comes before what is below
+ * it. */
+static int choose_roots(const struct tree *t, char **path, unsigned int nr, char **root,
+			unsigned int *nr_roots)
+{
+	unsigned int i, k;
+
+	*nr_roots = 0;
+	qsort(path, nr, sizeof(*path), by_text);
+	for (i = 0; i < nr; i++) {
+		size_t len = first_missing(t, path[i]);
+
+		if (len > TREE_MAX_PATH)
+			return -E2BIG;
+		path[i][len] = '\0';
+		for (k = 0; k < *nr_roots && !is_at_or_below(path[i], root[k]); k++)
+			;
+		if (k == *nr_roots)
+			root[(*nr_roots)++] = path[i];
+	}
+	return 0;
+}
+
+int tree_update(struct xswire *wire, struct tree *t, char **path, unsigned int nr)
+{
+	char *root[TREE_MAX_UPDATE];
+	unsigned int nr_roots, first, i;
+	int err = choose_roots(t, path, nr, root, &nr_roots);
+
+	for (i = 0; !err && i < nr_roots; i++)
+		remove_below(t, root[i]);
 	first = t->nr_nodes;
-	err = add_node(t, root);
+	for (i = 0; !err && i < nr_roots; i++)
+		err = add_node(t, root[i]);
 	if (!err)
 		err = read_below(wire, t, first);
 	return err;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,7 +291,13 @@ static void on_follow(void *arg)
 	qb_loop_timer_add(f->l->loop, QB_LOOP_MED, 50 * 1000000ULL, f, on_follow, &t);
 }
 
-static int do_follow(struct lab *l, unsigned int seconds)
+static int32_t on_term(int32_t sig, void *arg)
+{
+	stop(arg);
+	return 0;
+}
+
+static int do_follow(struct lab *l)
 {
 	struct follow f = { .l = l, .page = map_gfn(l, param(l, HVM_PARAM_STORE_PFN)) };
 	const void *a, *b;
@@ -301,8 +308,9 @@ static int do_follow(struct lab *l, unsigned int seconds)
 
 	if (err)
 		die("guest_tree_open", err);
+	qb_loop_signal_add(l->loop, QB_LOOP_HIGH, SIGTERM, l, on_term, NULL);
 	on_follow(&f);
-	run_for(l, seconds);
+	run_for(l, 300);
 	err = guest_tree_refresh(f.g, f.page);
 	if (!err)
 		err = guest_tree_snapshot(f.g, f.page, &a, &alen, &version);
@@ -402,25 +410,27 @@ int main(int argc, char **argv)
 {
 	struct lab l = { 0 };
 
-	if (argc < 4)
+	if (argc < 3)
 		return 2;
 	kem_log_init("xs-lab", true, true);
 	open_all(&l);
-	if (!strcmp(argv[1], "snapshot")) {
+	if (!strcmp(argv[1], "snapshot") && argc == 4) {
 		l.domid = atoi(argv[2]);
 		return do_snapshot(&l, argv[3]);
 	}
 	if (!strcmp(argv[1], "follow")) {
 		l.domid = atoi(argv[2]);
-		return do_follow(&l, atoi(argv[3]));
+		return do_follow(&l);
 	}
+	if (argc != 5)
+		return 2;
 	load_record(&l, argv[2]);
 	l.domid = atoi(argv[3]);
-	if (!strcmp(argv[1], "boot") && argc == 5)
+	if (!strcmp(argv[1], "boot"))
 		return do_boot(&l, atoi(argv[4]));
-	if (!strcmp(argv[1], "restore") && argc == 5)
+	if (!strcmp(argv[1], "restore"))
 		return do_restore(&l, argv[4]);
-	if (!strcmp(argv[1], "serve") && argc == 5)
+	if (!strcmp(argv[1], "serve"))
 		return do_serve(&l, atoi(argv[4]));
 	return 2;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* record: from an xl configuration file to the VM record.  xl is the only parser of such files. */
+#include <dirent.h>
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@ extern char **environ;
 
 #define MAX_JSON (256U << 10)
 #define MAX_MESSAGE 1024
+#define AUTO_DIR "/etc/xen/auto"
 
 /* All of fd, cut at cap - 1, with a NUL. */
 static size_t slurp(FILE *f, char *buf, size_t cap)
@@ -73,16 +76,15 @@ static int dry_run(const char *config, char **json)
 		goto done;
 	}
 	rc = spawn_xl(config, out, err);
-	if (rc < 0) {
-		slurp(err, message, sizeof(message));
-		one_line(message);
+	slurp(out, buf, MAX_JSON);
+	slurp(err, message, sizeof(message));
+	one_line(message);
+	/* In its old format xl prints nothing for a PVH guest but that it does not know the type. */
+	if ((!rc && buf[0] != '{') || (rc < 0 && strstr(message, "Unknown domain type")))
+		rc = fail(DOMAIN_HELPER_FAILED,
+			  "xl does not print JSON: remove output_format from /etc/xen/xl.conf");
+	else if (rc < 0)
 		rc = fail(DOMAIN_HELPER_REFUSED, "%s: xl does not accept it: %s", config, message);
-	} else if (!rc) {
-		slurp(out, buf, MAX_JSON);
-		if (buf[0] != '{')
-			rc = fail(DOMAIN_HELPER_FAILED,
-				  "xl does not print JSON: remove output_format from /etc/xen/xl.conf");
-	}
 done:
 	if (out)
 		fclose(out);
@@ -104,6 +106,30 @@ static void get_uuid(const char *text, char uuid[37])
 	json_decref(root);
 }
 
+/* xendomains starts at boot what is there, whoever else may be running a copy of it. */
+static int check_autostart(const char *config)
+{
+	struct stat want, have;
+	struct dirent *d;
+	DIR *dir = opendir(AUTO_DIR);
+	int rc = 0;
+
+	if (!dir || stat(config, &want)) {
+		if (dir)
+			closedir(dir);
+		return 0;
+	}
+	while (!rc && (d = readdir(dir)))
+		if (!fstatat(dirfd(dir), d->d_name, &have, 0) && have.st_dev == want.st_dev &&
+		    have.st_ino == want.st_ino)
+			rc = fail(DOMAIN_HELPER_REFUSED,
+				  "%s: %s/%s starts it at boot, beside the copy on the other host; remove "
+				  "that link",
+				  config, AUTO_DIR, d->d_name);
+	closedir(dir);
+	return rc;
+}
+
 int cmd_record(const struct options *o)
 {
 	char *first = NULL, *second = NULL, *record;
@@ -112,7 +138,9 @@ int cmd_record(const struct options *o)
 
 	if (access(o->config, R_OK))
 		return fail(DOMAIN_HELPER_USAGE, "%s: %s", o->config, strerror(errno));
-	rc = dry_run(o->config, &first);
+	rc = check_autostart(o->config);
+	if (!rc)
+		rc = dry_run(o->config, &first);
 	if (rc)
 		return rc;
 	/* xl makes up a new uuid on every run unless the file has one. */
