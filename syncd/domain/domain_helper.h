@@ -4,13 +4,14 @@
  * handler, none of which the daemon can bear.  posix_spawn, descriptors closed on exec, output collected on
  * the loop, a time limit.
  *
- * argv of the program (see kemari-domain --help), record text on its stdin with `--record -`:
- *   record CONFIG [--name N]                  -> the VM record (record.h)
- *   create --record - --domid D               ->
- * {"domid":D,"store_gfn":..,"store_port":..,"console_gfn":..,"console_port":..} shell --record - --domid D ->
- * the same; a paused standby named NAME--standby adopt --record - --domid D                ->
- * {"domid":D,"name":"NAME"} destroy --domid D                         -> {"domid":D}; 0 also when there is no
- * such domain Exit codes: enum domain_helper_exit.
+ * argv of the program (kemari-domain --help), the record's text on its stdin with `--record -`, its result:
+ * - record CONFIG [--name N]: the VM record (record.h)
+ * - create --record - --domid D: {"domid":D,"store_gfn":G,"store_port":P,"console_gfn":G,"console_port":P}
+ * - shell --record - --domid D: the same; a paused standby named NAME--standby
+ * - adopt --record - --domid D: {"domid":D,"name":"NAME"}
+ * - destroy [--record -] --domid D: {"domid":D}; 0 also when there is none; with a record, only that VM
+ *
+ * Exit codes: enum domain_helper_exit.
  */
 #ifndef KEMARI_DOMAIN_DOMAIN_HELPER_H
 #define KEMARI_DOMAIN_DOMAIN_HELPER_H

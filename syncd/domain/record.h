@@ -4,11 +4,13 @@
  * xl configuration by `kemari-domain record`, kept as JSON, sent to the standby, never re-derived for a
  * running guest.
  *
- * { "format": 1, "name": "vm1", "uuid": "...", "memory_kb": 131072, "vcpus": 1,
- *   "on": { "poweroff": "destroy", "reboot": "restart", "crash": "...", "watchdog": "...", "soft_reset":
- * "..." }, "disks": [ { "vdev": "xvda", "target": "/dev/vdb", "readonly": false, "discard": true } ], "nics":
- * [ { "devid": 0, "mac": "00:16:3e:..", "bridge": "xenbr0", "mtu": 1500 } ], "config": { libxl_domain_config
- * without devices } }
+ * - "format": 1, "name": "vm1", "uuid": "...", "memory_kb": 131072, "vcpus": 1
+ * - "on": { "poweroff", "reboot", "crash", "watchdog", "soft_reset": "destroy", "restart" or "preserve" }
+ * - "disks": [ { "vdev": "xvda", "target": "/dev/vdb", "readonly": false, "discard": true } ]
+ * - "nics": [ { "devid": 0, "mac": "00:16:3e:..", "bridge": "xenbr0", "mtu": 1500 } ]
+ * - "config": libxl_domain_config as JSON, without devices
+ *
+ * No key may be missing, no other key may be there.
  */
 #ifndef KEMARI_DOMAIN_RECORD_H
 #define KEMARI_DOMAIN_RECORD_H

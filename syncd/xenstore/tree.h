@@ -4,10 +4,13 @@
  * as one bounded, versioned, checked block of bytes (payload of RECORD_XENSTORE).
  *
  * Not in it, because each host has its own: name, vm, console/, store/.  The backend directories and /libxl/D
- * are made by xendev.  Layout, little endian: struct tree_header, nr_nodes nodes sorted by path, nr_watches
- * watches sorted by path and token: node  = u16 path_len, u16 value_len, u16 nr_perms, then nr_perms x { u32
- * domid, u32 flags (XS_PERM_*) }, path (relative to /local/domain/D, no leading slash), value (any bytes)
- *   watch = u16 path_len, u16 token_len, path and token as the guest gave them
+ * are made by xendev.
+ *
+ * Layout, little endian: struct tree_header, nr_nodes nodes sorted by path, nr_watches watches sorted by path
+ * and token.
+ * - node: u16 path_len, u16 value_len, u16 nr_perms, nr_perms x { u32 domid, u32 flags (XS_PERM_*) }, path
+ *   (relative to /local/domain/D, no leading slash), value (any bytes)
+ * - watch: u16 path_len, u16 token_len, path and token as the guest gave them
  */
 #ifndef KEMARI_XENSTORE_TREE_H
 #define KEMARI_XENSTORE_TREE_H
@@ -21,8 +24,8 @@ struct xswire;
 
 #define TREE_MAGIC 0x5353454bU /* "KESS" */
 #define TREE_VERSION 1
-/* oxenstored.conf: maxentity 1000, maxsize 2048, maxwatch 100 for a guest; the toolstack's own nodes come on
- * top. */
+/* oxenstored.conf allows a guest 1000 nodes of 2048 bytes and 100 watches; the toolstack's nodes come on top.
+ */
 #define TREE_MAX_NODES 2048U
 #define TREE_MAX_WATCHES 256U
 #define TREE_MAX_PATH 1024U

@@ -318,14 +318,18 @@ int xsconn_sync(struct xsconn_watch *w)
 	if (!path)
 		return conn_error(c);
 	free(path);
+	c->dispatching++;
 	while (!err && (event = xs_check_watch(c->xs))) {
 		if (strcmp(event[XS_WATCH_TOKEN], w->token)) {
 			err = defer(c, event);
 			continue;
 		}
-		w->fn(w->arg, event[XS_WATCH_PATH]);
+		if (!w->dead)
+			w->fn(w->arg, event[XS_WATCH_PATH]);
 		free(event);
 	}
+	c->dispatching--;
+	reap_watches(c);
 	return err;
 }
 

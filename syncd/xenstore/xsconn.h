@@ -5,7 +5,7 @@
  *
  * All functions return 0 or a negative errno unless said otherwise.  -EPIPE: the connection is lost; lost()
  * has been or will be called once from the loop.  xenstored cannot be restarted under running domains, so
- * the owner ends the process then.
+ * the owner ends the process then; lost() itself must not close the connection.
  */
 #ifndef KEMARI_XENSTORE_XSCONN_H
 #define KEMARI_XENSTORE_XSCONN_H

@@ -98,23 +98,40 @@ int cmd_adopt(const struct options *o)
 	return rc;
 }
 
-int cmd_destroy(const struct options *o)
+/* r NULL: whoever it is. */
+static int destroy(struct xl *xl, const struct vm_record *r, uint32_t domid)
 {
 	libxl_dominfo info;
+	int rc;
+
+	libxl_dominfo_init(&info);
+	rc = libxl_domain_info(xl->ctx, &info, domid);
+	if (rc == ERROR_DOMAIN_NOTFOUND)
+		rc = 0;
+	else if (!rc && r && memcmp(libxl_uuid_bytearray(&info.uuid), r->uuid, sizeof(r->uuid)))
+		rc = fail(DOMAIN_HELPER_DOMID_BUSY, "domain %u is not %s: it has another uuid", domid,
+			  r->name);
+	else if (rc || libxl_domain_destroy(xl->ctx, domid, NULL))
+		rc = fail(DOMAIN_HELPER_FAILED, "cannot destroy domain %u: %s", domid, xl_error(xl));
+	if (!rc)
+		printf("{\"domid\":%u}\n", domid);
+	libxl_dominfo_dispose(&info);
+	return rc;
+}
+
+int cmd_destroy(const struct options *o)
+{
+	struct vm_record r = { 0 };
 	struct xl xl;
-	int rc = xl_open(&xl, o->verbose);
+	int rc = o->record ? read_record(o, &r) : 0;
 
 	if (rc)
 		return rc;
-	libxl_dominfo_init(&info);
-	rc = libxl_domain_info(xl.ctx, &info, o->domid);
-	if (rc == ERROR_DOMAIN_NOTFOUND)
-		rc = 0;
-	else if (rc || libxl_domain_destroy(xl.ctx, o->domid, NULL))
-		rc = fail(DOMAIN_HELPER_FAILED, "cannot destroy domain %u: %s", o->domid, xl_error(&xl));
-	if (!rc)
-		printf("{\"domid\":%u}\n", o->domid);
-	libxl_dominfo_dispose(&info);
-	xl_close(&xl);
+	rc = xl_open(&xl, o->verbose);
+	if (!rc) {
+		rc = destroy(&xl, o->record ? &r : NULL, o->domid);
+		xl_close(&xl);
+	}
+	vm_record_free(&r);
 	return rc;
 }

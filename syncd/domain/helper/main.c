@@ -18,7 +18,9 @@ static const char usage[] =
 	"  shell --record FILE --domid D  creates a standby: paused, named NAME--standby, with a kernel that "
 	"halts\n"
 	"  adopt --record FILE --domid D  gives a promoted standby its name and configuration\n"
-	"  destroy --domid D              ends the domain; no error when there is none\n"
+	"  destroy [--record FILE] --domid D\n"
+	"                                 ends the domain; no error when there is none; with a record, only "
+	"this VM\n"
 	"\n"
 	"  --record -     the record comes from standard input\n"
 	"  --verbose      prints what libxl says\n"
@@ -95,13 +97,15 @@ static int parse(int argc, char **argv, struct options *o)
 /* What a command takes; whatever else is given is an error. */
 struct command {
 	const char *name;
-	bool config, may_name, record, domid;
+	bool config, may_name, may_record, record, domid;
 };
 
 static const struct command commands[] = {
-	{ "record", true, true, false, false },	  { "create", false, false, true, true },
-	{ "shell", false, false, true, true },	  { "adopt", false, false, true, true },
-	{ "destroy", false, false, false, true },
+	{ .name = "record", .config = true, .may_name = true },
+	{ .name = "create", .record = true, .domid = true },
+	{ .name = "shell", .record = true, .domid = true },
+	{ .name = "adopt", .record = true, .domid = true },
+	{ .name = "destroy", .may_record = true, .domid = true },
 };
 
 static int check(const struct command *cmd, const struct options *o)
@@ -111,7 +115,7 @@ static int check(const struct command *cmd, const struct options *o)
 			    o->config ? "takes no file name" : "the path of an xl configuration is missing");
 	if (o->name && !cmd->may_name)
 		return fail(DOMAIN_HELPER_USAGE, "%s: takes no --name", cmd->name);
-	if (cmd->record != !!o->record)
+	if (cmd->record != !!o->record && !cmd->may_record)
 		return fail(DOMAIN_HELPER_USAGE, "%s: %s", cmd->name,
 			    o->record ? "takes no --record" : "--record FILE is missing");
 	if (cmd->domid != o->have_domid)
