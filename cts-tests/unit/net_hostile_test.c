@@ -6,6 +6,12 @@
 
 #define FEATURES (NET_F_SG | NET_F_GSO4 | NET_F_RX_NOTIFY)
 
+/* The backend itself sees to it that no piece crosses a page. */
+static void within_a_page(struct fake_guest *g, const struct guest_copy *c, bool from)
+{
+	assert_true(c->offset + c->len <= GUEST_PAGE_SIZE);
+}
+
 /* Sends one slot that must be refused and shows that the next good frame still passes. */
 static void refused(struct netif_tx_request bad, struct netif_extra_info *extra)
 {
@@ -13,6 +19,7 @@ static void refused(struct netif_tx_request bad, struct netif_extra_info *extra)
 	struct net_env e;
 
 	net_env_init(&e, FEATURES, 8);
+	e.h.guest.on_copy = within_a_page;
 	if (!bad.gref)
 		bad.gref = e.front.tx_data_ref[0];
 	bad.id = 77;
@@ -57,8 +64,8 @@ static void bad_slots_are_answered_with_an_error(void **state)
 	refused((struct netif_tx_request){ .size = 100, .flags = NETTXF_extra_info }, &gso);
 }
 
-/* slots pieces of 20 bytes below a first slot that claims total bytes. */
-static int16_t status_of_chain(unsigned int slots, uint16_t total)
+/* Pieces of size bytes behind a first slot that claims total bytes. */
+static int16_t status_of_chain(unsigned int slots, uint16_t size, uint16_t total)
 {
 	struct netif_tx_response rsp;
 	struct net_env e;
@@ -69,7 +76,7 @@ static int16_t status_of_chain(unsigned int slots, uint16_t total)
 		front_slot(&e.front,
 			   (struct netif_tx_request){ .gref = e.front.tx_data_ref[i % FRONT_TX_PAGES],
 						      .id = (uint16_t)i,
-						      .size = i ? 20 : total,
+						      .size = i ? size : total,
 						      .flags = i + 1 < slots ? NETTXF_more_data : 0 });
 	front_push_tx(&e.front);
 	assert_int_equal(e.h.failed, 0);
@@ -86,11 +93,13 @@ static int16_t status_of_chain(unsigned int slots, uint16_t total)
 
 static void chains_are_bounded(void **state)
 {
-	assert_int_equal(status_of_chain(18, 18 * 20), NETIF_RSP_OKAY);
-	assert_int_equal(status_of_chain(19, 19 * 20), NETIF_RSP_ERROR);
-	assert_int_equal(status_of_chain(256, 256 * 20), NETIF_RSP_ERROR);
-	assert_int_equal(status_of_chain(3, 40), NETIF_RSP_OKAY);  /* nothing in the first piece itself */
-	assert_int_equal(status_of_chain(3, 39), NETIF_RSP_ERROR); /* less than the others have */
+	assert_int_equal(status_of_chain(18, 20, 18 * 20), NETIF_RSP_OKAY);
+	assert_int_equal(status_of_chain(19, 20, 19 * 20), NETIF_RSP_ERROR);
+	assert_int_equal(status_of_chain(256, 20, 256 * 20), NETIF_RSP_ERROR);
+	assert_int_equal(status_of_chain(3, 20, 40), NETIF_RSP_OKAY);  /* nothing in the first piece itself */
+	assert_int_equal(status_of_chain(3, 20, 39), NETIF_RSP_ERROR); /* less than the others have */
+	assert_int_equal(status_of_chain(18, 4096, 17 * 4096 + 100 - 65536),
+			 NETIF_RSP_ERROR); /* wraps to 100 */
 }
 
 static void broken_tx_ring_stops_the_device_alone(void **state)

@@ -141,7 +141,10 @@ static void remember(struct net *n, const struct device_cfg *cfg, enum net_attac
 	WRITE_ONCE(n->m->attach, NET_CONNECTED);
 }
 
-/* Every ring counts as kicked: nobody heard the guest while no one was attached.  The guest is told too. */
+/*
+ * Answers that an earlier instance owed come first: a snapshot may follow, and it says that none is owed.
+ * Every ring counts as kicked, as nobody heard the guest while no one was attached; the guest is told too.
+ */
 static void start_queue(struct net_queue *q, enum net_attach how)
 {
 	net_tx_respond(q);
@@ -192,9 +195,7 @@ int net_connect(struct device *dev, const struct device_cfg *wanted)
 	n->tx_full = false;
 	for (i = 0; i < cfg.nr_queues; i++)
 		start_queue(&n->queue[i], (enum net_attach)how);
-	/* Frames that needed no commit when an earlier instance took them. */
-	n->leave = hold_covered(&n->m->hold, n->leave, 0);
-	net_drain(n);
+	net_poll_update(n);
 	return 0;
 
 out_detach:
