@@ -61,7 +61,7 @@ static bool find_ipv4(const uint8_t *f, size_t len, struct layout *l)
 	if (get16(ip + 6) & 0x3fff) /* MF or an offset */
 		return false;
 	l->proto = ip[9];
-	l->l4 = l->ip + (ip[0] & 15) * 4U;
+	l->l4 = l->ip + (size_t)(ip[0] & 15) * 4;
 	return true;
 }
 
@@ -82,7 +82,7 @@ static bool find_ipv6(const uint8_t *f, size_t len, struct layout *l)
 		if (len < l->l4 + 8)
 			return false;
 		next = f[l->l4];
-		l->l4 += (f[l->l4 + 1] + 1U) * 8;
+		l->l4 += (size_t)(f[l->l4 + 1] + 1) * 8;
 	}
 	return false;
 }
@@ -107,7 +107,7 @@ static bool find_l4(const uint8_t *f, size_t len, struct layout *l)
 		l->end = l->l4 + 8;
 	} else if (l->proto == IPPROTO_TCP && len >= l->l4 + 20 && f[l->l4 + TCP_DOFF] >> 4 >= 5) {
 		l->csum = TCP_CSUM;
-		l->end = l->l4 + (f[l->l4 + TCP_DOFF] >> 4) * 4U;
+		l->end = l->l4 + (size_t)(f[l->l4 + TCP_DOFF] >> 4) * 4;
 	} else {
 		return false;
 	}

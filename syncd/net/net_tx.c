@@ -261,6 +261,6 @@ void net_tx_pass(struct net_queue *q)
 	if (epoch && (frames || full))
 		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
-	if (!n->failed)
+	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);
 }
