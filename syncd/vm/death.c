@@ -99,6 +99,27 @@ static void destroy(struct vm *vm, bool restart)
 		vm_tell(vm, "kemari-domain cannot be started: domain %u stays", vm->domid);
 }
 
+static void on_shell_destroyed(void *arg, int exit_code, const char *json, const char *error)
+{
+	if (exit_code)
+		kem_warn("a shell without a VM stays: %s", error);
+}
+
+void vm_free_shell(struct vm *vm)
+{
+	struct domain_helper *helper;
+	struct daemon *d = vm->d;
+	char domid[16];
+	const char *const argv[] = { "destroy", "--domid", domid, NULL };
+	bool ours = vm->guest;
+
+	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	vm_free(vm);
+	if (ours && domain_helper_run(d->loop, d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS,
+				      on_shell_destroyed, NULL, &helper))
+		kem_warn("kemari-domain cannot be started: domain %s stays", domid);
+}
+
 static void ended(struct vm *vm, unsigned int reason)
 {
 	enum vm_action what = action_of(&vm->rec, reason);

@@ -145,7 +145,7 @@ void link_welcome(struct vm *vm, int err, const char *why)
 		return;
 	}
 	h.session = session;
-	h.staging_bytes = (uint64_t)vm->d->cfg.staging_mb << 20;
+	h.staging_bytes = vm_epoch_bytes(vm->d);
 	l->session = 0;
 	if (send_hello(l, RECORD_WELCOME, &h)) {
 		link_close(vm);
@@ -170,7 +170,7 @@ static void shell_ready(struct vm *vm, int err, const char *why)
 	snprintf(text, sizeof(text), "the standby cannot be prepared: %s", why ? why : strerror(-err));
 	if (l)
 		link_refuse(l, text, "see the log of kemari-syncd on the standby");
-	vm_free(vm);
+	vm_free_shell(vm);
 }
 
 static int make_standby(struct link *l, const struct hello *h, char *why)

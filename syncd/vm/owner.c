@@ -59,7 +59,7 @@ int vm_capture_open(struct vm *vm)
 		.memory_kb = vm->rec.memory_kb,
 		.store_gfn = vm->mem->store_gfn,
 		.console_gfn = vm->mem->console_gfn,
-		.epoch_bytes = (size_t)d->cfg.staging_mb << 20,
+		.epoch_bytes = vm_epoch_bytes(d),
 		.buffers = d->cfg.max_in_flight + 1,
 	};
 	bool everything;

@@ -23,8 +23,7 @@ static int open_staging(struct vm *vm)
 	int rc = staging_open(c->run_dir, vm->rec.uuid, &vm->staging);
 
 	if (rc)
-		rc = staging_create(c->run_dir, vm->rec.uuid,
-				    ((size_t)c->staging_mb << 20) * (c->max_in_flight + 1), &vm->staging);
+		rc = staging_create(c->run_dir, vm->rec.uuid, (size_t)c->staging_mb << 20, &vm->staging);
 	return rc;
 }
 

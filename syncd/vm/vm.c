@@ -25,6 +25,11 @@ uint64_t vm_now(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
+size_t vm_epoch_bytes(const struct daemon *d)
+{
+	return ((size_t)d->cfg.staging_mb << 20) / 2;
+}
+
 struct vm *vm_find(struct daemon *d, const char *name)
 {
 	for (struct vm *vm = d->vms; vm; vm = vm->next)
@@ -216,7 +221,7 @@ static void engine_settings(const struct vm *vm, struct engine_cfg *e)
 		.node = (uint32_t)(vm->d->boot >> 32),
 		.boot = (uint32_t)vm->d->boot ? (uint32_t)vm->d->boot : 1,
 		.max_in_flight = c->max_in_flight,
-		.staging_pages = ((uint64_t)c->staging_mb << 20) / (RAM_PAGE_SIZE + 64),
+		.staging_pages = vm_epoch_bytes(vm->d) / (RAM_PAGE_SIZE + 64),
 		.sync_mode = c->mode == KEM_MODE_SYNC,
 		.batch_ns = c->batch_window_us * 1000ULL,
 		.max_epoch_ns = c->max_epoch_ms * 1000000ULL,
@@ -241,12 +246,12 @@ static int create_file(struct vm *vm)
 {
 	struct memfile_region_def def[MEMFILE_MAX_REGIONS];
 	char name[VM_MAX_DEVICES][MEMFILE_NAME_MAX];
-	size_t epoch_bytes = (size_t)vm->d->cfg.staging_mb << 20;
 	unsigned int nr = 0;
 
 	def[nr++] = (struct memfile_region_def){ "vm", sizeof(struct vm_mem) };
 	def[nr++] = (struct memfile_region_def){ "engine", persist_size(sizeof(struct engine_persist)) };
-	def[nr++] = (struct memfile_region_def){ "unsent", capture_mem_size(vm->rec.memory_kb, epoch_bytes) };
+	def[nr++] = (struct memfile_region_def){ "unsent",
+						 capture_mem_size(vm->rec.memory_kb, vm_epoch_bytes(vm->d)) };
 	def[nr++] = (struct memfile_region_def){ "image", image_bytes(&vm->rec) };
 	nr += vm_device_regions(&vm->rec, def + nr, MEMFILE_MAX_REGIONS - nr, name);
 	return memfile_create(vm->d->cfg.run_dir, vm->rec.uuid, def, nr, &vm->file);

@@ -176,6 +176,8 @@ struct vm {
 };
 
 uint64_t vm_now(void); /* CLOCK_MONOTONIC, ns */
+/* The largest epoch: while one is applied from the standby's staging area, the next one has room in it. */
+size_t vm_epoch_bytes(const struct daemon *d);
 
 /* ---- vm.c ---- */
 
@@ -185,6 +187,8 @@ int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, str
 int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
 /* Forgets it, memory file included; the domain is the caller's business. */
 void vm_free(struct vm *vm);
+/* As vm_free; destroys the shell that was made for it, too. */
+void vm_free_shell(struct vm *vm);
 struct vm *vm_find(struct daemon *d, const char *name);
 struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16]);
 

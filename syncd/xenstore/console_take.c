@@ -33,6 +33,7 @@ struct console_take {
 	void *arg;
 	qb_loop_timer_handle timer;
 	unsigned int polls;
+	bool ours; /* taken before */
 };
 
 static int arm(struct console_take *t);
@@ -72,7 +73,8 @@ static int port_is_unbound(const struct console_take *t)
 static void on_poll(void *data)
 {
 	struct console_take *t = data;
-	int free_now = port_is_unbound(t);
+	/* ours already: it is we who may have bound it */
+	int free_now = t->ours ? 1 : port_is_unbound(t);
 	int err = free_now < 0 ? free_now : 0;
 
 	if (!err && !free_now) {
@@ -124,7 +126,8 @@ static int start(struct console_take *t)
 	if (!port || port > UINT32_MAX)
 		return -ENXIO;
 	t->port = port;
-	if (!is_ours(t)) {
+	t->ours = is_ours(t);
+	if (!t->ours) {
 		int err;
 
 		close_old_tty(t);
