@@ -92,7 +92,7 @@ static void stamp_held(struct block *b)
 		b->dev.ops->release(&b->dev, UINT64_MAX);
 		return;
 	}
-	TAILQ_FOREACH(r, &b->held, link) {
+	for (r = TAILQ_FIRST(&b->held); r; r = TAILQ_NEXT(r, link)) {
 		r->entry->stamp = h->ops->open_epoch(h);
 		b->report_held = true;
 	}
@@ -299,7 +299,7 @@ static void init_block(struct block *b, struct device_host *host, uint32_t id, c
 	b->dev.ops = &block_ops;
 	b->dev.host = host;
 	b->dev.id = id;
-	strcpy(b->target, cfg->target);
+	memcpy(b->target, cfg->target, strlen(cfg->target) + 1);
 	b->readonly = cfg->readonly;
 	b->want_discard = cfg->discard;
 	b->write_cache = cfg->write_cache;
@@ -328,7 +328,7 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 		return -ENOMEM;
 	init_block(b, host, id, cfg, mem);
 	b->deferred = (struct later_item){ .fn = deferred, .arg = b };
-	b->request = calloc(BLOCK_MAX_REQUESTS, sizeof(*b->request));
+	b->request = calloc((size_t)BLOCK_MAX_REQUESTS, sizeof(*b->request));
 	if (!b->request) {
 		rc = -ENOMEM;
 		goto fail;

@@ -125,6 +125,8 @@ struct block_io {
 	struct segment segment[BLOCK_MAX_INDIRECT_SEGMENTS];
 };
 
+SLIST_HEAD(block_io_list, block_io);
+
 struct block_queue {
 	struct block *block;
 	struct table_queue *saved; /* in mem */
@@ -163,7 +165,7 @@ struct block {
 	int fd, event_fd;
 	struct io_uring uring;
 	struct block_io *io;
-	SLIST_HEAD(, block_io) free_io;
+	struct block_io_list free_io;
 	unsigned int nr_busy;
 	uint8_t *bounce;
 	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];

@@ -18,7 +18,7 @@
 /* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
 #define MAX_RETRIES 8
 
-#define RESUBMIT_NS (10 * 1000 * 1000ULL)
+#define RESUBMIT_NS 10000000ULL
 
 static bool bounce_is_used(const struct block *b, unsigned int page)
 {

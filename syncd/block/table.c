@@ -261,7 +261,7 @@ static bool put_list(const struct request_list *list, uint8_t **at, const uint8_
 {
 	const struct request *r;
 
-	TAILQ_FOREACH(r, list, link) {
+	for (r = TAILQ_FIRST(list); r; r = TAILQ_NEXT(r, link)) {
 		if ((size_t)(end - *at) < sizeof(*r->entry))
 			return false;
 		memcpy(*at, r->entry, sizeof(*r->entry));

@@ -66,7 +66,7 @@ struct ring_back {
 /* Slots of slot_size bytes that fit nr_pages (>= 1), rounded down to a power of two. */
 static inline uint32_t ring_slots(unsigned int nr_pages, uint32_t slot_size)
 {
-	uint32_t n = (nr_pages * GUEST_PAGE_SIZE - sizeof(struct ring_shared)) / slot_size;
+	uint32_t n = (nr_pages * GUEST_PAGE_SIZE - (uint32_t)sizeof(struct ring_shared)) / slot_size;
 
 	return 1U << (31 - __builtin_clz(n));
 }
