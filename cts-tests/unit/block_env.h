@@ -343,13 +343,15 @@ static inline void front_reap(struct block_front *fr)
 struct env_wait {
 	struct block_env *env;
 	struct block_front *front;
-	unsigned int answered, quiesced, failed, turns;
+	struct block_front *published; /* its first ring holds that many responses; nobody takes them */
+	unsigned int answered, responses, quiesced, failed, turns;
 };
 
 static inline bool env_waits(const struct env_wait *w)
 {
-	return (w->front && w->front->answered < w->answered) || w->env->quiesced_said < w->quiesced ||
-	       w->env->failed_said < w->failed;
+	return (w->front && w->front->answered < w->answered) ||
+	       (w->published && w->published->queue[0].shared->rsp_prod < w->responses) ||
+	       w->env->quiesced_said < w->quiesced || w->env->failed_said < w->failed;
 }
 
 static void env_look(void *data)

@@ -51,7 +51,12 @@ static void assert_unharmed(struct bed *t)
 	assert_true(env_disk_is(&t->env, 0, DISK_SECTORS, 0));
 }
 
-/* One request, changed by spoil() before it is published, gets this status. */
+static void check_piece(struct fake_guest *f, const struct guest_copy *c, bool from)
+{
+	assert_true(c->offset + c->len <= GUEST_PAGE_SIZE);
+}
+
+/* One request, changed by spoil() before it is published, gets this status.  Nothing of it is written. */
 static void spoiled(void (*spoil)(struct bed *t, struct blkif_request *r), uint8_t op, int16_t status)
 {
 	struct bed *t = bed_connected();
@@ -67,6 +72,7 @@ static void spoiled(void (*spoil)(struct bed *t, struct blkif_request *r), uint8
 		r->seg[i] = (struct blkif_request_segment){ t->front.data_ref[64 + i], 0, 7 };
 	memset(fake_page(&t->fake, 64), 0xff, 2 * GUEST_PAGE_SIZE);
 	spoil(t, r);
+	t->fake.on_copy = check_piece;
 	front_push(&t->front, 0, 77, r->operation == BLKIF_OP_INDIRECT ? r->nr_segments : r->operation);
 	front_kick(&t->front, 0);
 	env_run(&t->env, &t->front, 1);
@@ -126,6 +132,22 @@ static void sector_wraps_in_bytes(struct bed *t, struct blkif_request *r)
 	r->sector_number = 1ULL << 55;
 }
 
+/* Data of a request that is refused for what it says is not even looked at. */
+static void refused_unseen(void (*spoil)(struct bed *t, struct blkif_request *r))
+{
+	struct bed *t = bed_connected();
+	struct blkif_request *r;
+
+	front_rw(&t->front, 0, 1, BLKIF_OP_WRITE, 8, 64, 2);
+	r = (struct blkif_request *)t->front.queue[0].shared->slots;
+	spoil(t, r);
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 1);
+	assert_int_equal(t->front.id[1].status, BLKIF_RSP_ERROR);
+	assert_int_equal(t->fake.copies_from, 0);
+	bed_free(t);
+}
+
 static void bad_read_or_write_is_an_error(void **state)
 {
 	static void (*const spoil[])(struct bed * t, struct blkif_request * r) = {
@@ -139,6 +161,9 @@ static void bad_read_or_write_is_an_error(void **state)
 		spoiled(spoil[i], BLKIF_OP_WRITE, BLKIF_RSP_ERROR);
 	}
 	spoiled(readonly_ref, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+	refused_unseen(last_beyond_the_page);
+	refused_unseen(beyond_the_end);
+	refused_unseen(sector_wraps);
 }
 
 static void as_it_is(struct bed *t, struct blkif_request *r)
@@ -264,6 +289,7 @@ static void readonly_disk_is_only_read(void **state)
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_ERROR);
 	assert_int_equal(t->front.id[2].status, BLKIF_RSP_EOPNOTSUPP);
 	assert_int_equal(t->front.id[3].status, BLKIF_RSP_OKAY);
+	assert_int_equal(t->fake.copies_from, 0);
 	assert_unharmed(t);
 	bed_free(t);
 }

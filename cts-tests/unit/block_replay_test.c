@@ -259,6 +259,8 @@ static void kill_at(struct bed *t, enum kill_point at)
 static void death_at(enum kill_point at, unsigned int answered_before, bool executed_again)
 {
 	struct bed *t = bed_new(1, 1);
+	struct block_mem *m = t->a.mem;
+	unsigned int i;
 
 	env_connect(&t->a, &t->front);
 	memset(fake_page(&t->fake, 64), 0x99, GUEST_PAGE_SIZE);
@@ -278,6 +280,8 @@ static void death_at(enum kill_point at, unsigned int answered_before, bool exec
 	front_flush(&t->front, 0, 2);
 	front_kick(&t->front, 0);
 	env_run(&t->a, &t->front, 2);
+	for (i = 0; i < t->front.queue[0].size; i++)
+		assert_int_equal(m->entry[i].state, ENTRY_FREE);
 	bed_free(t);
 }
 
@@ -408,11 +412,28 @@ static void never_connected_device_travels_too(void **state)
 	bed_free(t);
 }
 
+/* Is this byte of a snapshot with two queues part of a number that the others determine? */
+static bool must_be_exact(size_t at)
+{
+	const size_t entries = sizeof(struct table_header) + 2 * sizeof(struct table_queue);
+
+	if (at < sizeof(struct table_header))
+		return at < offsetof(struct table_header, features) ||
+		       (at >= offsetof(struct table_header, nr_entries) &&
+			at < offsetof(struct table_header, sectors));
+	if (at < entries) {
+		at = (at - sizeof(struct table_header)) % sizeof(struct table_queue);
+		return at >= offsetof(struct table_queue, req_cons) &&
+		       at < offsetof(struct table_queue, reserved);
+	}
+	at = (at - entries) % sizeof(struct table_entry);
+	return at >= offsetof(struct table_entry, queue) && at <= offsetof(struct table_entry, state);
+}
+
 static void damaged_snapshot_changes_nothing(void **state)
 {
 	struct bed *t = bed_new(2, 1);
 	uint8_t *bad = malloc(SNAPSHOT_CAP), *before = malloc(block_mem_size());
-	unsigned int refused = 0;
 	long i, len;
 
 	env_connect(&t->a, &t->front);
@@ -430,7 +451,7 @@ static void damaged_snapshot_changes_nothing(void **state)
 	assert_int_equal(t->b.dev->ops->restore(t->b.dev, t->snapshot, len + 1), -EBADMSG);
 	assert_memory_equal(before, t->b.mem, block_mem_size());
 
-	/* every byte of the fixed part and of the entries' heads, changed */
+	/* each byte changed, one at a time; some numbers may have any value, these may not */
 	for (i = 0; i < len; i++) {
 		int rc;
 
@@ -438,14 +459,13 @@ static void damaged_snapshot_changes_nothing(void **state)
 		bad[i] ^= 0x81;
 		rc = t->b.dev->ops->restore(t->b.dev, bad, len);
 		if (rc == 0) {
+			assert_false(must_be_exact(i));
 			assert_int_equal(t->b.dev->ops->restore(t->b.dev, t->snapshot, len), 0);
 			continue;
 		}
-		refused++;
 		assert_int_equal(rc, -EBADMSG);
 		assert_memory_equal(before, t->b.mem, block_mem_size());
 	}
-	assert_true(refused >= 8 + 4 + 2 * 8 + 5 * 3); /* magic, version, counts, indexes, queues, states */
 	free(before);
 	free(bad);
 	bed_free(t);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the block backend does for a guest that behaves, and when. */
+#include "block/internal.h"
 #include "block_env.h"
+
+#include <sys/file.h>
+#include <sys/uio.h>
 
 struct bed {
 	struct fake_guest fake;
@@ -135,9 +139,6 @@ static void unprotected_writes_go_at_once(void **state)
 	struct bed *t = bed_new(1, 1);
 
 	t->env.must_hold = false;
-	t->env.cfg.write_cache = BLOCK_CACHE_VOLATILE;
-	t->env.dev->ops->destroy(t->env.dev);
-	env_create(&t->env);
 	env_connect(&t->env, &t->front);
 	fill(t, 64, 2, 0x5a);
 	front_rw(&t->front, 0, 1, BLKIF_OP_WRITE, 24, 64, 2);
@@ -146,6 +147,64 @@ static void unprotected_writes_go_at_once(void **state)
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
 	assert_true(env_disk_is(&t->env, 24, 16, 0x5a));
 	assert_int_equal(t->env.held_said, 0);
+	bed_free(t);
+}
+
+/* The flags of the first request that went to the kernel, for a write and this kind of cache. */
+static int flags_of_a_write(enum block_write_cache cache)
+{
+	struct bed *t = bed_new(1, 1);
+	int flags;
+
+	t->env.must_hold = false;
+	t->env.cfg.write_cache = cache;
+	t->env.dev->ops->destroy(t->env.dev);
+	env_create(&t->env);
+	env_connect(&t->env, &t->front);
+	front_rw(&t->front, 0, 1, BLKIF_OP_WRITE, 0, 64, 1);
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 1);
+	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
+	flags = ((struct block *)t->env.dev)->uring.sq.sqes[0].rw_flags;
+	bed_free(t);
+	return flags;
+}
+
+/* Answered means: on storage that survives the host. */
+static void write_to_a_volatile_cache_is_synchronous(void **state)
+{
+	assert_int_equal(flags_of_a_write(BLOCK_CACHE_VOLATILE), RWF_DSYNC);
+	assert_int_equal(flags_of_a_write(BLOCK_CACHE_SAFE), 0);
+}
+
+static bool lock_is_free(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	bool got = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+	close(fd);
+	return got;
+}
+
+/* The io_uring keeps the lock of the memory file when every descriptor of the process is gone. */
+static void lock_lasts_as_long_as_the_io(void **state)
+{
+	struct bed *t = bed_new(1, 1);
+	unsigned int ms;
+	int fd;
+
+	fd = open(t->env.path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	t->env.cfg.lock_fd = fd;
+	t->env.dev->ops->destroy(t->env.dev);
+	env_create(&t->env);
+	env_connect(&t->env, &t->front);
+	close(fd);
+	assert_false(lock_is_free(t->env.path));
+	t->env.dev->ops->disconnect(t->env.dev);
+	for (ms = 0; ms < 5000 && !lock_is_free(t->env.path); ms++)
+		usleep(1000); /* the kernel takes the ring apart in its own time */
+	assert_true(ms < 5000);
 	bed_free(t);
 }
 
@@ -181,6 +240,7 @@ static void discard_makes_a_hole(void **state)
 		bed_free(t);
 		print_message("the file system makes no holes\n");
 		skip();
+		return;
 	}
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
 	assert_true(env_disk_is(&t->env, 0, 8, 0xee));
@@ -280,14 +340,19 @@ static void quiesce_finishes_what_runs_and_starts_nothing(void **state)
 {
 	struct bed *t = bed_new(1, 1);
 
+	uint8_t snapshot[4096];
+	long len;
+
 	env_connect(&t->env, &t->front);
 	front_rw(&t->front, 0, 1, BLKIF_OP_READ, 0, 64, 4);
 	front_rw(&t->front, 0, 2, BLKIF_OP_WRITE, 0, 70, 1);
 	front_kick(&t->front, 0);
 	t->env.dev->ops->quiesce(t->env.dev);
 	assert_int_equal(t->env.quiesced_said, 0);
+	len = t->env.dev->ops->snapshot(t->env.dev, snapshot, sizeof(snapshot));
 	front_rw(&t->front, 0, 3, BLKIF_OP_READ, 0, 64, 4);
 	front_kick(&t->front, 0);
+	assert_int_equal(t->env.dev->ops->snapshot(t->env.dev, snapshot, sizeof(snapshot)), len);
 	fill(t, 70, 1, 0x77);
 	t->env.dev->ops->release(t->env.dev, 1);
 	env_wait((struct env_wait){ .env = &t->env, .front = &t->front, .quiesced = 1 });
@@ -325,12 +390,11 @@ static void guest_is_notified_as_it_asked(void **state)
 	for (i = 0; i < 3; i++)
 		front_flush(&t->front, 0, i);
 	front_kick(&t->front, 0);
-	env_wait((struct env_wait){ .env = &t->env }); /* nobody reaps: rsp_event stays */
-	assert_int_equal(t->front.queue[0].shared->rsp_prod, 3);
+	env_wait((struct env_wait){ .env = &t->env, .published = &t->front, .responses = 3 });
 	assert_int_equal(t->fake.port[3].notified, before);
 	front_flush(&t->front, 0, 3);
 	front_kick(&t->front, 0);
-	env_wait((struct env_wait){ .env = &t->env });
+	env_wait((struct env_wait){ .env = &t->env, .published = &t->front, .responses = 4 });
 	assert_int_equal(t->fake.port[3].notified, before + 1);
 	env_run(&t->env, &t->front, 4);
 	bed_free(t);
@@ -409,6 +473,8 @@ int main(void)
 		cmocka_unit_test(write_waits_for_the_release_of_its_epoch),
 		cmocka_unit_test(read_and_flush_pass_held_writes),
 		cmocka_unit_test(unprotected_writes_go_at_once),
+		cmocka_unit_test(write_to_a_volatile_cache_is_synchronous),
+		cmocka_unit_test(lock_lasts_as_long_as_the_io),
 		cmocka_unit_test(write_takes_the_data_of_its_submission),
 		cmocka_unit_test(discard_makes_a_hole),
 		cmocka_unit_test(indirect_moves_256_segments),
