@@ -46,8 +46,9 @@ struct block_cfg {
 	bool readonly;
 	bool discard; /* offer it if the target can */
 	enum block_write_cache write_cache;
-	int lock_fd; /* memfile_lock_fd(), registered with the io_uring: held until its last I/O is done; or
-			-1 */
+	/* memfile_lock_fd(): the io_uring holds it until its last I/O is done.  Not > 0: none, which only a
+	 * device whose mem is in no file may say; connect() warns. */
+	int lock_fd;
 };
 
 /* For the backend's xenstore nodes. */

@@ -250,8 +250,10 @@ static int start_uring(struct block *b)
 
 	if (rc)
 		return rc;
-	if (b->lock_fd >= 0)
+	if (b->lock_fd > 0)
 		rc = io_uring_register_files(&b->uring, &b->lock_fd, 1);
+	else
+		block_warn(b, "its I/O does not hold the memory file's lock, a restart may overtake it");
 	if (!rc)
 		rc = io_uring_register_eventfd(&b->uring, b->event_fd);
 	if (rc)
