@@ -68,7 +68,7 @@ void vm_act(struct vm *vm, const struct engine_action *a)
 		vm_result(vm, a->request, a->result);
 		break;
 	case ENGINE_ACT_DROP_LINK:
-		link_close(vm);
+		link_end_session(vm);
 		break;
 	case ENGINE_ACT_CAPTURE:
 		vm_capture(vm, a->epoch, a->base);

@@ -349,6 +349,13 @@ void vm_devices_disconnect(struct vm *vm)
 	}
 }
 
+void vm_devices_passivate(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		if (vm->device[i].x)
+			xendev_passivate(vm->device[i].x);
+}
+
 void vm_devices_close(struct vm *vm)
 {
 	vm_devices_disconnect(vm);

@@ -44,7 +44,7 @@ int link_put(struct link *l, uint16_t type, const void *payload, size_t len)
 	record_writer_init(&w, buf, sizeof(buf));
 	rc = record_put(&w, type, payload, len);
 	if (!rc)
-		rc = record_seal(buf, w.len, l->session);
+		rc = record_seal(buf, w.len, record_sessionless(type) ? 0 : l->session);
 	return rc ? rc : conn_send_copy(l->conn, buf, w.len);
 }
 
@@ -61,8 +61,10 @@ void link_send_message(struct vm *vm, const struct engine_message *m)
 {
 	uint8_t buf[MESSAGE_BYTES];
 
+	if (!vm->link || !vm->link->bound)
+		return; /* the engine asks again */
 	message_encode(m, buf);
-	link_send_record(vm, RECORD_MESSAGE, buf, sizeof(buf));
+	link_put(vm->link, RECORD_MESSAGE, buf, sizeof(buf));
 }
 
 /* ---- applying
@@ -191,25 +193,30 @@ static int dispatch(struct link *l, const struct record *r, char *why)
 {
 	if (r->type == RECORD_PING)
 		return 0;
-	if (!l->vm || !l->up)
-		switch (r->type) {
-		case RECORD_HELLO:
-			return link_on_hello(l, r, why);
-		case RECORD_WELCOME:
-			return link_on_welcome(l, r, why);
-		case RECORD_REFUSE:
-			return link_on_refuse(l, r, why);
-		case RECORD_PROGRESS:
-			return link_on_progress(l, r, why);
-		default:
-			break;
-		}
-	else if (r->type == RECORD_MESSAGE)
-		return on_message(l, r, why);
-	else if (r->type == RECORD_VERIFY)
-		return on_verify(l, r, why);
-	else if (r->type == RECORD_VERIFY_RESULT)
-		return vm_verify_result(l->vm, r->payload, r->len, why);
+	switch (r->type) {
+	case RECORD_HELLO:
+		return link_on_hello(l, r, why);
+	case RECORD_WELCOME:
+		return link_on_welcome(l, r, why);
+	case RECORD_REFUSE:
+		return link_on_refuse(l, r, why);
+	case RECORD_PROGRESS:
+		return link_on_progress(l, r, why);
+	case RECORD_MESSAGE:
+		if (l->vm)
+			return on_message(l, r, why);
+		break;
+	case RECORD_VERIFY:
+		if (l->vm)
+			return on_verify(l, r, why);
+		break;
+	case RECORD_VERIFY_RESULT:
+		if (l->vm)
+			return vm_verify_result(l->vm, r->payload, r->len, why);
+		break;
+	default:
+		break;
+	}
 	snprintf(why, RECORD_WHY_MAX, "a %s record at the wrong time", record_type_name(r->type));
 	return -EPROTO;
 }
@@ -266,6 +273,21 @@ static void reconnect_later(struct vm *vm)
 		return;
 	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_MED, RECONNECT_NS, vm, reconnect, &h))
 		vm->reconnect = h;
+}
+
+void link_end_session(struct vm *vm)
+{
+	struct link *l = vm->link;
+
+	if (!l)
+		return;
+	if (l->up && vm->image)
+		link_apply_all(vm);
+	l->up = l->offered = false;
+	l->session = 0;
+	vm_bulk_stop(vm);
+	vm_sends_lost(vm);
+	receive_attach(&l->rx, vm->staging, vm->image, 0);
 }
 
 /* What was staged is applied while its receiver is still there. */
@@ -326,6 +348,7 @@ static void on_up(struct conn *c, void *arg)
 {
 	struct link *l = arg;
 
+	l->bound = true;
 	if (link_send_hello(l))
 		link_close(l->vm);
 }

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A connection to the peer's daemon.  Internal to syncd/vm/link*.c. */
+/*
+ * A connection to the peer's daemon, for one VM.  Internal to syncd/vm/link*.c.
+ *
+ * The side that connects says HELLO.  Messages of the engines flow as soon as both ends know the VM.  A
+ * session is what epochs belong to: it begins with the owner's HELLO and the other's WELCOME, ends when the
+ * engine of either side says so (a change of owner), and begins anew with the new owner's HELLO on the same
+ * connection.
+ */
 #ifndef KEMARI_VM_LINK_H
 #define KEMARI_VM_LINK_H
 
@@ -14,7 +21,9 @@ struct link {
 	struct vm *vm; /* NULL until its HELLO came */
 	struct conn *conn;
 	bool initiator;
-	bool up; /* WELCOME was sent or read */
+	bool bound;   /* both ends know the VM: messages may flow */
+	bool offered; /* HELLO of an owner was sent, no answer yet */
+	bool up;      /* a session: WELCOME was sent or read */
 	bool ended;
 	struct later_item apply, free;
 	uint64_t session;

@@ -85,7 +85,17 @@ int link_send_hello(struct link *l)
 		return -EPERM;
 	h.record = l->vm->mem->record;
 	h.record_len = l->vm->mem->record_len;
+	l->offered = engine_role(&l->vm->engine) >= ENGINE_HELD;
 	return send_hello(l, RECORD_HELLO, &h);
+}
+
+void link_offer(struct vm *vm)
+{
+	struct link *l = vm->link;
+
+	if (l && l->bound && !l->up && !l->offered && !l->ended && engine_role(&vm->engine) >= ENGINE_HELD &&
+	    link_send_hello(l))
+		link_close(vm);
 }
 
 void link_refuse(struct link *l, const char *reason, const char *fix)
@@ -146,12 +156,11 @@ void link_welcome(struct vm *vm, int err, const char *why)
 	}
 	h.session = session;
 	h.staging_bytes = vm_epoch_bytes(vm->d);
-	l->session = 0;
 	if (send_hello(l, RECORD_WELCOME, &h)) {
 		link_close(vm);
 		return;
 	}
-	l->session = session;
+	l->bound = true;
 	receive_attach(&l->rx, vm->staging, vm->image, session);
 	l->up = true;
 }
@@ -197,21 +206,16 @@ static int make_standby(struct link *l, const struct hello *h, char *why)
 	return rc;
 }
 
-static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *why)
+static int check_known(struct vm *vm, const struct hello *h, char *why)
 {
-	struct engine_peer theirs = peer_of(h);
 	struct hello mine;
 	char fix[RECORD_WHY_MAX];
 
-	if (vm->link && vm->link->up) {
-		snprintf(why, RECORD_WHY_MAX, "%s is connected already", vm->rec.name);
-		return -EBUSY;
-	}
 	if (vm->ready) {
 		snprintf(why, RECORD_WHY_MAX, "the standby of %s is still being made", vm->rec.name);
 		return -EBUSY;
 	}
-	if (engine_role(&vm->engine) == ENGINE_OWNER && theirs.role == ENGINE_OWNER) {
+	if (engine_role(&vm->engine) >= ENGINE_HELD && peer_of(h).role >= ENGINE_HELD) {
 		snprintf(why, RECORD_WHY_MAX, "%s runs here, too", vm->rec.name);
 		return -EEXIST;
 	}
@@ -224,14 +228,31 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 		snprintf(why, RECORD_WHY_MAX, "Xen here has a domain of this VM that is not Kemari's");
 		return -EEXIST;
 	}
-	if (hello_mismatch(&mine, h, why, fix))
-		return -EPROTO;
-	if (vm->link)
-		link_close(vm);
+	return hello_mismatch(&mine, h, why, fix) ? -EPROTO : 0;
+}
+
+/* A VM that this host has, too: a session if the other side owns it, an offer of one if we do, else messages.
+ */
+static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *why)
+{
+	int rc = check_known(vm, h, why);
+
+	if (rc)
+		return rc;
+	if (vm->link && vm->link != l)
+		link_close(vm); /* the peer knows better whether the old one lives */
+	if (l->up) {
+		link_end_session(vm);
+		vm_event_type(vm, ENGINE_EV_LINK_DOWN);
+	}
 	l->vm = vm;
+	l->bound = true;
 	vm->link = l;
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", h->host);
-	link_welcome(vm, 0, NULL);
+	if (l->peer.role >= ENGINE_HELD)
+		link_welcome(vm, vm->image ? 0 : vm_standby_open(vm), NULL);
+	else
+		link_offer(vm);
 	return 0;
 }
 
@@ -241,10 +262,6 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 	struct vm *vm;
 	int rc;
 
-	if (l->initiator || l->vm) {
-		snprintf(why, RECORD_WHY_MAX, "a HELLO at the wrong time");
-		return -EPROTO;
-	}
 	rc = hello_parse(r->payload, r->len, &h, why);
 	if (rc)
 		return rc;
@@ -259,6 +276,11 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 		rc = -EPROTO;
 	} else {
 		vm = vm_find_uuid(l->d, h.uuid);
+		if (l->vm && l->vm != vm) {
+			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
+			hello_free(&h);
+			return -EPROTO;
+		}
 		rc = vm ? known_vm(l, vm, &h, why) : make_standby(l, &h, why);
 	}
 	hello_free(&h);
@@ -277,7 +299,7 @@ int link_on_welcome(struct link *l, const struct record *r, char *why)
 	char fix[RECORD_WHY_MAX];
 	int rc;
 
-	if (!l->initiator || !vm) {
+	if (!vm || !l->offered || l->up) {
 		snprintf(why, RECORD_WHY_MAX, "a WELCOME at the wrong time");
 		return -EPROTO;
 	}
@@ -294,6 +316,7 @@ int link_on_welcome(struct link *l, const struct record *r, char *why)
 		l->peer = peer_of(&theirs);
 		l->peer_boot = theirs.boot;
 		l->session = theirs.session;
+		l->offered = false;
 		receive_attach(&l->rx, vm->staging, vm->image, l->session);
 		l->up = true;
 		link_established(l);

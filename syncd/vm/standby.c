@@ -218,6 +218,23 @@ static int lift(struct vm *vm, uint64_t g)
 	return rc;
 }
 
+/* The former primary that takes its guest back before the peer sent anything: all of it is still in place. */
+static int resume_in_place(struct vm *vm, uint64_t g)
+{
+	int rc;
+
+	ram_remap(vm->ram, vm->store.gfn);
+	vm_standby_close(vm);
+	rc = vm_devices_reconnect(vm);
+	if (!rc)
+		rc = hvop_kick(vm->d->hv, vm->domid, 0);
+	if (!rc)
+		rc = lift(vm, g);
+	if (!rc)
+		vm_devices_announce(vm);
+	return rc;
+}
+
 static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 {
 	struct promote_cfg cfg = { .vm = vm->rec.name,
@@ -228,6 +245,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 				   .image = vm->image,
 				   .received_ns = received_at(vm, epoch) };
 	uint64_t t[6] = { vm_now() }, image_epoch;
+	size_t len;
 	int rc = link_apply_all(vm);
 
 	if (rc || image_status(vm->image, NULL, &image_epoch) != IMAGE_WHOLE || image_epoch != epoch ||
@@ -235,6 +253,8 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		vm_tell(vm, "the image is not epoch %llu", (unsigned long long)epoch);
 		return -ENODATA;
 	}
+	if (!image_blob(vm->image, RECORD_HV_STATE, &len))
+		return resume_in_place(vm, g);
 	rc = store_ring_settle(vm->d->xs, vm->d->wire, &vm->store, vm->rec.name);
 	t[1] = vm_now();
 	if (!rc)
@@ -285,29 +305,22 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 /* ---- the former primary
  * ------------------------------------------------------------------------------------------ */
 
-/* Its memory is exactly epoch N: it becomes the image, and its devices begin anew as passive ones. */
+/* Its memory is exactly epoch N and becomes the image; its devices go on as passive ones. */
 static int become_standby(struct vm *vm, uint64_t g)
 {
+	bool exact = engine_role(&vm->engine) == ENGINE_COPY;
 	int rc;
 
-	vm_devices_close(vm);
+	vm_devices_disconnect(vm);
+	vm_devices_passivate(vm);
 	vm_capture_close(vm, false);
-	for (unsigned int i = 0; i < VM_MAX_DEVICES; i++)
-		if (vm->device[i].mem)
-			memset(vm->device[i].mem, 0, vm->device[i].mem_len);
 	guest_tree_close(vm->tree);
 	vm->tree = NULL;
 	vm->tree_hash = 0;
 	vm->mem->running_g = 0;
-	rc = vm_devices_open(vm, XENDEV_PASSIVE);
-	if (!rc)
-		rc = vm_console_retake(vm);
-	if (!rc)
-		rc = vm_standby_open(vm);
-	if (rc)
+	rc = vm_standby_open(vm);
+	if (rc || !exact)
 		return rc;
-	if (engine_role(&vm->engine) != ENGINE_COPY)
-		return 0;
 	image_adopt(vm->image, g, engine_committed(&vm->engine));
 	note_received(vm, engine_committed(&vm->engine), vm->stop_ns);
 	return 0;

@@ -156,6 +156,7 @@ static void state_changed(struct vm *vm)
 	const char *state = engine_state_name(&vm->engine);
 
 	vm_committed(vm);
+	link_offer(vm);
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);

@@ -219,6 +219,7 @@ int vm_devices_promote(struct vm *vm);
 /* Attaches to the console of a guest that was just made: it has no frontend that says when. */
 int vm_console_connect(struct vm *vm);
 void vm_devices_disconnect(struct vm *vm);
+void vm_devices_passivate(struct vm *vm);
 void vm_devices_quiesce(struct vm *vm);
 void vm_devices_thaw(struct vm *vm);
 void vm_devices_release(struct vm *vm, uint64_t epoch);
@@ -273,6 +274,10 @@ struct link;
 
 void link_connect(struct vm *vm);
 void link_close(struct vm *vm);
+/* The engine's session on it is over; the connection stays. */
+void link_end_session(struct vm *vm);
+/* An owner without a session on its connection asks for one. */
+void link_offer(struct vm *vm);
 bool link_up(const struct vm *vm);
 struct conn *link_conn(const struct vm *vm);
 uint64_t link_session(const struct vm *vm);

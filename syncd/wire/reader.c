@@ -56,8 +56,7 @@ static int place_record(struct record_reader *r, char *why)
 	ret = record_header_decode(r->raw, &r->head, why);
 	if (ret)
 		return ret;
-	/* a PING that was sent before its sender read WELCOME crosses it */
-	if (r->head.session != r->session && (r->head.type != RECORD_PING || r->head.session)) {
+	if (r->head.session != (record_sessionless(r->head.type) ? 0 : r->session)) {
 		snprintf(why, RECORD_WHY_MAX, "%s record of session %016llx on session %016llx",
 			 record_type_name(r->head.type), (unsigned long long)r->head.session,
 			 (unsigned long long)r->session);

@@ -169,3 +169,18 @@ int record_pages_next(struct record_page_iter *it, struct record_page *p)
 	}
 	return 1;
 }
+
+bool record_sessionless(unsigned int type)
+{
+	switch (type) {
+	case RECORD_HELLO:
+	case RECORD_WELCOME:
+	case RECORD_REFUSE:
+	case RECORD_PROGRESS:
+	case RECORD_MESSAGE:
+	case RECORD_PING:
+		return true;
+	default:
+		return false;
+	}
+}

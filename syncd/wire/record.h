@@ -12,6 +12,7 @@
 #define KEMARI_WIRE_RECORD_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define RECORD_MAGIC 0x314d454bU /* "KEM1" */
@@ -108,6 +109,11 @@ int record_header_decode(const uint8_t bytes[sizeof(struct record_header)], stru
 /* The check that a header with this type, epoch and payload must carry. */
 uint32_t record_check(enum record_type type, uint64_t epoch, const void *payload, uint32_t len);
 const char *record_type_name(unsigned int type);
+/*
+ * Records that belong to the connection, not to a session on it: they carry session 0 at all times.  A
+ * session ends with a change of owner while the connection goes on.
+ */
+bool record_sessionless(unsigned int type);
 
 void record_epoch_encode(const struct record_epoch *e, uint8_t out[sizeof(struct record_epoch)]);
 void record_epoch_decode(const uint8_t in[sizeof(struct record_epoch)], struct record_epoch *e);

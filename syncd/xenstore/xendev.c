@@ -434,6 +434,11 @@ int xendev_activate(struct xendev *x)
 	return 0;
 }
 
+void xendev_passivate(struct xendev *x)
+{
+	x->passive = true;
+}
+
 int xendev_poke(struct xendev *x)
 {
 	return x->be_state == XenbusStateConnected ? xendev_write_state(x->bus->xs, x, x->be_state)

@@ -95,6 +95,9 @@ int xendev_mirror(struct xendev *x, bool connected, const struct xendev_disk_inf
 /* Promotion: from now on frontend changes are acted upon.  No handshake for a connected device. */
 int xendev_activate(struct xendev *x);
 
+/* The reverse, when the guest runs elsewhere from now on: the frontend's nodes are mirrored ones again. */
+void xendev_passivate(struct xendev *x);
+
 /* Writes backend state 4 again: netfront answers with a gratuitous ARP. */
 int xendev_poke(struct xendev *x);
 bool xendev_is_connected(const struct xendev *x); /* backend state is 4 */
