@@ -17,6 +17,7 @@ static void usage(void)
 	      "  state                  prints the state\n"
 	      "  roundtrip TIMES        get, set, get on a live guest: equal but for the clocks\n"
 	      "  refuse                 bad blobs are refused and change nothing (domain paused)\n"
+	      "  wander TIMES           vcpu_info moves away and back under fire\n"
 	      "  shift SECONDS          moves the guest's clock by set_state's elapsed time\n"
 	      "  clock SECONDS          sets the guest's clock by editing the state\n"
 	      "  harvest EPOCHS MS      full-RAM compare finds no change that was not listed\n"
@@ -280,6 +281,52 @@ static int refuse(struct hv *hv)
 	return ok ? 0 : 1;
 }
 
+/*
+ * Moves the vcpu_info away and back while a timer that is due at once makes Xen write to it, from another CPU
+ * if it can: the old place must stay mapped until nobody writes there.  Frame 0 is nobody's in a PVH Linux;
+ * it is put back.
+ */
+static int wander(struct hv *hv, int times)
+{
+	const xen_pfn_t elsewhere = 0;
+	uint8_t saved[HV_PAGE], *map;
+	struct xen_kemari_vcpu *v;
+	struct xen_kemari_state *s;
+	uint64_t home_gfn, home_singleshot;
+	uint32_t size, home_offset, home_flags;
+	int err = 0, rc = 0;
+
+	xc_domain_pause(hv->xc, hv->domid);
+	s = get(hv, &size);
+	map = hv_map(hv, &elsewhere, 1, &err);
+	if (!s || !map || err)
+		return 1;
+	memcpy(saved, map, HV_PAGE);
+
+	v = (struct xen_kemari_vcpu *)(s + 1);
+	home_gfn = v->vcpu_info_gfn;
+	home_offset = v->vcpu_info_offset;
+	home_flags = v->flags;
+	home_singleshot = v->singleshot_abs;
+	for (int i = 0; !rc && i <= times; i++) {
+		bool home = i % 2 || i == times;
+
+		v->vcpu_info_gfn = home ? home_gfn : elsewhere;
+		v->vcpu_info_offset = home ? home_offset : 0x100;
+		v->flags = i == times ? home_flags : home_flags | XEN_KEMARI_VF_singleshot;
+		v->singleshot_abs = i == times ? home_singleshot : s->system_time + 20000;
+		rc = hvop_set_state(hv->hvop, hv->domid, s, size, 0);
+	}
+	if (!rc)
+		rc = hvop_kick(hv->hvop, hv->domid, 0);
+
+	memcpy(map, saved, HV_PAGE);
+	xenforeignmemory_unmap(hv->fmem, map, 1);
+	xc_domain_unpause(hv->xc, hv->domid);
+	free(s);
+	return result(rc);
+}
+
 /* Moves the guest's clock: by an elapsed time, or to an absolute one. */
 static int set_clock(struct hv *hv, bool absolute, double seconds)
 {
@@ -362,6 +409,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return show_state(hv);
 	if (!strcmp(cmd, "roundtrip"))
 		return roundtrip(hv, (int)n);
+	if (!strcmp(cmd, "wander"))
+		return wander(hv, (int)n);
 	if (!strcmp(cmd, "refuse"))
 		return refuse(hv);
 	if (!strcmp(cmd, "shift"))

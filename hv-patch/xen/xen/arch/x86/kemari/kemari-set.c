@@ -9,6 +9,7 @@
 #include <xen/event.h>
 #include <xen/grant_table.h>
 #include <xen/guest_access.h>
+#include <xen/rcupdate.h>
 #include <asm/hvm/hvm.h>
 #include <asm/p2m.h>
 #include "kemari.h"
@@ -19,10 +20,18 @@
  */
 #define CLOCK_SLACK 2000
 
+/* A vcpu_info's page that is no longer a vCPU's. */
+struct leaver {
+    struct rcu_head rcu;
+    struct page_info *page;
+    void *map;
+};
+
 /* A vCPU's future vcpu_info; page NULL: the one in shared_info. */
 struct placement {
     struct page_info *page;
     void *map;
+    struct leaver *leaver; /* room to let the old one go */
 };
 
 static const struct xen_kemari_vcpu *vcpus_of(const struct xen_kemari_state *s)
@@ -74,6 +83,7 @@ static void release_placements(struct placement *p, unsigned int nr)
             unmap_domain_page_global(p[i].map);
         if ( p[i].page )
             put_page_and_type(p[i].page);
+        xfree(p[i].leaver);
     }
 }
 
@@ -103,27 +113,61 @@ static int take_pages(struct domain *d, const struct xen_kemari_state *s,
     int rc = 0;
 
     for ( i = 0; !rc && i < s->nr_vcpus; i++ )
-        if ( v[i].vcpu_info_gfn != XEN_KEMARI_INVALID_GFN )
+    {
+        p[i].leaver = xmalloc(struct leaver);
+        if ( !p[i].leaver )
+            rc = -ENOMEM;
+        else if ( v[i].vcpu_info_gfn != XEN_KEMARI_INVALID_GFN )
             rc = take_page(d, v[i].vcpu_info_gfn, &p[i]);
-
-    if ( rc )
-        release_placements(p, s->nr_vcpus);
+    }
 
     return rc;
 }
 
-/* Content is not touched: it is the guest's own, restored or about to be. */
+static void cf_check free_leaver(struct rcu_head *rcu)
+{
+    struct leaver *l = container_of(rcu, struct leaver, rcu);
+
+    unmap_domain_page_global(l->map);
+    put_page_and_type(l->page);
+    xfree(l);
+}
+
+static vcpu_info_t *default_vcpu_info(const struct vcpu *v)
+{
+    return v->vcpu_id < XEN_LEGACY_MAX_VCPUS
+           ? (vcpu_info_t *)&shared_info(v->domain, vcpu_info[v->vcpu_id])
+           : &dummy_vcpu_info;
+}
+
+/*
+ * Content is not touched: it is the guest's own, restored or about to be.  The domain is paused but timers
+ * and dom0 go on sending it events: the old place stays mapped until no CPU can be writing to it.
+ */
 static void place_vcpu_info(struct vcpu *v, const struct xen_kemari_vcpu *s,
                             struct placement *p)
 {
-    unmap_vcpu_info(v);
-    if ( !p->page )
+    mfn_t old = v->vcpu_info_mfn;
+    mfn_t new = p->page ? page_to_mfn(p->page) : INVALID_MFN;
+    void *old_map = (void *)((unsigned long)v->vcpu_info & PAGE_MASK);
+
+    if ( mfn_eq(old, new) &&
+         (!p->page || v->vcpu_info == old_map + s->vcpu_info_offset) )
         return;
 
-    v->vcpu_info = p->map + s->vcpu_info_offset;
-    v->vcpu_info_mfn = page_to_mfn(p->page);
+    write_atomic(&v->vcpu_info, p->page ? p->map + s->vcpu_info_offset
+                                        : default_vcpu_info(v));
+    v->vcpu_info_mfn = new;
     p->page = NULL;
     p->map = NULL;
+
+    if ( mfn_eq(old, INVALID_MFN) )
+        return;
+
+    p->leaver->map = old_map;
+    p->leaver->page = mfn_to_page(old);
+    call_rcu(&p->leaver->rcu, free_leaver);
+    p->leaver = NULL;
 }
 
 static void set_interruptibility(struct vcpu *v, const struct xen_kemari_vcpu *s)
@@ -268,6 +312,7 @@ int kemari_set_state(struct domain *d, struct xen_kemari_op *op)
     if ( !rc )
         apply(d, s, p, op->val);
 
+    release_placements(p, s->nr_vcpus);
     xfree(p);
 
     return rc;
