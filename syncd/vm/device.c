@@ -250,6 +250,7 @@ static int make_disk(struct vm_device *vd)
 		.target = disk->target,
 		.readonly = disk->readonly,
 		.discard = disk->discard,
+		.lock_fd = memfile_lock_fd(vm->file),
 		.write_cache = vm->d->cfg.disk_write_cache == KEM_CACHE_SAFE ? BLOCK_CACHE_SAFE
 									     : BLOCK_CACHE_VOLATILE,
 	};
