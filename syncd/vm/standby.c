@@ -266,8 +266,9 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	if (rc)
 		return rc;
 	vm_standby_close(vm);
-	/* every write from its first instruction on counts, when the peer follows */
-	if (engine_protection(&vm->engine) == ENGINE_PROTECTED)
+	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
+	 */
+	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
 		rc = vm_capture_open(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);

@@ -396,6 +396,16 @@ static int restore_engine(struct vm *vm, struct engine_actions *acts)
 	return rc;
 }
 
+static int owner_again(struct vm *vm)
+{
+	int rc = vm_devices_reconnect(vm);
+
+	/* dirty logging went on while no daemon was there */
+	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+		rc = vm_capture_open(vm);
+	return rc;
+}
+
 /*
  * The guest of a restarted daemon is where it was: running until its next output, or held.  A standby's copy
  * is redone from its staging file.
@@ -413,7 +423,7 @@ static int reattach(struct vm *vm)
 		rc = vm_devices_open(vm, role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE
 										    : XENDEV_REATTACH);
 	if (!rc && (role == ENGINE_OWNER || role == ENGINE_HELD))
-		rc = vm_devices_reconnect(vm);
+		rc = owner_again(vm);
 	else if (!rc)
 		rc = vm_standby_open(vm);
 	if (rc)
