@@ -20,7 +20,13 @@ void verify_hash(const struct ram *ram, uint64_t first, unsigned int nr, uint64_
 		hash[i] = hash_page(ram_page(ram, first + i));
 }
 
-static int write_some(struct record_writer *w, const struct ram *ram, uint64_t first, uint32_t nr, bool last)
+static const void *page_in_ram(void *arg, uint64_t gfn)
+{
+	return ram_page(arg, gfn);
+}
+
+static int write_some(struct record_writer *w, verify_page_fn page, void *arg, uint64_t first, uint32_t nr,
+		      bool last)
 {
 	size_t room, len = sizeof(struct record_verify) + (size_t)nr * 8;
 	uint8_t *p = record_reserve(w, RECORD_VERIFY, &room);
@@ -35,23 +41,26 @@ static int write_some(struct record_writer *w, const struct ram *ram, uint64_t f
 	put_le32(p + 8, nr);
 	put_le32(p + 12, last);
 	for (uint32_t i = 0; i < nr; i++)
-		put_le64(p + sizeof(struct record_verify) + (size_t)i * 8,
-			 hash_page(ram_page(ram, first + i)));
+		put_le64(p + sizeof(struct record_verify) + (size_t)i * 8, hash_page(page(arg, first + i)));
 	return record_commit(w, len);
 }
 
-int verify_write(struct record_writer *w, const struct ram *ram)
+int verify_write(struct record_writer *w, const struct ram *ram, verify_page_fn page, void *arg)
 {
 	const struct gfn_range *range;
 	unsigned int nr = ram_ranges(ram, &range);
 	int ret = 0;
 
+	if (!page) {
+		page = page_in_ram;
+		arg = (void *)ram;
+	}
 	for (unsigned int i = 0; !ret && i < nr; i++)
 		for (uint64_t at = 0; !ret && at < range[i].nr; at += VERIFY_MAX_PAGES) {
 			uint64_t left = range[i].nr - at;
 			uint32_t n = left < VERIFY_MAX_PAGES ? (uint32_t)left : (uint32_t)VERIFY_MAX_PAGES;
 
-			ret = write_some(w, ram, range[i].first + at, n, i + 1 == nr && n == left);
+			ret = write_some(w, page, arg, range[i].first + at, n, i + 1 == nr && n == left);
 		}
 	return ret;
 }

@@ -15,8 +15,12 @@
 /* hash[i] of page first + i: XXH3_64bits, never 0; 0 where there is no page. */
 void verify_hash(const struct ram *ram, uint64_t first, unsigned int nr, uint64_t *hash);
 
-/* Appends VERIFY records of all ranges of ram; -ENOBUFS.  8 bytes per page and 48 per record and range. */
-int verify_write(struct record_writer *w, const struct ram *ram);
+/*
+ * Appends VERIFY records of all ranges of ram; -ENOBUFS.  8 bytes per page and 48 per record and range.  page
+ * gives the bytes that count for a gfn; NULL: those in ram.
+ */
+typedef const void *(*verify_page_fn)(void *arg, uint64_t gfn);
+int verify_write(struct record_writer *w, const struct ram *ram, verify_page_fn page, void *arg);
 
 struct verify_result {
 	uint64_t compared;

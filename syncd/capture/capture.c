@@ -485,6 +485,14 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 	return frame == PAGES_NONE ? NULL : pages_page(c->pages, frame);
 }
 
+const void *capture_page_taken(const struct capture *c, uint64_t gfn)
+{
+	uint64_t frame = pages_frame(c->pages, gfn);
+	const void *copy = frame == PAGES_NONE ? NULL : hot_pinned_copy(c->hot, frame);
+
+	return copy ? copy : capture_page(c, gfn);
+}
+
 /* ---- bulk ------------------------------------------------------------------------------------------ */
 
 static int bulk_harvest(struct capture *c)

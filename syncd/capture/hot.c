@@ -159,6 +159,15 @@ bool hot_same(struct hot *h, unsigned int slot, const void *page)
 	return false;
 }
 
+const void *hot_pinned_copy(const struct hot *h, uint64_t index)
+{
+	uint16_t slot = index < h->frames ? h->seen[index].slot : NO_SLOT;
+
+	if (slot == NO_SLOT || !h->member[slot].pinned)
+		return NULL;
+	return h->copy + (size_t)slot * PAGE;
+}
+
 bool hot_settle(struct hot *h, uint64_t epoch, const void *(*page)(void *arg, uint64_t index), void *arg)
 {
 	bool changed = h->pins_changed;

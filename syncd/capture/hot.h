@@ -41,6 +41,9 @@ uint64_t hot_member(const struct hot *h, unsigned int slot);
 /* Compares the page with the copy of what was sent; false: it differs, and the copy is now the page. */
 bool hot_same(struct hot *h, unsigned int slot, const void *page);
 
+/* What was last sent of a pinned frame; NULL: it is not pinned. */
+const void *hot_pinned_copy(const struct hot *h, uint64_t index);
+
 /*
  * After an epoch: takes in and drops members when it is time, fetching the first copy of new ones through
  * page(arg, index) (the guest is stopped; the same bytes were just sent).  True: the list changed and must be

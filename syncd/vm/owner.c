@@ -222,6 +222,8 @@ void vm_bulk_start(struct vm *vm)
 {
 	int rc = vm_capture_open(vm);
 
+	if (!rc)
+		rc = vm_staging_open(vm);
 	if (!rc && !vm->bulk_buf && !(vm->bulk_buf = malloc(BULK_BYTES)))
 		rc = -ENOMEM;
 	if (!rc)

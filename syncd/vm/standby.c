@@ -17,10 +17,14 @@
 /* ---- the copy
  * ---------------------------------------------------------------------------------------------- */
 
-static int open_staging(struct vm *vm)
+int vm_staging_open(struct vm *vm)
 {
 	const struct kem_config *c = &vm->d->cfg;
-	int rc = staging_open(c->run_dir, vm->rec.uuid, &vm->staging);
+	int rc;
+
+	if (vm->staging)
+		return 0;
+	rc = staging_open(c->run_dir, vm->rec.uuid, &vm->staging);
 
 	if (rc)
 		rc = staging_create(c->run_dir, vm->rec.uuid, (size_t)c->staging_mb << 20, &vm->staging);
@@ -76,7 +80,7 @@ int vm_standby_open(struct vm *vm)
 	ram_hide(vm->ram, vm->store.gfn);
 	rc = open_image(vm);
 	if (!rc)
-		rc = open_staging(vm);
+		rc = vm_staging_open(vm);
 	if (!rc && staging_count(vm->staging))
 		rc = redo(vm);
 	if (rc) {
@@ -91,12 +95,9 @@ void vm_standby_close(struct vm *vm)
 {
 	if (vm->image)
 		image_close(vm->image);
-	if (vm->staging)
-		staging_close(vm->staging);
 	if (vm->store.page)
 		vm->ram_ops->unmap(vm->ram_arg, vm->store.page, 1);
 	vm->image = NULL;
-	vm->staging = NULL;
 	vm->store.page = NULL;
 	link_attach(vm);
 }
@@ -266,6 +267,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	if (rc)
 		return rc;
 	vm_standby_close(vm);
+	staging_clear(vm->staging);
 	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
 	 */
 	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)

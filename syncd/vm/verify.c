@@ -11,6 +11,11 @@
 #include "transport/transport.h"
 #include "vm.h"
 
+static const void *page_taken(void *arg, uint64_t gfn)
+{
+	return capture_page_taken(arg, gfn);
+}
+
 /* The guest is stopped at this epoch, which has just been captured. */
 void vm_verify_hash(struct vm *vm, uint64_t epoch)
 {
@@ -23,7 +28,7 @@ void vm_verify_hash(struct vm *vm, uint64_t epoch)
 	if (!vm->verify_buf)
 		return;
 	record_writer_init(&w, vm->verify_buf, cap);
-	if (verify_write(&w, vm->ram)) {
+	if (verify_write(&w, vm->ram, page_taken, vm->capture)) {
 		free(vm->verify_buf);
 		vm->verify_buf = NULL;
 		return;

@@ -355,6 +355,11 @@ static void release_all(struct vm *vm, bool keep)
 	link_close(vm);
 	vm_capture_close(vm, keep);
 	vm_standby_close(vm);
+	if (vm->staging && keep)
+		staging_close(vm->staging);
+	else if (vm->staging)
+		staging_remove(vm->staging);
+	vm->staging = NULL;
 	vm_devices_close(vm);
 	vm_domain_close(vm);
 	story_close(vm->story);

@@ -259,7 +259,10 @@ void vm_sends_lost(struct vm *vm); /* the link is down */
 
 /* ---- standby.c ---- */
 
+/* The staging file, made ahead on the primary, too: zeroing it would count into a switchover. */
+int vm_staging_open(struct vm *vm);
 int vm_standby_open(struct vm *vm);
+/* The staging file stays. */
 void vm_standby_close(struct vm *vm);
 void vm_applied(struct vm *vm); /* an epoch is in the image */
 void vm_staged(struct vm *vm, const struct staged_epoch *e);
