@@ -44,7 +44,7 @@ int link_put(struct link *l, uint16_t type, const void *payload, size_t len)
 	record_writer_init(&w, buf, sizeof(buf));
 	rc = record_put(&w, type, payload, len);
 	if (!rc)
-		rc = record_seal(buf, w.len, record_sessionless(type) ? 0 : l->session);
+		rc = record_seal(buf, w.len, l->session);
 	return rc ? rc : conn_send_copy(l->conn, buf, w.len);
 }
 

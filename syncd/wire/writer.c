@@ -208,7 +208,7 @@ int record_seal(uint8_t *buf, size_t len, uint64_t session)
 		if (len - off < HEADER || record_header_decode(buf + off, &h, why) ||
 		    h.length > len - off - HEADER)
 			return -EBADMSG;
-		put_le64(buf + off + 16, session);
+		put_le64(buf + off + 16, record_sessionless(h.type) ? 0 : session);
 		put_le32(buf + off + 12,
 			 record_check((enum record_type)h.type, h.epoch, buf + off + HEADER, h.length));
 		off += HEADER + h.length;
