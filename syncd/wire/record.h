@@ -11,8 +11,8 @@
 #ifndef KEMARI_WIRE_RECORD_H
 #define KEMARI_WIRE_RECORD_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RECORD_MAGIC 0x314d454bU /* "KEM1" */

@@ -56,7 +56,8 @@ int record_page_hole(struct record_writer *w, uint64_t gfn);
 /* Ends the batch; the other calls do so by themselves, only a buffer of nothing but pages needs it. */
 int record_pages_flush(struct record_writer *w);
 
-/* Stamps (sessionless ones with 0) and checks all records in buf[0..len); -EBADMSG if these are no finished records. */
+/* Stamps (sessionless ones with 0) and checks all records in buf[0..len); -EBADMSG if these are no finished
+ * records. */
 int record_seal(uint8_t *buf, size_t len, uint64_t session);
 
 #endif /* KEMARI_WIRE_WRITER_H */
