@@ -52,7 +52,7 @@ def settings():
     """The lab's settings as its scripts see them."""
     script = f'. {SCRIPTS}/lab.sh; printf "%s\\n" "$LAB_RUN" "$LAB_NS" "$LAB_CLIENT_NS" "$LAB_HOSTS" "$LAB_NET" ' \
              '"$(lab_exec)" "$(xen_path)"'
-    r = run(["bash", "-c", script], 300)
+    r = run(["bash", "-c", script], 1800)   # the first time it builds
     if not r.ok:
         raise LabError(f"lab.sh: {r.err}")
     return r.out.splitlines()
@@ -72,6 +72,10 @@ class Lab:
         if not r.ok:
             raise LabError(f"{name} {' '.join(args)}: {(r.err or r.out).strip()}")
         return r.out
+
+    def build(self):
+        """The image of the hosts, if it is not in the cache."""
+        self.script("build-image", timeout=1800)
 
     def up(self, timeout=900):
         """Both hosts from scratch, at once, with their BMCs and a fresh disk for the guest."""
@@ -201,10 +205,10 @@ class Guest:
         self.start(f"witness pulse {self.lab.net}.2.1 7005 {pulse_ms}")
 
     def freeze(self):
-        self.exec("fsfreeze -f /data")
+        self.exec("fsfreeze --freeze /data")
 
     def thaw(self):
-        self.exec("fsfreeze -u /data")
+        self.exec("fsfreeze --unfreeze /data")
 
 
 def disk_snapshot(lab, to):

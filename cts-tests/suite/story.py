@@ -95,7 +95,7 @@ def telling(lab, name):
         yield story
     except (LabError, KeyboardInterrupt) as e:
         what = str(e) or type(e).__name__
-        story.failed.append(what)
+        story.failed.append(what.partition("\n")[0])
         story.say(f"    FAILED {what}")
         if isinstance(e, KeyboardInterrupt):
             raise
