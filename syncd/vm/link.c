@@ -312,7 +312,7 @@ static void on_down(struct conn *c, void *arg, const char *why)
 {
 	struct link *l = arg;
 	struct vm *vm = l->vm;
-	bool was_up = l->up;
+	bool was_up = l->up, greeted = l->bound;
 
 	if (vm && was_up)
 		vm_tell(vm, "the link to %s is down: %s", vm->mem->peer, why);
@@ -321,7 +321,8 @@ static void on_down(struct conn *c, void *arg, const char *why)
 	else
 		kem_info("connection from %s ended: %s", conn_peer(c), why);
 	detach(l);
-	if (vm && !was_up) {
+	/* a peer that took the HELLO prepares its standby: asking again finds it further on */
+	if (vm && !was_up && !greeted) {
 		char text[512];
 
 		snprintf(text, sizeof(text), "no connection to %s: %s", vm->mem->peer, why);

@@ -211,10 +211,6 @@ static int check_known(struct vm *vm, const struct hello *h, char *why)
 	struct hello mine;
 	char fix[RECORD_WHY_MAX];
 
-	if (vm->ready) {
-		snprintf(why, RECORD_WHY_MAX, "the standby of %s is still being made", vm->rec.name);
-		return -EBUSY;
-	}
 	if (engine_role(&vm->engine) >= ENGINE_HELD && peer_of(h).role >= ENGINE_HELD) {
 		snprintf(why, RECORD_WHY_MAX, "%s runs here, too", vm->rec.name);
 		return -EEXIST;
@@ -228,7 +224,8 @@ static int check_known(struct vm *vm, const struct hello *h, char *why)
 		snprintf(why, RECORD_WHY_MAX, "Xen here has a domain of this VM that is not Kemari's");
 		return -EEXIST;
 	}
-	return hello_mismatch(&mine, h, why, fix) ? -EPROTO : 0;
+	/* a shell in the making has no disks to compare yet */
+	return !vm->ready && hello_mismatch(&mine, h, why, fix) ? -EPROTO : 0;
 }
 
 /* A VM that this host has, too: a session if the other side owns it, an offer of one if we do, else messages.
@@ -249,6 +246,8 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 	l->bound = true;
 	vm->link = l;
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", h->host);
+	if (vm->ready)
+		return 0; /* its shell is still being made: WELCOME follows */
 	if (l->peer.role >= ENGINE_HELD)
 		link_welcome(vm, vm->image ? 0 : vm_standby_open(vm), NULL);
 	else

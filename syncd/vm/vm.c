@@ -349,6 +349,7 @@ static void stop_timers(struct vm *vm)
 
 static void release_all(struct vm *vm, bool keep)
 {
+	vm->pumping = true; /* what its rooms still say on their way out is not acted upon */
 	unlist(vm);
 	stop_timers(vm);
 	domain_helper_cancel(vm->helper);
@@ -435,12 +436,12 @@ static int reattach(struct vm *vm)
 		return rc;
 	vm->pumping = true;
 	carry_out(vm, &acts);
-	vm->pumping = false;
-	pump(vm);
 	vm_console_retake(vm);
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && role == ENGINE_OWNER)
 		link_connect(vm);
+	vm->pumping = false;
+	pump(vm); /* last: it may be the end of the VM */
 	return 0;
 }
 
@@ -493,9 +494,8 @@ int vms_reopen(struct daemon *d)
 
 void vms_close(struct daemon *d)
 {
-	while (d->vms) {
-		struct vm *vm = d->vms;
-
+	for (struct vm *vm = d->vms, *next; vm; vm = next) {
+		next = vm->next;
 		release_all(vm, true);
 		memfile_close(vm->file);
 		vm_record_free(&vm->rec);
