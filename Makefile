@@ -16,7 +16,7 @@ PKG_CONFIG ?= pkg-config
 
 # Rooms, in the order a page takes through them.
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
-	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control syncd/vm
+	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
 LIBS_PKG := libqb xencontrol xencall xenforeignmemory xenevtchn xengnttab xenstore \
 	liburing gnutls jansson libxxhash uuid
 HELPER_PKG := xenlight xlutil jansson
@@ -36,7 +36,7 @@ SYNCD_SRC := $(wildcard syncd/*.c syncd/vm/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
 FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)
-ALL_C := $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC)
+ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
 ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h cts-tests/*/*.h)
 
 obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
@@ -44,7 +44,7 @@ PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain
 UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
-.PHONY: all help clean programs units check check-unit check-style check-sim check-lab demo soak bench \
+.PHONY: all help clean programs units check check-unit check-style check-lab demo soak bench \
 	install deps format
 all: programs
 
@@ -56,7 +56,7 @@ help:
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
 	@echo
-	@echo 'make check           everything below that ends in minutes: style, unit, sim, a lab sample'
+	@echo 'make check           everything below that ends in minutes: style, unit, sim, the demo in the lab'
 	@echo 'make check-style     clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make check-unit      unit tests, plain and under ASan and UBSan (no root needed)'
 	@echo 'make unit-NAME       one of them'
@@ -117,9 +117,19 @@ check-style:
 check-unit:
 	@cts-tests/run-checks unit
 check-lab:
-	@cts-tests/suite/run all
+	@cts-tests/run-checks lab-all
 demo soak bench:
 	@cts-tests/suite/run $@
+
+# clang-tidy takes seconds a file: only those that changed, or all of them when a header did.
+TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(ALL_C))
+.PHONY: tidy
+tidy: $(TIDY)
+$(BUILD)/tidy/cts-tests/sim/%.ok: DEFS += -DENGINE_SIM_WEAKEN
+$(BUILD)/tidy/%.ok: %.c $(ALL_H) .clang-tidy
+	@mkdir -p $(@D)
+	@cts-tests/tidy-one $(filter-out -MMD -MP,$(KCFLAGS)) $<
+	@touch $@
 
 # What run-checks asks for, so that the lists stand in one place.
 .PHONY: print-c print-h print-units print-cflags

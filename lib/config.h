@@ -39,7 +39,7 @@ struct kem_config {
 	char log_dir[KEM_CONFIG_STR];
 	char helper[KEM_CONFIG_STR];	    /* path of kemari-domain */
 	char control_group[KEM_CONFIG_STR]; /* "" = root only */
-	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS cipher list, "+AES-128-GCM"; "" = built-in */
+	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS priority string; "" = the built-in one */
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
 	uint32_t batch_window_us; /* outputs within it share one epoch */

@@ -19,7 +19,7 @@ struct hvop {
 };
 
 /* One file for both sides: a standby must refuse exactly what its hypervisor would. */
-#include "hv-patch/xen/xen/arch/x86/kemari/kemari-check.c"
+#include "hv-patch/xen/xen/arch/x86/kemari/kemari-check.c" /* NOLINT(bugprone-suspicious-include) */
 
 int hvop_state_check(const void *blob, uint32_t size)
 {

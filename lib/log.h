@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages of the daemons, over libqb's log: they go to syslog (the journal) and, in the foreground, to stderr.
- * A message says which VM, which epoch and why; VM-bound ones use kem_vm_*.
+ * Messages of the daemons, over libqb's log: they go to syslog (the journal) and, in the foreground, to
+ * stderr. A message says which VM, which epoch and why; VM-bound ones use kem_vm_*.
  */
 #ifndef KEMARI_LIB_LOG_H
 #define KEMARI_LIB_LOG_H

@@ -103,7 +103,7 @@ static inline void front_frame(struct netfront *f, const uint8_t *data, uint32_t
 		memcpy(front_tx_data(f, page), data + at, piece);
 		front_slot(f, (struct netif_tx_request){
 				      .gref = f->tx_data_ref[page],
-				      .id = id++,
+				      .id = (uint16_t)(id + page),
 				      .size = (uint16_t)(at ? piece : len),
 				      .flags = (uint16_t)((at ? 0 : flags) | (more ? NETTXF_more_data : 0) |
 							  (!at && gso ? NETTXF_extra_info : 0)) });

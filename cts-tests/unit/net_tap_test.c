@@ -82,7 +82,7 @@ static unsigned int heard(int s, unsigned int type)
 /* Whether the bridge has learned that the guest's MAC is behind a port. */
 static bool bridge_knows_guest(void)
 {
-	struct __fdb_entry fdb[32];
+	struct __fdb_entry fdb[32] = { 0 };
 	unsigned long args[4] = { BRCTL_GET_FDB_ENTRIES, (unsigned long)fdb, 32, 0 };
 	struct ifreq r = request_for(BRIDGE);
 	int nr;

@@ -136,7 +136,7 @@ static void nodes_that_cannot_be_the_guests_are_refused(void **state)
 	static const char *const bad[] = { "/control", "control/",    "a//b",		"a b", "a\nb", "name",
 					   "vm",       "console/tty", "store/ring-ref", "..",  "a\x80" };
 	static const char *const fine[] = { "names", "vms/x", "device/vbd/51712/ring-ref", "a-b_c@d" };
-	uint8_t buf[256];
+	uint8_t buf[256] = { 0 };
 	struct tree t;
 	size_t i;
 
@@ -157,7 +157,7 @@ static void order_matters_and_doubles_are_refused(void **state)
 {
 	struct tree_node two[2] = { node("b", "", 0, 0, 1), node("a", "", 0, 0, 1) };
 	struct tree t = { .domid = 20000, .nr_nodes = 2, .node = two }, got;
-	uint8_t buf[256];
+	uint8_t buf[256] = { 0 };
 
 	assert_int_equal(decode(buf, tree_encode(&t, buf, sizeof(buf)), &got), -EBADMSG);
 	two[0] = two[1];
@@ -167,7 +167,7 @@ static void order_matters_and_doubles_are_refused(void **state)
 static void bounds_hold_on_the_way_out(void **state)
 {
 	struct tree t = { .domid = 1, .nr_nodes = TREE_MAX_NODES + 1 };
-	uint8_t buf[64];
+	uint8_t buf[64] = { 0 };
 
 	assert_int_equal(tree_encode(&t, buf, sizeof(buf)), -E2BIG);
 	t = (struct tree){ .domid = 20000, .nr_nodes = 4, .node = nodes };

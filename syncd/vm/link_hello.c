@@ -267,7 +267,7 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 	l->peer = peer_of(&h);
 	l->peer_boot = h.boot;
 	if (h.protocol != RECORD_VERSION || h.state_format != XEN_KEMARI_STATE_VERSION) {
-		snprintf(why, RECORD_WHY_MAX, "protocol %u, state format %u there, %u and %u here",
+		snprintf(why, RECORD_WHY_MAX, "protocol %u, state format %u there, %d and %u here",
 			 h.protocol, h.state_format, RECORD_VERSION, XEN_KEMARI_STATE_VERSION);
 		rc = -EPROTO;
 	} else if (!h.record || !h.domid) {
