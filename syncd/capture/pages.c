@@ -40,8 +40,9 @@ static uint64_t count(const struct gfn_range *r, unsigned int nr)
 uint64_t pages_frames_of(uint64_t memory_kb)
 {
 	struct gfn_range r[RAM_MAX_RANGES];
+	unsigned int nr = ram_pvh_ranges(memory_kb, r);
 
-	return count(r, ram_pvh_ranges(memory_kb, r)) + PAGES_MAX_GRANT_FRAMES;
+	return count(r, nr) + PAGES_MAX_GRANT_FRAMES;
 }
 
 int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out)

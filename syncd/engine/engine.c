@@ -5,7 +5,7 @@
 
 #include "engine/internal.h"
 
-_Static_assert(sizeof(struct engine_persist) == 16 + 19 * 8, "the record has no padding");
+_Static_assert(sizeof(struct engine_persist) == 32 + 18 * 8, "the record has no padding");
 
 /* ---- the list of actions ---- */
 
@@ -68,6 +68,17 @@ void engine_new_question(struct engine *e)
 {
 	e->p.nonce++;
 	e->resend_at = e->now + e->cfg.resend_ns;
+	engine_changed(e);
+}
+
+void engine_peer_seen(struct engine *e, uint64_t boot)
+{
+	uint32_t *seen = e->p.peer_boot;
+
+	if (!(uint32_t)boot || (uint32_t)boot == seen[0])
+		return;
+	memmove(seen + 1, seen, (ENGINE_PEER_BOOTS - 1) * sizeof(*seen));
+	seen[0] = (uint32_t)boot;
 	engine_changed(e);
 }
 

@@ -33,6 +33,7 @@
 #define ENGINE_G_BITS 20
 #define ENGINE_G(incarnation) (((uint64_t)(incarnation) << ENGINE_G_BITS) | 1)
 #define ENGINE_INCARNATION(g) ((uint64_t)(g) >> ENGINE_G_BITS)
+#define ENGINE_PEER_BOOTS 4
 #define ENGINE_MAX_FLIGHT 8   /* epochs captured and not acked, at most */
 #define ENGINE_MAX_ACTIONS 16 /* in one list; cts-tests/sim shows that it suffices */
 
@@ -81,8 +82,9 @@ struct engine_persist {
 	uint64_t flight[ENGINE_MAX_FLIGHT]; /* owner: sent or about to be, not acked, ascending */
 	uint64_t session;      /* COPY: that made it (or its grant); owner: last one heard of from the peer */
 	uint64_t session_last; /* last one chosen here: boot << 32 | counter */
-	uint64_t peer_boot;    /* boot id of the peer host as last seen, 0: never */
-	uint64_t nonce;	       /* last one used */
+	/* Boots that the peer's host was seen in, newest first; 0: none. */
+	uint32_t peer_boot[ENGINE_PEER_BOOTS];
+	uint64_t nonce; /* last one used */
 };
 
 struct engine_cfg {
@@ -125,7 +127,8 @@ struct engine_message {
 	uint32_t node; /* of the sender */
 	uint8_t uuid[16];
 	uint64_t g;
-	uint64_t session; /* ACK: of the link; OUTDATE: last one known; GRANT, VOID: names the copy kept */
+	uint64_t session; /* ACK: of the link; OUTDATE: last one known; GRANT, VOID: names the copy kept;
+			     CLAIM: boot << 32 */
 	uint64_t epoch;
 	uint64_t nonce; /* replies repeat the one of the question */
 };

@@ -97,8 +97,8 @@ void epoch_resume_guest(struct engine *e)
 	e->stopped = false;
 }
 
-/* What an unused capture held is due again. */
-static void due_again(struct engine *e)
+/* Outputs may wait that no epoch under way will release. */
+void epoch_due_now(struct engine *e)
 {
 	e->output_due = e->now ? e->now : 1;
 }
@@ -145,10 +145,10 @@ void epoch_captured(struct engine *e, const struct engine_event *ev)
 		return;
 	e->capturing = 0;
 	if (!linked(e)) {
-		due_again(e);
+		epoch_due_now(e);
 		keep_stopped = false;
 	} else if (!engine_allowed(GUARD_DELTA_FITS, ev->pages <= e->cfg.staging_pages)) {
-		due_again(e);
+		epoch_due_now(e);
 		protect_too_large(e);
 		keep_stopped = false;
 	} else {
@@ -171,7 +171,7 @@ void epoch_capture_failed(struct engine *e, uint64_t epoch)
 	e->capturing = 0;
 	e->counters.failed_captures++;
 	e->retry_at = e->now + e->cfg.retry_ns;
-	due_again(e);
+	epoch_due_now(e);
 	engine_changed(e); /* the number is used up */
 	epoch_resume_guest(e);
 }

@@ -23,7 +23,7 @@
 	G(OUTDATE_SEALS, "after NONE nothing of the old session is staged")                                  \
 	G(OUTDATE_FINAL, "once asked to drop its copy the peer has none, whatever it says later")            \
 	G(OUTDATE_WAIT, "no OUTDATE before outdate_after")                                                   \
-	G(FENCE_BOOT, "a fence counts only for the boot that the peer was last seen in")                     \
+	G(FENCE_BOOT, "the fence of a boot before the one that the peer was seen in since is void")          \
 	G(PROMOTE_PROOF, "promote alone is never a proof")                                                   \
 	G(GRANT_HELD, "only a stopped guest is granted")                                                     \
 	G(GRANT_QUIESCED, "no disk request is under way at the grant")                                       \

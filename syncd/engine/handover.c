@@ -228,12 +228,21 @@ void handover_request(struct engine *e, const struct engine_message *m)
 
 /* ---- time ---- */
 
+static void claim(struct engine *e)
+{
+	uint64_t copy = e->p.session;
+
+	e->p.session = (uint64_t)e->cfg.boot << 32; /* who answers has seen this boot */
+	engine_say(e, ENGINE_MSG_CLAIM, e->cmd.g, 0, e->p.nonce);
+	e->p.session = copy;
+}
+
 void handover_ask(struct engine *e)
 {
 	if (e->cmd.type == ENGINE_EV_PROMOTE && e->p.role == ENGINE_COPY)
 		engine_say(e, ENGINE_MSG_REQUEST, e->p.g, e->p.epoch, e->p.nonce);
 	else if (e->cmd.type == ENGINE_EV_PROMOTE)
-		engine_say(e, ENGINE_MSG_CLAIM, e->cmd.g, 0, e->p.nonce);
+		claim(e);
 	else
 		engine_say(e, ENGINE_MSG_GRANT, e->p.g, e->p.epoch, e->p.nonce);
 	e->resend_at = e->now + e->cfg.resend_ns;

@@ -29,6 +29,8 @@ void engine_answer(struct engine *e, uint32_t request, enum engine_result result
 void engine_finish(struct engine *e, enum engine_event_type type, enum engine_result result);
 /* A new question: its nonce makes older answers worthless. */
 void engine_new_question(struct engine *e);
+/* A sign of life of the peer's host in this boot: proofs that an earlier one is off are void. */
+void engine_peer_seen(struct engine *e, uint64_t boot);
 void engine_drop_link(struct engine *e);
 static inline void engine_changed(struct engine *e)
 {
@@ -37,6 +39,7 @@ static inline void engine_changed(struct engine *e)
 
 /* ---- epoch.c */
 void epoch_reset(struct engine *e); /* nothing captured, nothing due */
+void epoch_due_now(struct engine *e);
 void epoch_output_held(struct engine *e, bool urgent);
 void epoch_dirty(struct engine *e, uint64_t pages, bool ran);
 void epoch_captured(struct engine *e, const struct engine_event *ev);

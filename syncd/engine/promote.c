@@ -27,7 +27,7 @@ static void own(struct engine *e, uint64_t g, bool peer_has_none, enum engine_no
 	e->stopped = false;
 	e->run_due = false;
 	e->dirty_due = 0;
-	e->output_due = e->now ? e->now : 1; /* the image may hold outputs */
+	epoch_due_now(e); /* the image may hold outputs */
 	protect_begin(e, peer_has_none || engine_weak(GUARD_RUN_HOLDS));
 	engine_note(e, note);
 	promote_run(e);
@@ -82,7 +82,7 @@ void promote_resume(struct engine *e)
 	e->p.exact = 0;
 	e->requested = false;
 	e->lost_at = e->now;
-	e->output_due = e->now ? e->now : 1;
+	epoch_due_now(e);
 	engine_changed(e);
 	if (e->capturing)
 		e->run_due = true;
@@ -235,8 +235,10 @@ void promote_claim(struct engine *e, const struct engine_message *m)
 {
 	if (e->p.role != ENGINE_NONE)
 		engine_say(e, ENGINE_MSG_STATE, e->p.g, engine_committed(e), m->nonce);
-	else if (engine_allowed(GUARD_FOREIGN_SILENT, !e->foreign) && claim_yields(e, m))
+	else if (engine_allowed(GUARD_FOREIGN_SILENT, !e->foreign) && claim_yields(e, m)) {
+		engine_peer_seen(e, m->session >> 32);
 		engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
+	}
 }
 
 void promote_refused(struct engine *e, const struct engine_message *m)

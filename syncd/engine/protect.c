@@ -28,8 +28,8 @@ void protect_restore(struct engine *e)
 				       : ENGINE_LINK_LOST;
 	e->lost_at = e->now;
 	e->outdate_at = e->now;
-	e->output_due = e->now ? e->now : 1; /* outputs may wait in the devices */
-	e->p.captured++;		     /* the last number may have been used and not recorded */
+	epoch_due_now(e); /* outputs may wait in the devices */
+	e->p.captured++;  /* the last number may have been used and not recorded */
 }
 
 void protect_ask(struct engine *e)
@@ -120,6 +120,7 @@ static bool resync_possible(struct engine *e, const struct engine_peer *peer)
 static void resync(struct engine *e)
 {
 	epoch_reset(e); /* what else was sent did not arrive */
+	epoch_due_now(e);
 	if (e->p.exact != e->p.acked)
 		e->p.exact = 0;
 	e->p.outdating = 0;
@@ -138,7 +139,7 @@ void protect_link_up(struct engine *e, const struct engine_event *ev)
 	}
 	e->session = ev->session;
 	e->p.session = ev->session;
-	e->p.peer_boot = ev->peer_boot;
+	engine_peer_seen(e, ev->peer_boot);
 	e->retry_at = 0;
 	engine_changed(e);
 	if (ev->peer.role == ENGINE_NONE)
@@ -178,7 +179,7 @@ void protect_bulk_done(struct engine *e)
 	if (!engine_weak(GUARD_RIGHT_REVOKED))
 		e->p.right = 0;
 	engine_changed(e);
-	e->output_due = e->now ? e->now : 1;
+	epoch_due_now(e);
 	epoch_capture_if_due(e);
 	handover_continue(e);
 }
@@ -192,9 +193,15 @@ void protect_too_large(struct engine *e)
 		outdate_begin(e);
 }
 
+/* The caller sees to it that a proof is newer than the last sign of life; a boot that ended long ago gives it
+ * away. */
 bool protect_proof_holds(const struct engine *e, uint64_t peer_boot)
 {
-	return engine_allowed(GUARD_FENCE_BOOT, !peer_boot || !e->p.peer_boot || peer_boot == e->p.peer_boot);
+	bool ended = false;
+
+	for (unsigned int i = 1; i < ENGINE_PEER_BOOTS; i++)
+		ended |= peer_boot && e->p.peer_boot[i] == (uint32_t)peer_boot;
+	return engine_allowed(GUARD_FENCE_BOOT, !ended);
 }
 
 void protect_fenced(struct engine *e, uint64_t peer_boot)

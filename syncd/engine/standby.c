@@ -22,7 +22,7 @@ void standby_link_up(struct engine *e, const struct engine_event *ev)
 	e->session = ev->session;
 	e->bulk = false;
 	e->p.session_last = ev->session;
-	e->p.peer_boot = ev->peer_boot;
+	engine_peer_seen(e, ev->peer_boot);
 	engine_changed(e);
 	if (e->p.granted && ev->peer.g == e->p.g)
 		handover_have(e);

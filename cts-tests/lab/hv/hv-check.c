@@ -314,7 +314,9 @@ static int wander(struct hv *hv, int times)
 		v->vcpu_info_gfn = home ? home_gfn : elsewhere;
 		v->vcpu_info_offset = home ? home_offset : 0x100;
 		v->flags = i == times ? home_flags : home_flags | XEN_KEMARI_VF_singleshot;
-		v->singleshot_abs = i == times ? home_singleshot : s->system_time + 20000;
+		/* due at any moment of the next call */
+		v->singleshot_abs =
+			i == times ? home_singleshot : s->system_time + (uint64_t)i * 7919 % 600000;
 		rc = hvop_set_state(hv->hvop, hv->domid, s, size, 0);
 	}
 	if (!rc)

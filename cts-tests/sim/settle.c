@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * No more faults.  Everything under way arrives, timers run, and a cluster manager does what Pacemaker does:
+ * start the daemons, promote where the best copy is, fence who does not answer.  In the end the guest must
+ * run protected.
+ */
+#include "cts-tests/sim/world.h"
+
+#define ROUNDS 60
+
+static void both(struct world *w, const char *name)
+{
+	step_do(w, name, 0, 0);
+	step_do(w, name, 1, 0);
+}
+
+/* Until nothing moves any more; bounded, since engines may talk for ever (which is then found). */
+static void drain(struct world *w)
+{
+	static const char *const progress[] = { "restart", "linkdown", "link",	"ring",	  "captured",
+						"sent",	   "bulked",   "quiet", "connect" };
+	bool moved = true;
+
+	for (unsigned int n = 0; moved && n < 40; n++) {
+		moved = false;
+		for (unsigned int i = 0; i < sizeof(progress) / sizeof(progress[0]); i++) {
+			bool counts = progress[i][0] != 'q';
+
+			moved |= step_do(w, progress[i], 0, 0) && counts;
+			moved |= step_do(w, progress[i], 1, 0) && counts;
+		}
+	}
+}
+
+static bool earlier_timer(const struct world *w, unsigned int *h)
+{
+	uint64_t a = w->host[0].daemon ? w->host[0].deadline : 0;
+	uint64_t b = w->host[1].daemon ? w->host[1].deadline : 0;
+
+	if (!a && !b)
+		return false;
+	*h = !a || (b && b < a);
+	return true;
+}
+
+static enum engine_role role(const struct world *w, unsigned int h)
+{
+	return w->host[h].on ? (enum engine_role)w->host[h].record.role : ENGINE_NONE;
+}
+
+static unsigned int best(const struct world *w)
+{
+	if (role(w, 0) != role(w, 1))
+		return role(w, 1) > role(w, 0);
+	return w->host[1].record.g > w->host[0].record.g;
+}
+
+static bool busy(const struct world *w, unsigned int h)
+{
+	return w->host[h].daemon && w->host[h].e.cmd.type;
+}
+
+static void promote(struct world *w, unsigned int h)
+{
+	enum engine_result r;
+
+	if (busy(w, h) || busy(w, !h))
+		return;
+	if (!w->host[h].on)
+		step_do(w, "boot", h, 0);
+	r = w->host[h].result;
+	w->host[h].result = ENGINE_RES_OK;
+	if (w->host[!h].on && r != ENGINE_RES_NO_PROOF) {
+		step_do(w, "promote", h, 0);
+		return;
+	}
+	step_do(w, "fence", !h, 0);
+	step_do(w, "promote-off", h, 0);
+}
+
+/* Who owns is kept protected: the other host is there, and fenced if it does not answer. */
+static void keep_protected(struct world *w, unsigned int h)
+{
+	if (role(w, h) == ENGINE_HELD) {
+		if (!busy(w, h))
+			step_do(w, "promote", h, 0);
+		return;
+	}
+	if (!w->host[h].record.want_protect && !busy(w, h))
+		step_do(w, "protect", h, 0);
+	if (w->host[h].daemon && !w->host[h].record.right && !w->host[!h].on) {
+		step_do(w, "fence", !h, 0);
+		step_do(w, "proof", h, 0);
+	} else if (w->host[h].daemon && w->host[h].e.protection == ENGINE_BLOCKED) {
+		step_do(w, "fence", !h, 0);
+		step_do(w, "proof", h, 0);
+	}
+	step_do(w, "boot", !h, 0);
+}
+
+static void manage(struct world *w)
+{
+	for (unsigned int h = 0; h < 2; h++)
+		if (role(w, h) == ENGINE_OWNER || role(w, h) == ENGINE_HELD) {
+			keep_protected(w, h);
+			return;
+		}
+	promote(w, best(w));
+}
+
+static bool is_protected(const struct world *w)
+{
+	for (unsigned int h = 0; h < 2; h++) {
+		const struct host *host = &w->host[h], *peer = &w->host[!h];
+
+		if (host->daemon && host->running && host->e.protection == ENGINE_PROTECTED &&
+		    !host->capturing && !host->e.p.nr_flight && !host->out.nr && peer->on &&
+		    peer->record.role == ENGINE_COPY)
+			return true;
+	}
+	return false;
+}
+
+void settle(struct world *w)
+{
+	unsigned int h;
+
+	w->fault.armed = false;
+	both(w, "by-hand-ends");
+	step_do(w, "mend", 0, 0);
+	step_do(w, "ring-mend", 0, 0);
+	for (unsigned int n = 0; n < ROUNDS && !w->violation; n++) {
+		drain(w);
+		if (is_protected(w))
+			return;
+		manage(w);
+		drain(w);
+		if (earlier_timer(w, &h))
+			step_do(w, "tick", h, 0);
+	}
+	world_fail(w, "liveness: not protected again though nothing fails any more");
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The simulated world: two hosts with the shipped engine, their memory files, a link, a cluster ring,
+ * fencing, one guest.  All of it is plain data in one struct, so that a state can be copied, hashed and gone
+ * back to.
+ *
+ * The guest's state is a node in a tree of histories: what it does appends a node.  Two nodes on different
+ * branches are two histories that contradict each other.  An output carries the node it was made in; what the
+ * world has seen must stay on the branch of whoever runs or could run (G1), none of it lost, none of it twice
+ * in a planned move (G4).
+ */
+#ifndef KEMARI_SIM_WORLD_H
+#define KEMARI_SIM_WORLD_H
+
+#include "engine/engine.h"
+#include "engine/guard.h"
+
+#define WORLD_NODES 96
+#define WORLD_QUEUE 8	/* link, each direction */
+#define WORLD_RING 8	/* CPG messages under way */
+#define WORLD_OUT 6	/* held outputs of a host */
+#define WORLD_CAPS 12	/* captured epochs whose content the glue remembers */
+#define WORLD_STAGING 6 /* pages an epoch may have */
+
+struct output {
+	uint16_t node;
+	uint32_t stamp;
+};
+
+struct outputs {
+	unsigned int nr;
+	struct output o[WORLD_OUT];
+};
+
+/* Content of an epoch, as captured, sent and staged. */
+struct epoch {
+	uint64_t g;
+	uint64_t session;
+	uint32_t epoch;
+	uint32_t base;
+	uint16_t node;
+	uint16_t base_node;
+	uint16_t pages;
+	struct outputs held; /* the devices' state of that instant */
+};
+
+enum packet_type { PACKET_WELCOME = 1, PACKET_MSG, PACKET_BULK_BEGIN, PACKET_EPOCH };
+
+struct packet {
+	enum packet_type type;
+	uint64_t session;
+	uint32_t boot; /* WELCOME */
+	struct engine_peer peer;
+	struct engine_message msg;
+	struct epoch epoch;
+};
+
+struct host {
+	/* Dies with the host. */
+	bool on;
+	uint32_t boot;
+	struct engine_persist record; /* memory file */
+	bool domain;
+	bool running;
+	bool foreign; /* a domain of the VM started by hand */
+	uint64_t ran_g;
+	uint16_t memory;      /* of the domain: running guest or image */
+	bool torn;	      /* image: an incomplete epoch or a delta over the wrong base */
+	struct outputs out;   /* held by the devices */
+	struct outputs image; /* devices' state of the image */
+	struct epoch staged;  /* staging file; .epoch 0: empty */
+	struct {
+		uint32_t epoch;
+		uint16_t node;
+	} cap[WORLD_CAPS]; /* what was in the epochs captured here */
+	unsigned int nr_cap;
+	unsigned int inflight; /* disk requests of the kernel */
+
+	/* Dies with the daemon. */
+	bool daemon;
+	struct engine e;
+	uint64_t deadline;
+	uint64_t session; /* of the connection as this side sees it, 0: none */
+	bool capturing;
+	bool sending;
+	bool bulk;
+	bool quiesce;
+	bool shutdown; /* RESULT said so */
+	struct epoch capture;
+	uint64_t lost_at;
+	enum engine_result result; /* of the last command */
+	bool answered;
+	bool repeats; /* took over without the old owner's word: console bytes may come twice */
+};
+
+struct node {
+	uint16_t parent;
+	uint16_t outs; /* outputs in this history so far */
+};
+
+struct world {
+	uint64_t now;
+	struct node node[WORLD_NODES];
+	unsigned int nr_node;
+	uint16_t seen; /* newest output the world saw, 0: none */
+	struct host host[2];
+	struct {
+		unsigned int nr;
+		struct packet p[WORLD_QUEUE];
+	} queue[2]; /* to host [i] */
+	struct {
+		unsigned int nr;
+		struct {
+			unsigned int to;
+			struct engine_message msg;
+		} m[WORLD_RING];
+	} ring;
+	uint64_t connection;   /* session of the open one, 0: none */
+	bool net;	       /* replication link */
+	bool cpg;	       /* cluster ring */
+	uint32_t off_proof[2]; /* boot of the host that was confirmed off last */
+	struct {
+		bool armed;
+		bool whole_host;
+		unsigned int host;
+		unsigned int after; /* actions */
+	} fault;
+	uint32_t boots;
+	uint32_t incarnations;
+	uint32_t requests;
+	unsigned int max_actions;
+	bool guest_ended;  /* by itself: no copy is needed any more */
+	bool ticking;	   /* the step under way is a timer */
+	bool copy_may_end; /* ... it may end the last copy */
+	const char *violation;
+};
+
+enum world_start { START_COLD, START_ALONE, START_PROTECTED, START_KINDS };
+
+void world_init(struct world *w, enum world_start start);
+uint64_t world_hash(const struct world *w);
+void world_fail(struct world *w, const char *what);
+bool world_covers(const struct world *w, uint16_t node, uint16_t seen);
+uint16_t world_node(struct world *w, uint16_t parent, bool output);
+void world_release(struct world *w, unsigned int h, uint16_t node);
+/* Checks what must hold between any two steps. */
+void world_check(struct world *w);
+bool world_copy_exists(const struct world *w);
+uint16_t host_copy_node(const struct host *h);
+
+/* ---- host.c: the glue of the daemon, as a model */
+void host_event(struct world *w, unsigned int h, const struct engine_event *ev);
+void host_event_type(struct world *w, unsigned int h, enum engine_event_type type);
+void host_restart(struct world *w, unsigned int h);
+void host_daemon_dies(struct world *w, unsigned int h);
+void host_off(struct world *w, unsigned int h);
+void host_boot(struct world *w, unsigned int h);
+void host_guest_ends(struct world *w, unsigned int h, bool reboot);
+void host_deliver(struct world *w, unsigned int h, const struct packet *p);
+bool host_epoch_node(const struct host *h, uint64_t epoch, uint16_t *node);
+
+/* ---- step.c: everything that can happen */
+typedef uint16_t step_t; /* kind << 8 | choice << 1 | host */
+struct step_kind {
+	const char *name;
+	unsigned int weight;  /* in random schedules */
+	unsigned int choices; /* per host */
+	unsigned int cost;    /* 1: a fault, 2: a command, 3: guest work, 0: progress */
+	bool (*run)(struct world *w, unsigned int h, unsigned int choice);
+};
+extern const struct step_kind step_kinds[];
+extern const unsigned int nr_step_kinds;
+/* False: not possible now, nothing changed. */
+bool step_run(struct world *w, step_t s);
+int step_text(step_t s, char *buf, size_t len);
+bool step_parse(const char *text, step_t *s);
+unsigned int step_find(const char *name);
+bool step_do(struct world *w, const char *name, unsigned int h, unsigned int choice);
+
+/* ---- settle.c: no more faults: does it become protected again? */
+void settle(struct world *w);
+
+/* ---- explore.c */
+#define SCHEDULE_STEPS 96
+struct schedule {
+	enum world_start start;
+	unsigned int nr;
+	step_t step[SCHEDULE_STEPS];
+};
+struct random_result {
+	uint64_t schedules;
+	uint64_t steps;
+	unsigned int max_actions;
+	struct schedule bad; /* nr 0: none */
+	const char *violation;
+};
+void explore_random(uint64_t seed, uint64_t count, struct random_result *r);
+void explore_shrink(struct schedule *s, const char **violation);
+const char *explore_replay(const struct schedule *s, bool verbose);
+struct exhaustive_result {
+	uint64_t states;
+	uint64_t steps;
+	unsigned int deepest;
+	struct schedule bad;
+	const char *violation;
+};
+void explore_exhaustive(struct exhaustive_result *r);
+void schedule_print(const struct schedule *s);
+bool schedule_parse(const char *text, struct schedule *s);
+
+#endif /* KEMARI_SIM_WORLD_H */
