@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/keygen.h"
 #include "transport/transport.h"
 
 #define MS 1000000ULL
@@ -478,9 +479,9 @@ static void key_files_are_checked(void **state)
 	cfg.priority = "";
 	assert_int_equal(transport_open(&cfg, &t, why), 0);
 	transport_close(t);
-	assert_int_equal(transport_keygen(path, why), -EEXIST);
+	assert_int_equal(keygen(path), -EEXIST);
 	unlink(path);
-	assert_int_equal(transport_keygen(path, why), 0);
+	assert_int_equal(keygen(path), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(transport_open(&cfg, &t, why), 0);
@@ -498,7 +499,7 @@ static int group_setup(void **state)
 	big = malloc(BIG + 4096);
 	for (size_t i = 0; i < BIG + 4096; i += 4)
 		memcpy(big + i, &(uint32_t){ (uint32_t)(i * 2654435761U) }, 4);
-	return transport_keygen(key_a, why) ?: transport_keygen(key_b, why);
+	return keygen(key_a) ?: keygen(key_b);
 }
 
 static int group_teardown(void **state)

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,35 +89,4 @@ out:
 void key_wipe(struct key *k)
 {
 	explicit_bzero(k, sizeof(*k));
-}
-
-int transport_keygen(const char *path, char *why)
-{
-	uint8_t key[KEY_MIN];
-	char text[2 * KEY_MIN + 2];
-	int ret = 0, fd;
-
-	if (getrandom(key, sizeof(key), 0) != sizeof(key))
-		return -EIO;
-	for (size_t i = 0; i < sizeof(key); i++)
-		snprintf(text + 2 * i, 3, "%02x", key[i]);
-	text[2 * KEY_MIN] = '\n';
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		ret = -errno;
-		snprintf(why, TRANSPORT_WHY_MAX, "%s: %s%s", path, strerror(-ret),
-			 ret == -EEXIST ? ": remove it first to make a new key; both hosts need the same"
-					: "");
-		goto out;
-	}
-	if (write(fd, text, 2 * KEY_MIN + 1) != 2 * KEY_MIN + 1 || fsync(fd)) {
-		ret = errno ? -errno : -EIO;
-		snprintf(why, TRANSPORT_WHY_MAX, "%s: cannot be written: %s", path, strerror(-ret));
-		unlink(path);
-	}
-	close(fd);
-out:
-	explicit_bzero(key, sizeof(key));
-	explicit_bzero(text, sizeof(text));
-	return ret;
 }

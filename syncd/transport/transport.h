@@ -112,7 +112,4 @@ void conn_close(struct conn *c);
  */
 void conn_close_after_send(struct conn *c);
 
-/* A new key, as `kemari keygen` writes it: 32 random bytes in hex, mode 0600.  -EEXIST: the file exists. */
-int transport_keygen(const char *path, char *why);
-
 #endif /* KEMARI_TRANSPORT_H */
