@@ -18,8 +18,6 @@ struct pages {
 	const char *vm;
 	uint32_t domid;
 	struct ram *ram;
-	const struct gfn_range *range;
-	unsigned int nr_ranges;
 	uint64_t ram_frames;
 	xenforeignmemory_handle *fmem;
 	xenforeignmemory_resource_handle *res;
@@ -28,21 +26,15 @@ struct pages {
 	uint64_t grant_gfn[PAGES_MAX_GRANT_FRAMES];
 };
 
-static uint64_t count(const struct gfn_range *r, unsigned int nr)
-{
-	uint64_t n = 0;
-
-	for (unsigned int i = 0; i < nr; i++)
-		n += r[i].nr;
-	return n;
-}
-
 uint64_t pages_frames_of(uint64_t memory_kb)
 {
 	struct gfn_range r[RAM_MAX_RANGES];
 	unsigned int nr = ram_pvh_ranges(memory_kb, r);
+	uint64_t frames = PAGES_MAX_GRANT_FRAMES;
 
-	return count(r, nr) + PAGES_MAX_GRANT_FRAMES;
+	for (unsigned int i = 0; i < nr; i++)
+		frames += r[i].nr;
+	return frames;
 }
 
 int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out)
@@ -55,8 +47,7 @@ int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **o
 	p->vm = vm;
 	p->domid = domid;
 	p->ram = ram;
-	p->nr_ranges = ram_ranges(ram, &p->range);
-	p->ram_frames = count(p->range, p->nr_ranges);
+	p->ram_frames = ram_frames(ram);
 	p->fmem = xenforeignmemory_open(NULL, 0);
 	if (!p->fmem) {
 		rc = -errno;
@@ -87,23 +78,15 @@ uint64_t pages_gfn(const struct pages *p, uint64_t frame)
 	if (frame >= p->ram_frames)
 		return frame - p->ram_frames < p->nr_grants ? p->grant_gfn[frame - p->ram_frames]
 							    : PAGES_NONE;
-	for (unsigned int i = 0; i < p->nr_ranges; i++) {
-		if (frame < p->range[i].nr)
-			return p->range[i].first + frame;
-		frame -= p->range[i].nr;
-	}
-	return PAGES_NONE;
+	return ram_gfn(p->ram, frame);
 }
 
 uint64_t pages_frame(const struct pages *p, uint64_t gfn)
 {
-	uint64_t base = 0;
+	uint64_t frame = ram_index(p->ram, gfn);
 
-	for (unsigned int i = 0; i < p->nr_ranges; i++) {
-		if (gfn - p->range[i].first < p->range[i].nr)
-			return base + (gfn - p->range[i].first);
-		base += p->range[i].nr;
-	}
+	if (frame != PAGES_NONE)
+		return frame;
 	for (uint32_t i = 0; i < p->nr_grants; i++)
 		if (p->grant_gfn[i] == gfn && gfn != PAGES_NONE)
 			return p->ram_frames + i;
