@@ -27,7 +27,7 @@ struct ram {
 	void *arg;
 	unsigned int nr_ranges;
 	struct gfn_range range[RAM_MAX_RANGES];
-	uint64_t frames, present;
+	uint64_t frames;
 	uint8_t **page; /* by index */
 	bool *own;	/* by index: mapped alone by ram_remap */
 	struct chunk *chunk;
@@ -70,7 +70,6 @@ static int map_chunk(struct ram *r, uint64_t index, unsigned int nr)
 		if (err[i])
 			continue;
 		r->page[index + i] = addr + (size_t)i * RAM_PAGE_SIZE;
-		r->present++;
 	}
 	return 0;
 }
@@ -211,7 +210,6 @@ static void drop(struct ram *r, uint64_t index)
 		r->ops->unmap(r->arg, r->page[index], 1);
 	r->own[index] = false;
 	r->page[index] = NULL;
-	r->present--;
 }
 
 static int remap_extra(struct ram *r, uint64_t gfn)
@@ -241,7 +239,6 @@ int ram_remap(struct ram *r, uint64_t gfn)
 	if (!r->page[index])
 		return -ENOENT;
 	r->own[index] = true;
-	r->present++;
 	return 0;
 }
 
@@ -262,9 +259,4 @@ unsigned int ram_ranges(const struct ram *r, const struct gfn_range **ranges)
 uint64_t ram_frames(const struct ram *r)
 {
 	return r->frames;
-}
-
-uint64_t ram_present(const struct ram *r)
-{
-	return r->present;
 }

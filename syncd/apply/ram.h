@@ -65,6 +65,5 @@ uint64_t ram_frames(const struct ram *r);
 uint64_t ram_gfn(const struct ram *r, uint64_t index);
 /* ~0: not in a range. */
 uint64_t ram_index(const struct ram *r, uint64_t gfn);
-uint64_t ram_present(const struct ram *r); /* pages that ram_page() gives */
 
 #endif /* KEMARI_APPLY_RAM_H */

@@ -14,12 +14,6 @@ static uint64_t hash_page(const void *page)
 	return page ? XXH3_64bits(page, RECORD_PAGE_SIZE) ?: 1 : 0;
 }
 
-void verify_hash(const struct ram *ram, uint64_t first, unsigned int nr, uint64_t *hash)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		hash[i] = hash_page(ram_page(ram, first + i));
-}
-
 static const void *page_in_ram(void *arg, uint64_t gfn)
 {
 	return ram_page(arg, gfn);

@@ -12,9 +12,6 @@
 /* Pages in one VERIFY record. */
 #define VERIFY_MAX_PAGES ((RECORD_MAX_PAYLOAD - sizeof(struct record_verify)) / 8)
 
-/* hash[i] of page first + i: XXH3_64bits, never 0; 0 where there is no page. */
-void verify_hash(const struct ram *ram, uint64_t first, unsigned int nr, uint64_t *hash);
-
 /*
  * Appends VERIFY records of all ranges of ram; -ENOBUFS.  8 bytes per page and 48 per record and range.  page
  * gives the bytes that count for a gfn; NULL: those in ram.

@@ -198,7 +198,6 @@ int queue_start(struct block_queue *q);
 void queue_stop(struct block_queue *q);
 void queue_consume(struct block_queue *q);
 void queue_respond(struct block *b, struct request *r, int rc);
-void queues_notify(struct block *b);
 
 /* request.c */
 bool request_is_output(const uint8_t *raw);

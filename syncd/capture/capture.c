@@ -384,7 +384,7 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 	rc = record_epoch_begin(w, rq->g, rq->epoch, rq->base);
 	if (!rc)
 		rc = take_state(c, rq, w);
-	t[1] = e->tsc_ns = now_ns();
+	t[1] = now_ns();
 	if (!rc)
 		rc = take_context(c, w);
 	t[2] = now_ns();

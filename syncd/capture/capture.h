@@ -67,10 +67,9 @@ struct capture_epoch {
 	uint64_t epoch;
 	uint8_t *buf; /* not sealed yet (wire/writer.h) */
 	size_t len;
-	uint64_t pages;	 /* in it */
-	uint64_t dirty;	 /* of the harvest */
-	uint64_t hot;	 /* members of the hot list that were compared */
-	uint64_t tsc_ns; /* CLOCK_MONOTONIC when the guest's clocks were read */
+	uint64_t pages; /* in it */
+	uint64_t dirty; /* of the harvest */
+	uint64_t hot;	/* members of the hot list that were compared */
 	struct capture_times times;
 	bool busy;
 	void *owner; /* of the caller */

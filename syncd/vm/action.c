@@ -80,7 +80,6 @@ void vm_act(struct vm *vm, const struct engine_action *a)
 		vm_send_epoch(vm, a->epoch);
 		break;
 	case ENGINE_ACT_RELEASE:
-		vm->released = a->epoch;
 		vm_devices_release(vm, a->epoch);
 		break;
 	case ENGINE_ACT_DISCARD:

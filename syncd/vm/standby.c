@@ -33,14 +33,13 @@ int vm_staging_open(struct vm *vm)
 
 static int open_image(struct vm *vm)
 {
-	const struct image_cfg cfg = { 0 };
 	size_t len;
 	void *mem = memfile_region(vm->file, "image", &len);
-	int rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
+	int rc = image_open(mem, len, &VM_IMAGE_CFG, vm->ram, &vm->image);
 
 	if (rc == -EBADMSG) {
 		memset(mem, 0, len);
-		rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
+		rc = image_open(mem, len, &VM_IMAGE_CFG, vm->ram, &vm->image);
 	}
 	return rc;
 }

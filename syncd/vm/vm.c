@@ -15,7 +15,6 @@
 #include "vms.h"
 
 #define LOCK_WAIT_MS 30000
-#define IMAGE_CFG (&(struct image_cfg){ 0 })
 
 uint64_t vm_now(void)
 {
@@ -240,7 +239,7 @@ static size_t image_bytes(const struct vm_record *rec)
 	struct gfn_range r[RAM_MAX_RANGES];
 	unsigned int nr = ram_pvh_ranges(rec->memory_kb, r);
 
-	return image_mem_size(IMAGE_CFG, r, nr);
+	return image_mem_size(&VM_IMAGE_CFG, r, nr);
 }
 
 static int create_file(struct vm *vm)

@@ -64,6 +64,9 @@ struct vm_mem {
 	char record[VM_RECORD_MAX];
 };
 
+/* Of region "image": its size and its use must agree. */
+#define VM_IMAGE_CFG ((const struct image_cfg){ 0 })
+
 enum vm_device_kind { VM_CONSOLE, VM_DISK, VM_NIC };
 
 struct vm_device {
@@ -143,7 +146,6 @@ struct vm {
 	bool bulk_sending;
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
-	uint64_t bulk_bytes;
 	struct capture_epoch *sending[ENGINE_MAX_FLIGHT];
 	struct {
 		uint64_t epoch, ns;
@@ -151,8 +153,7 @@ struct vm {
 	uint64_t poll; /* qb handle of the dirty poll */
 	uint64_t cpu_time;
 	uint64_t last_captured;
-	uint64_t committed; /* last one that capture was told */
-	uint64_t released;
+	uint64_t committed;   /* last one that capture was told */
 	uint32_t verify_left; /* epochs still to be verified */
 	uint64_t verify_wanted, verify_done, verify_bad;
 	uint64_t verify_epoch;

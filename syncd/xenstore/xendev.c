@@ -439,22 +439,6 @@ void xendev_passivate(struct xendev *x)
 	x->passive = true;
 }
 
-int xendev_poke(struct xendev *x)
-{
-	return x->be_state == XenbusStateConnected ? xendev_write_state(x->bus->xs, x, x->be_state)
-						   : -ENOTCONN;
-}
-
-bool xendev_is_connected(const struct xendev *x)
-{
-	return x->be_state == XenbusStateConnected;
-}
-
-uint32_t xendev_id(const struct xendev *x)
-{
-	return x->id;
-}
-
 const char *xendev_path(const struct xendev *x)
 {
 	return x->be;

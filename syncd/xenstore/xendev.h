@@ -98,10 +98,6 @@ int xendev_activate(struct xendev *x);
 /* The reverse, when the guest runs elsewhere from now on: the frontend's nodes are mirrored ones again. */
 void xendev_passivate(struct xendev *x);
 
-/* Writes backend state 4 again: netfront answers with a gratuitous ARP. */
-int xendev_poke(struct xendev *x);
-bool xendev_is_connected(const struct xendev *x); /* backend state is 4 */
-uint32_t xendev_id(const struct xendev *x);	  /* virtual-device or handle */
-const char *xendev_path(const struct xendev *x);  /* the backend's directory, for messages */
+const char *xendev_path(const struct xendev *x); /* the backend's directory, for messages */
 
 #endif /* KEMARI_XENSTORE_XENDEV_H */
