@@ -15,7 +15,7 @@ class Story:
         self.lab = lab
         self.start = time.monotonic()
         self.failed = []
-        self.folder = lab.run_dir / "reports" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        self.folder = lab.run_dir / "reports" / f"{name.replace(' ', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
         self.folder.mkdir(parents=True)
         self.timeline = open(self.folder / "timeline.jsonl", "w", encoding="utf-8", buffering=1)
         self.pcap = None
