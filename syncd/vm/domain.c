@@ -152,6 +152,8 @@ void vm_domain_close(struct vm *vm)
 	vm->take = NULL;
 	guest_tree_close(vm->tree);
 	vm->tree = NULL;
+	tree_free(&vm->shown);
+	vm->tree_hash = 0;
 	if (vm->ram) {
 		ram_close(vm->ram);
 		vm->ram = NULL;

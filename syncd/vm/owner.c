@@ -17,6 +17,8 @@
 #define POLL_IDLE_NS (100ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
+/* A stop that a person may ask about. */
+#define LONG_STOP_NS (100ULL * 1000000)
 
 /* ---- captures --------------------------------------------------------------------------------------------
  */
@@ -34,6 +36,15 @@ static void poll_in(struct vm *vm, uint64_t ns)
 		vm->poll = h;
 }
 
+/* While the guest runs, so that no capture has to. */
+static void read_tree_ahead(struct vm *vm)
+{
+	const void *page = capture_page(vm->capture, vm->mem->store_gfn);
+
+	if (page && !vm->stopped)
+		guest_tree_refresh(vm->tree, page);
+}
+
 static void poll_guest(void *arg)
 {
 	struct vm *vm = arg;
@@ -42,10 +53,16 @@ static void poll_guest(void *arg)
 	vm->poll = 0;
 	if (!vm->capture)
 		return;
+	read_tree_ahead(vm);
 	ev.pages = capture_dirty(vm->capture);
 	ev.flag = capture_cpu_time(vm->capture) - vm->cpu_time > IDLE_CPU_NS;
 	poll_in(vm, ev.flag ? POLL_BUSY_NS : POLL_IDLE_NS);
 	vm_event(vm, &ev);
+}
+
+int vm_tree_open(struct vm *vm)
+{
+	return vm->tree ? 0 : guest_tree_open(vm->d->xs, vm->d->wire, vm->domid, vm->rec.name, &vm->tree);
 }
 
 int vm_capture_open(struct vm *vm)
@@ -72,11 +89,9 @@ int vm_capture_open(struct vm *vm)
 		return rc;
 	cfg.ram = vm->ram;
 	cfg.mem = memfile_region(vm->file, "unsent", &cfg.mem_len);
-	if (!vm->tree) {
-		rc = guest_tree_open(d->xs, d->wire, vm->domid, vm->rec.name, &vm->tree);
-		if (rc)
-			return rc;
-	}
+	rc = vm_tree_open(vm);
+	if (rc)
+		return rc;
 	rc = capture_open(&cfg, &vm->capture, &everything);
 	if (!rc)
 		poll_in(vm, POLL_BUSY_NS);
@@ -112,6 +127,22 @@ static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
 	s->sum_bytes += e->len;
 }
 
+static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e)
+{
+	const struct capture_times *t = &e->times;
+
+	if (vm->stats.pause_ns > LONG_STOP_NS)
+		kem_vm_info(vm->rec.name,
+			    "epoch %llu stopped the guest for %llu ms (stop %llu, state %llu, context %llu, "
+			    "harvest %llu, devices and xenstore %llu, copy of %llu pages %llu)",
+			    (unsigned long long)e->epoch, (unsigned long long)vm->stats.pause_ns / 1000000,
+			    (unsigned long long)t->stop / 1000000, (unsigned long long)t->state / 1000000,
+			    (unsigned long long)t->context / 1000000,
+			    (unsigned long long)t->harvest / 1000000,
+			    (unsigned long long)t->devices / 1000000, (unsigned long long)e->pages,
+			    (unsigned long long)t->copy / 1000000);
+}
+
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 {
 	struct capture_request rq = {
@@ -134,6 +165,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		rc = vm->capture ? capture_take(vm->capture, &rq, &e) : -EIO;
 	if (!rc) {
 		remember(vm, e, vm_now());
+		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = e->pages;

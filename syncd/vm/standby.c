@@ -162,15 +162,19 @@ static void mirror_tree(struct vm *vm)
 		kem_vm_err(vm->rec.name, "the guest's xenstore nodes are refused: %s", why);
 		return;
 	}
-	rc = tree_restore_nodes(vm->d->xs, vm->d->wire, &t, vm->rec.name);
+	rc = tree_restore_changes(vm->d->xs, vm->d->wire, vm->shown.nr_nodes ? &vm->shown : NULL, &t,
+				  vm->rec.name);
+	tree_free(&vm->shown);
 	if (!rc)
 		rc = tree_restore_watches(vm->d->xs, vm->d->wire, &vm->store, &t, vm->rec.name);
-	tree_free(&t);
 	vm_devices_mirror(vm);
-	if (!rc)
+	if (!rc) {
 		vm->tree_hash = hash;
-	else
-		kem_vm_warn(vm->rec.name, "xenstore cannot be mirrored yet: %s", strerror(-rc));
+		vm->shown = t;
+		return;
+	}
+	tree_free(&t);
+	kem_vm_warn(vm->rec.name, "xenstore cannot be mirrored yet: %s", strerror(-rc));
 }
 
 void vm_applied(struct vm *vm)
@@ -235,6 +239,18 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	return rc;
 }
 
+/* The shell's tree is the guest's: it need not be read again. */
+static int take_tree_over(struct vm *vm)
+{
+	const void *page = ram_page(vm->ram, vm->store.gfn);
+	int rc = vm_tree_open(vm);
+
+	if (!rc && page && vm->shown.nr_nodes)
+		rc = guest_tree_seed(vm->tree, page, &vm->shown);
+	vm->tree_hash = 0;
+	return rc;
+}
+
 static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 {
 	struct promote_cfg cfg = { .vm = vm->rec.name,
@@ -267,9 +283,10 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		return rc;
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
+	rc = take_tree_over(vm);
 	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
 	 */
-	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
 		rc = vm_capture_open(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
@@ -316,6 +333,8 @@ static int become_standby(struct vm *vm, uint64_t g)
 	vm_devices_disconnect(vm);
 	vm_devices_passivate(vm);
 	vm_capture_close(vm, false);
+	if (vm->tree)
+		guest_tree_take(vm->tree, &vm->shown);
 	guest_tree_close(vm->tree);
 	vm->tree = NULL;
 	vm->tree_hash = 0;

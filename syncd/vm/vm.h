@@ -165,6 +165,7 @@ struct vm {
 	struct image *image;
 	struct store_ring store;
 	uint64_t tree_hash; /* of the xenstore block that the shell shows */
+	struct tree shown;  /* that block; nr_nodes 0: not known */
 
 	/* link */
 	struct link *link;
@@ -248,6 +249,7 @@ int vm_ram_open(struct vm *vm);
 
 /* ---- owner.c ---- */
 
+int vm_tree_open(struct vm *vm);
 int vm_capture_open(struct vm *vm);
 void vm_capture_close(struct vm *vm, bool keep);
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base);

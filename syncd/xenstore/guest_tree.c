@@ -124,6 +124,32 @@ void guest_tree_close(struct guest_tree *g)
 	free(g);
 }
 
+int guest_tree_seed(struct guest_tree *g, const void *page, struct tree *t)
+{
+	long len = tree_encode(t, g->cur, TREE_MAX_BYTES);
+
+	if (len < 0)
+		return (int)len;
+	tree_free(&g->tree);
+	g->tree = *t;
+	*t = (struct tree){ 0 };
+	g->cur_len = (size_t)len;
+	g->loaded = g->valid = true;
+	g->version++;
+	store_ring_index_read(page, &g->at);
+	return 0;
+}
+
+void guest_tree_take(struct guest_tree *g, struct tree *t)
+{
+	*t = (struct tree){ 0 };
+	if (!g->loaded || g->nr_pending)
+		return;
+	*t = g->tree;
+	g->tree = (struct tree){ 0 };
+	reload_later(g);
+}
+
 static int bring_up_to_date(struct guest_tree *g)
 {
 	int err = xsconn_sync(g->watch);

@@ -93,6 +93,15 @@ int guest_tree_open(struct xsconn *xs, struct xswire *wire, uint32_t domid, cons
 void guest_tree_close(struct guest_tree *g); /* NULL ok */
 
 /*
+ * For a guest that is about to start here: t, which its shell shows (tree_restore_changes), is taken over, so
+ * that neither its first capture nor the daemon waits for a whole read.  page: its store page, not shared with
+ * xenstored yet.  -E2BIG, -ENOBUFS: nothing is taken.
+ */
+int guest_tree_seed(struct guest_tree *g, const void *page, struct tree *t);
+/* For a guest that has left: *t becomes what xenstored shows, or empty (nr_nodes 0) when that is not known. */
+void guest_tree_take(struct guest_tree *g, struct tree *t);
+
+/*
  * The block as of a stopped guest.  Compares page's counters with those of the last read: a guest request or
  * an event to it moves them, so equal counters mean a tree that is equal as far as the guest can know, and
  * the call costs four loads; the bytes and *version are then those given before.  Otherwise asks xenstored
@@ -124,7 +133,6 @@ bool guest_tree_idle(struct guest_tree *g, const void *page);
  */
 int tree_restore_changes(struct xsconn *xs, struct xswire *wire, const struct tree *shown,
 			 const struct tree *t, const char *vm);
-int tree_restore_nodes(struct xsconn *xs, struct xswire *wire, const struct tree *t, const char *vm);
 
 /*
  * The shell's store ring.  While the copy follows, its page belongs to us and xenstored: the guest's own

@@ -114,8 +114,3 @@ int tree_restore_changes(struct xsconn *xs, struct xswire *wire, const struct tr
 		kem_vm_debug(vm, "xenstore: %u nodes of %u restored", d.nr, t->nr_nodes);
 	return err;
 }
-
-int tree_restore_nodes(struct xsconn *xs, struct xswire *wire, const struct tree *t, const char *vm)
-{
-	return tree_restore_changes(xs, wire, NULL, t, vm);
-}

@@ -363,7 +363,7 @@ static int do_restore(struct lab *l, const char *file)
 	for (i = 0; i < 2; i++) {
 		double t0 = now_ms(), t1, t2, t3;
 
-		err = tree_restore_nodes(l->xs, l->wire, &t, "lab");
+		err = tree_restore_changes(l->xs, l->wire, NULL, &t, "lab");
 		t1 = now_ms();
 		if (!err && !i)
 			add_devices(l, XENDEV_PASSIVE, dev);
