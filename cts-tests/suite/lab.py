@@ -99,6 +99,12 @@ class Lab:
         if errors:
             raise LabError("; ".join(errors))
 
+    def cluster_port(self, host, up):
+        """The port of a host in the switch of the cluster network; the host's own link stays up."""
+        r = run(["ip", "-n", self.ns, "link", "set", f"{host.name}-clus", "up" if up else "down"], 10)
+        if not r.ok:
+            raise LabError(r.err)
+
     def down(self):
         self.script("lab-down")
 

@@ -86,11 +86,7 @@ class Session:
         self.story.capture_frames()
         with self.story.step(f"the guest starts on {self.at} from {self.config}"):
             self.at.exec(f"kemari create {self.config}", timeout=120)
-            self.lab.guest.wait_up()
-        self.lab.guest.start_workload(pulse_ms=PULSE_MS)
-        self.dmesg = self.lab.guest.exec("dmesg").out
-        self.client = Outside(self)
-        self.client.wait_for_more()
+            self.attach()
         self.story.say("outside, a client holds a TCP connection and counts; the journal reports each fsync")
 
     def stop(self):
@@ -98,6 +94,21 @@ class Session:
             self.client.kill()
 
     # ---- looking
+
+    def story_of(self, host):
+        """The last thing its kemari-syncd said about the guest's start: where the time of a promotion went."""
+        lines = host.exec(f"kemari log {VM}", check=False).out.splitlines()
+        return next((line.partition("the guest runs here ")[2] for line in reversed(lines)
+                     if "the guest runs here " in line), "")
+
+    def stands_still(self, seconds=2):
+        """Nothing that the guest sends gets out: a problem if something does."""
+        self.client.drain()
+        first = self.client.counts()
+        time.sleep(seconds)
+        self.client.drain()
+        last = self.client.counts()
+        return [] if first == last else [f"outputs got out: {first}, then {last} answers, reports, datagrams"]
 
     def status(self, host):
         rows = json.loads(host.exec("kemari status --json").out)
@@ -136,6 +147,7 @@ class Session:
         self.client.wait_for_more()
         self.event("move", begin)
         self.wait_state(self.at, "protected")
+        self.story.say(f"    runs on {self.at} {self.story_of(self.at)}")
 
     def cut(self):
         """The power of the guest's host goes, confirmed off; the other host promotes its copy."""
@@ -150,6 +162,7 @@ class Session:
         self.cut_count += 1
         self.client.wait_for_more()
         self.event("cut", begin)
+        self.story.say(f"    runs on {self.at} {self.story_of(self.at)}")
 
     def repair(self):
         """The dead host comes back and is the standby again."""
@@ -169,6 +182,111 @@ class Session:
         self.client.wait_for_more()
         self.event("restart", begin)
         self.wait_state(self.at, "protected")
+
+    def lose_link(self, seconds=6):
+        """The network between the hosts is silent for a while: outputs are held, then all goes on by itself."""
+        begin = time.monotonic_ns()
+        self.story.say(f"the link between the hosts is cut for {seconds} s")
+        self.lab.cluster_port(self.at, up=False)
+        try:
+            row = self.wait_state(self.at, "holding: link lost", timeout=30)
+            self.story.check(f"{self.at} says so: {row['state']}", [])
+            self.story.check("no output gets out while the standby is not reached", self.stands_still())
+            time.sleep(seconds)
+        finally:
+            self.lab.cluster_port(self.at, up=True)
+        self.client.wait_for_more()
+        self.event("link", begin)
+        self.wait_state(self.at, "protected")
+
+    def restart_standby_daemon(self):
+        begin = time.monotonic_ns()
+        self.story.say(f"kemari-syncd on {self.other}, the standby, is killed; systemd starts it again")
+        self.other.exec("systemctl kill -s KILL kemari-syncd")
+        self.client.wait_for_more()
+        self.event("standby restart", begin)
+        self.wait_state(self.at, "protected")
+
+    def lose_standby(self):
+        """The standby's host dies: outputs are held until a person says that it is gone."""
+        begin = time.monotonic_ns()
+        self.story.say(f"the power of {self.other}, the standby, is cut")
+        self.other.cut_power()
+        self.wait_state(self.at, "holding: link lost", timeout=30)
+        self.story.check("no output gets out without a word about the standby", self.stands_still())
+        self.story.say(f"kemari unprotect {VM} --standby-is-gone on {self.at}")
+        self.at.exec(f"kemari unprotect {VM} --standby-is-gone", timeout=30)
+        self.client.wait_for_more()
+        self.event("standby lost", begin)
+        self.wait_state(self.at, "unprotected")
+
+    def unprotect(self):
+        self.story.say(f"kemari unprotect {VM}: the standby drops its copy")
+        self.at.exec(f"kemari unprotect {VM}", timeout=60)
+        self.client.wait_for_more()
+        self.wait_state(self.at, "unprotected")
+        end = time.monotonic() + 30
+        while self.status(self.other) and time.monotonic() < end:
+            time.sleep(0.3)
+        left = self.other.exec("xl list | grep g1", check=False).out
+        self.story.check(f"nothing of it is left on {self.other}", [left] if left or self.status(self.other) else [])
+
+    # ---- the guest ends
+
+    def until(self, what, condition, timeout=60):
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                raise LabError(f"not so after {timeout} s: {what}")
+            time.sleep(0.3)
+
+    def domains(self, host):
+        return host.exec("xl list | awk 'NR > 1 && /g1/ { print $1 }'", check=False).out.split()
+
+    def drop_client(self):
+        self.client.kill()
+        self.client = None
+
+    def attach(self):
+        """The workload and a client, on a guest that has just started."""
+        self.lab.guest.wait_up()
+        self.lab.guest.start_workload(pulse_ms=PULSE_MS)
+        self.dmesg = self.lab.guest.exec("dmesg").out
+        self.client = Outside(self)
+        self.client.wait_for_more()
+
+    def again(self):
+        with self.story.step(f"kemari create {self.config} on {self.at}"):
+            self.at.exec(f"kemari create {self.config}", timeout=120)
+            self.attach()
+
+    def guest_reboots(self):
+        self.story.say("the guest reboots (on_reboot = restart)")
+        before = self.lab.guest.exec("cat /proc/sys/kernel/random/boot_id").out
+        self.drop_client()
+        self.lab.guest.exec("reboot -f", check=False)
+        self.until("it boots anew", lambda: self.lab.guest.exec(
+            "cat /proc/sys/kernel/random/boot_id", check=False).out not in ("", before), 120)
+        self.attach()
+        self.wait_state(self.at, "protected", timeout=120)
+        self.verify(5)
+
+    def nothing_left(self, what):
+        self.until(f"{what}: no domain of it on any host",
+                   lambda: not any(self.domains(h) or self.status(h) for h in self.lab.hosts))
+        self.story.check(f"{what}: nothing of it runs or waits on either host", [])
+
+    def guest_ends(self, command, what):
+        self.story.say(f"the guest ends: {what}")
+        self.drop_client()
+        self.lab.guest.exec(command, check=False)
+        self.nothing_left(what)
+
+    def host_ends(self, command, what):
+        self.story.say(f"{what} on {self.at}")
+        self.drop_client()
+        self.at.exec(command, timeout=60)
+        self.nothing_left(what)
 
     # ---- the end
 
