@@ -49,16 +49,22 @@ static void gone(struct vm *vm)
 	vm_event(vm, &ev);
 }
 
+/* The owner of the old guest is that of the new one: no word of the engine is needed to start it. */
 static void on_remade(struct vm *vm, int err, const char *why)
 {
+	uint64_t g = vm->pending_run ? vm->pending_run : engine_generation(&vm->engine);
+
+	vm->pending_run = 0;
+	if (!err && engine_role(&vm->engine) == ENGINE_OWNER) {
+		why = NULL;
+		err = vm_run(vm, g, 0);
+	}
 	if (err) {
 		vm_tell(vm, "the guest cannot be started again: %s", why ? why : strerror(-err));
 		gone(vm);
 		return;
 	}
-	if (vm->pending_run)
-		vm_run(vm, vm->pending_run, 0);
-	vm->pending_run = 0;
+	vm_tell(vm, "the guest boots again");
 }
 
 static void on_destroyed(void *arg, int exit_code, const char *json, const char *error)

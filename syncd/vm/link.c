@@ -406,6 +406,10 @@ void link_connect(struct vm *vm)
 	if (vm->link)
 		return;
 	vm->initiator = true;
+	if (vm->restarting || vm->ready) { /* there is no domain whose disks a HELLO could name */
+		reconnect_later(vm);
+		return;
+	}
 	l = link_new(d);
 	if (!l ||
 	    transport_resolve(kem_config_address(&d->cfg, vm->mem->peer), (uint16_t)d->cfg.port, &addr,
