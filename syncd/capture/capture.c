@@ -517,6 +517,7 @@ int capture_bulk_begin(struct capture *c)
 		return rc;
 	unsent_clear(c->unsent);
 	unsent_mark_all(c->unsent);
+	hot_forget(c->hot);
 	c->tree_sent = false;
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
 	c->bulk_at = 0;
