@@ -181,6 +181,7 @@ static int take_state(struct capture *c, const struct capture_request *rq, struc
 
 	if (rc)
 		return rc;
+	fault_spoil_state(&c->fault, s);
 	record_put(w, RECORD_HV_STATE, s, size);
 	rc = pages_set_grants(c->pages, hvop_state_grant_gfns(s), s->nr_grant_frames);
 	return rc ? rc : pin_pages(c, rq, s);
@@ -253,7 +254,7 @@ static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 		for (uint32_t i = 0; i < h.nr; i++) {
 			uint64_t frame = pages_frame(c->pages, h.gfns[i]);
 
-			if (frame == PAGES_NONE)
+			if (frame == PAGES_NONE || fault_drops_mark(&c->fault, i, h.nr))
 				continue;
 			unsent_mark(c->unsent, frame);
 			hot_dirtied(c->hot, frame, epoch);
@@ -331,6 +332,8 @@ static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record
 		uint64_t frame = hot_member(c->hot, s);
 		const void *page = pages_page(c->pages, frame);
 
+		if (fault_drops_page(&c->fault, &c->pins, frame))
+			continue;
 		if (page && !hot_same(c->hot, s, page))
 			unsent_mark(c->unsent, frame);
 	}
@@ -428,6 +431,7 @@ int capture_take(struct capture *c, const struct capture_request *rq, struct cap
 		return -EBUSY;
 	if (rq->tree && store && !guest_tree_idle(rq->tree, store))
 		return -EAGAIN;
+	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	slot = unsent_begin(c->unsent, rq->epoch);
 	if (!slot)
 		return -EBUSY;
@@ -504,6 +508,7 @@ static int bulk_harvest(struct capture *c)
 		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
 		return rc;
 	}
+	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	rc = harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;

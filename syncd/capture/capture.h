@@ -27,6 +27,7 @@ struct record_writer;
 
 struct capture_cfg {
 	const char *vm;
+	const char *run_dir; /* of the daemon */
 	uint32_t domid;
 	struct hvop *hv;
 	struct xc_interface_core *xc;

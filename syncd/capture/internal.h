@@ -4,6 +4,7 @@
 #define KEMARI_CAPTURE_INTERNAL_H
 
 #include "capture/capture.h"
+#include "capture/fault.h"
 #include "capture/hot.h"
 #include "capture/pages.h"
 #include "capture/pins.h"
@@ -35,6 +36,7 @@ struct capture {
 	bool logging;
 	struct capture_bulk bulk;
 	uint64_t bulk_at; /* frame */
+	struct fault fault;
 	struct reference ref;
 };
 

@@ -70,6 +70,7 @@ int vm_capture_open(struct vm *vm)
 	struct daemon *d = vm->d;
 	struct capture_cfg cfg = {
 		.vm = vm->rec.name,
+		.run_dir = d->cfg.run_dir,
 		.domid = vm->domid,
 		.hv = d->hv,
 		.xc = d->xc,
