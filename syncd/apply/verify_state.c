@@ -199,7 +199,7 @@ static bool cpu_equal(const uint8_t *want, const uint8_t *have, size_t len, size
 	size_t tsc = offsetof(struct hvm_hw_cpu, tsc);
 
 	for (size_t i = 0; i < len; i++)
-		if (want[i] != have[i] && (i < tsc || i >= tsc + sizeof(uint64_t))) {
+		if ((i < tsc || i >= tsc + sizeof(uint64_t)) && want[i] != have[i]) {
 			*where = i;
 			return false;
 		}
