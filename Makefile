@@ -45,11 +45,18 @@ UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
 .PHONY: all help clean programs units check check-unit check-style check-lab demo soak bench \
-	install deps format
+	faults install-faults install deps format
 all: programs
 
 programs: $(PROGRAMS)
 units: $(UNITS) $(SAN_UNITS)
+
+# For the test of the verifier: syncd/capture/fault.h.
+FAULTS = BUILD=$(BUILD)/faults CFLAGS='$(CFLAGS) -DKEMARI_FAULTS'
+faults:
+	@$(MAKE) $(FAULTS) programs
+install-faults:
+	@$(MAKE) $(FAULTS) install
 
 help:
 	@echo 'make                 build kemari-syncd, kemari and kemari-domain into $(BUILD)/'
@@ -65,6 +72,7 @@ help:
 	@echo 'make demo            in the lab: protect a running guest, cut the power of its host, look'
 	@echo 'make soak            in the lab: failover after failover'
 	@echo 'make bench           measures pause, commit and throughput in the lab'
+	@echo 'make faults          a daemon that leaves parts of epochs out when told, into $(BUILD)/faults (tests only)'
 	@echo 'make analyze         clang-analyzer; its findings want a look each; C_FILES= for some files only'
 	@echo 'make format          lay out the C files as .clang-format says'
 	@echo 'make clean           remove $(BUILD)/'
@@ -127,6 +135,7 @@ TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(ALL_C))
 .PHONY: tidy
 tidy: $(TIDY)
 $(BUILD)/tidy/cts-tests/sim/%.ok: DEFS += -DENGINE_SIM_WEAKEN
+$(BUILD)/tidy/syncd/capture/%.ok: DEFS += -DKEMARI_FAULTS
 $(BUILD)/tidy/%.ok: %.c $(ALL_H) .clang-tidy
 	@mkdir -p $(@D)
 	@cts-tests/tidy-one $(filter-out -MMD -MP,$(KCFLAGS)) $<
@@ -142,13 +151,15 @@ analyze:
 			-- $(filter-out -MMD -MP,$(KCFLAGS)) 2> /dev/null; done
 
 # What run-checks asks for, so that the lists stand in one place.
-.PHONY: print-c print-h print-units print-cflags
+.PHONY: print-c print-h print-units print-cflags print-build
 print-c:
 	@echo $(ALL_C)
 print-h:
 	@echo $(ALL_H)
 print-units:
 	@echo $(UNITS) $(SAN_UNITS)
+print-build:
+	@echo $(BUILD)
 print-cflags:
 	@echo $(KCFLAGS)
 

@@ -84,6 +84,25 @@ static void a_change_is_seen_once(void **state)
 	assert_true(hot_same(h, 0, memory[3]));
 }
 
+/* A bulk copy begins: what it sends of a page may be neither the copy's nor the last content. */
+static void after_forgetting_a_page_is_sent_though_it_looks_the_same(void **state)
+{
+	struct hot *h = *state;
+	uint64_t pin = 5;
+
+	heat(h, 3, 100, HOT_ENTER);
+	hot_settle(h, 100 + HOT_ENTER, page, NULL);
+	hot_pin(h, &pin, 1);
+	hot_same(h, 1, memory[5]);
+	assert_true(hot_same(h, 0, memory[3]));
+	assert_ptr_not_equal(hot_pinned_copy(h, 5), NULL);
+	hot_forget(h);
+	assert_null(hot_pinned_copy(h, 5));
+	assert_false(hot_same(h, 0, memory[3]));
+	assert_false(hot_same(h, 1, memory[5]));
+	assert_true(hot_same(h, 0, memory[3]));
+}
+
 static void an_unchanged_page_leaves(void **state)
 {
 	struct hot *h = *state;
@@ -158,6 +177,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_page_dirty_now_and_then_does_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_burst_long_ago_does_not_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_change_is_seen_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(after_forgetting_a_page_is_sent_though_it_looks_the_same,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(an_unchanged_page_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pinned_page_is_sent_first_and_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_unpinned_page_cools_down, setup, teardown),

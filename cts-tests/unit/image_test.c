@@ -418,7 +418,7 @@ static void the_verifier_finds_the_page_that_differs(void **state)
 	memset(primary->page[16], 6, FAKE_PAGE);
 	ram_hide(pram, 101);
 	record_writer_init(&w, hashes, sizeof(hashes));
-	assert_int_equal(verify_write(&w, pram, NULL, NULL), 0);
+	assert_int_equal(verify_write(&w, pram, NULL, 0, NULL, NULL), 0);
 	for (unsigned int round = 0; round < 2; round++) {
 		memset(&res, 0, sizeof(res));
 		for (off = 0; record_walk(hashes, w.len, &off, &r);)

@@ -11,37 +11,17 @@
 
 #include <xen/hvm/params.h>
 
-#include "capture/hot.h"
-#include "capture/pages.h"
-#include "capture/unsent.h"
+#include "capture/internal.h"
 #include "hvop.h"
 #include "log.h"
 #include "wire/writer.h"
 #include "xenstore/tree.h"
 
-#define HVM_CONTEXT_MAX (64U << 10)
-#define MAX_BUFFERS 8
 /* A bulk round that leaves no more than this is the last: one epoch carries the rest. */
 #define BULK_ENOUGH 1024U
 #define BULK_MAX_ROUNDS 8U
 
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
-
-struct capture {
-	struct capture_cfg cfg;
-	struct pages *pages;
-	struct hot *hot;
-	struct unsent *unsent;
-	struct capture_epoch epoch[MAX_BUFFERS];
-	uint8_t *hvm;
-	uint64_t pin[HOT_MAX_PINNED];
-	unsigned int nr_pins;
-	uint64_t tree_version; /* of the last xenstore block that went out */
-	bool tree_sent;
-	bool logging;
-	struct capture_bulk bulk;
-	uint64_t bulk_at; /* frame */
-};
 
 static uint64_t now_ns(void)
 {
@@ -85,7 +65,7 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *ever
 	struct capture *c;
 	int rc;
 
-	if (cfg->buffers > MAX_BUFFERS || cfg->mem_len < unsent_size(frames, max))
+	if (cfg->buffers > CAPTURE_MAX_BUFFERS || cfg->mem_len < unsent_size(frames, max))
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -127,8 +107,9 @@ void capture_close(struct capture *c, bool keep)
 		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
 		xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
 	}
-	for (unsigned int i = 0; i < MAX_BUFFERS; i++)
+	for (unsigned int i = 0; i < CAPTURE_MAX_BUFFERS; i++)
 		free(c->epoch[i].buf);
+	free(c->ref.before);
 	free(c->hvm);
 	hot_close(c->hot);
 	pages_close(c->pages);
@@ -137,95 +118,111 @@ void capture_close(struct capture *c, bool keep)
 
 /* ---- pieces of an epoch ---------------------------------------------------------------------------- */
 
-static bool pin_gfn(struct capture *c, uint64_t *pin, unsigned int *nr, uint64_t gfn)
+static bool pin_gfn(struct capture *c, struct pins *pins, uint64_t gfn, enum pin_kind kind)
 {
 	uint64_t frame = pages_frame(c->pages, gfn);
 
-	if (frame == PAGES_NONE)
-		return true;
-	if (*nr == HOT_MAX_PINNED)
-		return false;
-	pin[(*nr)++] = frame;
-	return true;
+	return frame == PAGES_NONE || pins_add(pins, frame, kind);
 }
 
 /* What is written without a dirty mark: reference study of the hypervisor, section 3.6. */
 static int pin_pages(struct capture *c, const struct capture_request *rq, const struct xen_kemari_state *s)
 {
 	const struct xen_kemari_vcpu *v = hvop_state_vcpus(s);
-	uint64_t pin[HOT_MAX_PINNED];
-	unsigned int nr = 0;
+	struct pins pins = { 0 };
 	bool fits = true;
 
 	for (uint32_t i = 0; i < pages_grants(c->pages); i++)
-		fits = fits && pin_gfn(c, pin, &nr, hvop_state_grant_gfns(s)[i]);
-	fits = fits && pin_gfn(c, pin, &nr, s->shared_info_gfn);
-	fits = fits && pin_gfn(c, pin, &nr, c->cfg.store_gfn);
-	fits = fits && pin_gfn(c, pin, &nr, c->cfg.console_gfn);
+		fits = fits && pin_gfn(c, &pins, hvop_state_grant_gfns(s)[i], PIN_GRANT);
+	fits = fits && pin_gfn(c, &pins, s->shared_info_gfn, PIN_SHARED_INFO);
+	fits = fits && pin_gfn(c, &pins, c->cfg.store_gfn, PIN_STORE);
+	fits = fits && pin_gfn(c, &pins, c->cfg.console_gfn, PIN_CONSOLE);
 	for (uint32_t i = 0; i < s->nr_vcpus; i++)
-		fits = fits && pin_gfn(c, pin, &nr, v[i].vcpu_info_gfn);
+		fits = fits && pin_gfn(c, &pins, v[i].vcpu_info_gfn, PIN_VCPU_INFO);
 	for (unsigned int d = 0; d < rq->nr_devices; d++) {
 		uint32_t refs[DEVICE_MAX_QUEUES * DEVICE_MAX_RING_PAGES];
 		struct device *dev = rq->devices[d];
 		unsigned int n = dev->ops->ring_refs(dev, refs, sizeof(refs) / sizeof(refs[0]));
 
 		for (unsigned int i = 0; i < n; i++)
-			fits = fits && pin_gfn(c, pin, &nr, pages_grant_gfn(c->pages, refs[i]));
+			fits = fits && pin_gfn(c, &pins, pages_grant_gfn(c->pages, refs[i]), PIN_RING);
 	}
 	if (!fits) {
 		kem_vm_err(c->cfg.vm, "the guest has more than %u ring and grant pages", HOT_MAX_PINNED);
 		return -E2BIG;
 	}
-	if (nr == c->nr_pins && !memcmp(pin, c->pin, nr * sizeof(*pin)))
+	if (pins_equal(&pins, &c->pins))
 		return 0;
-	memcpy(c->pin, pin, nr * sizeof(*pin));
-	c->nr_pins = nr;
-	return hot_pin(c->hot, pin, nr);
+	c->pins = pins;
+	return hot_pin(c->hot, pins.frame, pins.nr);
+}
+
+int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size)
+{
+	int rc = hvop_get_state(c->cfg.hv, c->cfg.domid, s, size);
+
+	if (rc == -ENOBUFS) {
+		rc = hvop_state_size(c->cfg.hv, c->cfg.domid, size);
+		if (!rc)
+			rc = hvop_reserve(c->cfg.hv, 0, *size + 4096);
+		if (!rc)
+			rc = hvop_get_state(c->cfg.hv, c->cfg.domid, s, size);
+	}
+	if (rc)
+		kem_vm_err(c->cfg.vm, "cannot read the guest's state from Xen: %s", strerror(-rc));
+	return rc;
 }
 
 static int take_state(struct capture *c, const struct capture_request *rq, struct record_writer *w)
 {
 	const struct xen_kemari_state *s;
 	uint32_t size;
-	int rc = hvop_get_state(c->cfg.hv, c->cfg.domid, &s, &size);
+	int rc = capture_read_state(c, &s, &size);
 
-	if (rc == -ENOBUFS) {
-		rc = hvop_state_size(c->cfg.hv, c->cfg.domid, &size);
-		if (!rc)
-			rc = hvop_reserve(c->cfg.hv, 0, size + 4096);
-		if (!rc)
-			rc = hvop_get_state(c->cfg.hv, c->cfg.domid, &s, &size);
-	}
-	if (rc) {
-		kem_vm_err(c->cfg.vm, "cannot read the guest's state from Xen: %s", strerror(-rc));
+	if (rc)
 		return rc;
-	}
+	fault_spoil_state(&c->fault, s);
 	record_put(w, RECORD_HV_STATE, s, size);
 	rc = pages_set_grants(c->pages, hvop_state_grant_gfns(s), s->nr_grant_frames);
 	return rc ? rc : pin_pages(c, rq, s);
 }
 
-static int take_context(struct capture *c, struct record_writer *w)
+int capture_read_context(struct capture *c)
 {
-	uint64_t param[2] = { HVM_PARAM_CALLBACK_IRQ, 0 };
 	int len = xc_domain_hvm_getcontext(c->cfg.xc, c->cfg.domid, c->hvm, HVM_CONTEXT_MAX);
 
 	if (len < 0) {
-		int rc = -errno;
-
-		kem_vm_err(c->cfg.vm, "cannot read the guest's HVM context: %s", strerror(-rc));
-		return rc;
+		len = -errno;
+		kem_vm_err(c->cfg.vm, "cannot read the guest's HVM context: %s", strerror(-len));
 	}
-	record_put(w, RECORD_HVM_CONTEXT, c->hvm, (size_t)len);
-	if (xc_hvm_param_get(c->cfg.xc, c->cfg.domid, HVM_PARAM_CALLBACK_IRQ, &param[1])) {
+	return len;
+}
+
+int capture_read_params(struct capture *c, uint64_t param[2])
+{
+	uint64_t value = 0;
+
+	if (xc_hvm_param_get(c->cfg.xc, c->cfg.domid, HVM_PARAM_CALLBACK_IRQ, &value)) {
 		int rc = -errno;
 
 		kem_vm_err(c->cfg.vm, "cannot read the guest's callback: %s", strerror(-rc));
 		return rc;
 	}
-	param[0] = htole64(param[0]);
-	param[1] = htole64(param[1]);
-	return record_put(w, RECORD_HVM_PARAMS, param, sizeof(param));
+	param[0] = htole64(HVM_PARAM_CALLBACK_IRQ);
+	param[1] = htole64(value);
+	return 0;
+}
+
+static int take_context(struct capture *c, struct record_writer *w)
+{
+	int rc = capture_read_context(c);
+	uint64_t param[2];
+
+	if (rc < 0)
+		return rc;
+	record_put(w, RECORD_HVM_CONTEXT, c->hvm, (size_t)rc);
+	rc = capture_read_params(c, param);
+	return rc ? rc : record_put(w, RECORD_HVM_PARAMS, param, sizeof(param));
 }
 
 static void remap(struct capture *c, const struct hvop_harvest *h)
@@ -257,7 +254,7 @@ static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 		for (uint32_t i = 0; i < h.nr; i++) {
 			uint64_t frame = pages_frame(c->pages, h.gfns[i]);
 
-			if (frame == PAGES_NONE)
+			if (frame == PAGES_NONE || fault_drops_mark(&c->fault, i, h.nr))
 				continue;
 			unsent_mark(c->unsent, frame);
 			hot_dirtied(c->hot, frame, epoch);
@@ -309,14 +306,22 @@ static int take_tree(struct capture *c, const struct capture_request *rq, struct
 	return record_put(w, RECORD_XENSTORE, buf, len);
 }
 
-static int put_frame(struct capture *c, struct record_writer *w, uint64_t frame)
+static int put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page)
 {
 	uint64_t gfn = pages_gfn(c->pages, frame);
-	const void *page = pages_page(c->pages, frame);
 
 	if (gfn == PAGES_NONE)
 		return 0;
 	return page ? record_page(w, gfn, page) : record_page_hole(w, gfn);
+}
+
+/* Of a pinned page the bytes that were compared: it may have changed since. */
+static const void *page_to_send(const struct capture *c, uint64_t frame)
+{
+	const void *page = pages_page(c->pages, frame);
+	const void *copy = page ? hot_pinned_copy(c->hot, frame) : NULL;
+
+	return copy ? copy : page;
 }
 
 static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record_writer *w)
@@ -327,13 +332,15 @@ static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record
 		uint64_t frame = hot_member(c->hot, s);
 		const void *page = pages_page(c->pages, frame);
 
+		if (fault_drops_page(&c->fault, &c->pins, frame))
+			continue;
 		if (page && !hot_same(c->hot, s, page))
 			unsent_mark(c->unsent, frame);
 	}
 	for (uint64_t frame = 0; !rc && unsent_take(c->unsent, &frame); frame++) {
 		rc = unsent_add(c->unsent, slot, frame);
 		if (!rc)
-			rc = put_frame(c, w, frame);
+			rc = put_frame(c, w, frame, page_to_send(c, frame));
 		if (rc)
 			unsent_mark(c->unsent, frame);
 	}
@@ -395,6 +402,8 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 		rc = take_devices(c, rq, w);
 	if (!rc)
 		rc = take_tree(c, rq, w);
+	if (!rc && rq->verify)
+		reference_keep(c, rq->epoch);
 	t[4] = now_ns();
 	if (!rc)
 		rc = copy_pages(c, slot, w);
@@ -422,6 +431,7 @@ int capture_take(struct capture *c, const struct capture_request *rq, struct cap
 		return -EBUSY;
 	if (rq->tree && store && !guest_tree_idle(rq->tree, store))
 		return -EAGAIN;
+	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	slot = unsent_begin(c->unsent, rq->epoch);
 	if (!slot)
 		return -EBUSY;
@@ -485,14 +495,6 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 	return frame == PAGES_NONE ? NULL : pages_page(c->pages, frame);
 }
 
-const void *capture_page_taken(const struct capture *c, uint64_t gfn)
-{
-	uint64_t frame = pages_frame(c->pages, gfn);
-	const void *copy = frame == PAGES_NONE ? NULL : hot_pinned_copy(c->hot, frame);
-
-	return copy ? copy : capture_page(c, gfn);
-}
-
 /* ---- bulk ------------------------------------------------------------------------------------------ */
 
 static int bulk_harvest(struct capture *c)
@@ -506,6 +508,7 @@ static int bulk_harvest(struct capture *c)
 		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
 		return rc;
 	}
+	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	rc = harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
@@ -519,6 +522,7 @@ int capture_bulk_begin(struct capture *c)
 		return rc;
 	unsent_clear(c->unsent);
 	unsent_mark_all(c->unsent);
+	hot_forget(c->hot);
 	c->tree_sent = false;
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
 	c->bulk_at = 0;
@@ -530,7 +534,9 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 	int rc = 0;
 
 	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_take(c->unsent, &c->bulk_at)) {
-		rc = pages_page(c->pages, c->bulk_at) ? put_frame(c, w, c->bulk_at) : 0;
+		const void *page = pages_page(c->pages, c->bulk_at);
+
+		rc = page ? put_frame(c, w, c->bulk_at, page) : 0;
 		c->bulk_at++;
 		c->bulk.sent++;
 	}

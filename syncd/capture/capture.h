@@ -27,6 +27,7 @@ struct record_writer;
 
 struct capture_cfg {
 	const char *vm;
+	const char *run_dir; /* of the daemon */
 	uint32_t domid;
 	struct hvop *hv;
 	struct xc_interface_core *xc;
@@ -56,6 +57,7 @@ struct capture_request {
 	struct device *const *devices;
 	unsigned int nr_devices;
 	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */
+	bool verify;		 /* keep what reference.h needs */
 };
 
 /* Times in ns, of one epoch. */
@@ -113,11 +115,5 @@ const struct capture_bulk *capture_bulk_state(const struct capture *c);
 
 /* The page of a gfn, NULL: nothing there. */
 const void *capture_page(const struct capture *c, uint64_t gfn);
-
-/*
- * The page as the epoch just taken has it, for the verifier.  A stopped guest's memory is not frozen: timers
- * and xenstored go on writing to the pages that are pinned for that very reason.
- */
-const void *capture_page_taken(const struct capture *c, uint64_t gfn);
 
 #endif /* KEMARI_CAPTURE_CAPTURE_H */

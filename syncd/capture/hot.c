@@ -159,11 +159,17 @@ bool hot_same(struct hot *h, unsigned int slot, const void *page)
 	return false;
 }
 
+void hot_forget(struct hot *h)
+{
+	for (unsigned int s = 0; s < h->nr; s++)
+		h->member[s].unchanged = NO_COPY;
+}
+
 const void *hot_pinned_copy(const struct hot *h, uint64_t index)
 {
 	uint16_t slot = index < h->frames ? h->seen[index].slot : NO_SLOT;
 
-	if (slot == NO_SLOT || !h->member[slot].pinned)
+	if (slot == NO_SLOT || !h->member[slot].pinned || h->member[slot].unchanged == NO_COPY)
 		return NULL;
 	return h->copy + (size_t)slot * PAGE;
 }

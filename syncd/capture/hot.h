@@ -41,7 +41,10 @@ uint64_t hot_member(const struct hot *h, unsigned int slot);
 /* Compares the page with the copy of what was sent; false: it differs, and the copy is now the page. */
 bool hot_same(struct hot *h, unsigned int slot, const void *page);
 
-/* What was last sent of a pinned frame; NULL: it is not pinned. */
+/* Nobody has what was sent before: each member differs once. */
+void hot_forget(struct hot *h);
+
+/* What was last sent of a pinned frame; NULL: it is not pinned, or was not compared yet. */
 const void *hot_pinned_copy(const struct hot *h, uint64_t index);
 
 /*

@@ -167,6 +167,7 @@ static int on_message(struct link *l, const struct record *r, char *why)
 	return rc;
 }
 
+/* The first record of a round has the image catch up: it is that epoch then, and stays so. */
 static int on_verify(struct link *l, const struct record *r, char *why)
 {
 	bool last = false;
@@ -174,13 +175,13 @@ static int on_verify(struct link *l, const struct record *r, char *why)
 	json_t *o;
 	char *text;
 
+	if (!rc && r->type == RECORD_VERIFY_STATE)
+		return verify_compare_state(l->vm->image, r->payload, r->len, &l->verify, why);
 	if (!rc)
 		rc = verify_compare(l->vm->image, r->payload, r->len, &l->verify, &last, why);
 	if (rc || !last)
 		return rc;
-	o = json_pack("{sI sI sI}", "compared", (json_int_t)l->verify.compared, "mismatches",
-		      (json_int_t)l->verify.mismatches, "first",
-		      (json_int_t)(l->verify.mismatches ? l->verify.gfn[0] : 0));
+	o = verify_report(l->vm->image, &l->verify);
 	text = json_dumps(o, JSON_COMPACT);
 	link_send_record(l->vm, RECORD_VERIFY_RESULT, text, strlen(text));
 	free(text);
@@ -207,6 +208,7 @@ static int dispatch(struct link *l, const struct record *r, char *why)
 			return on_message(l, r, why);
 		break;
 	case RECORD_VERIFY:
+	case RECORD_VERIFY_STATE:
 		if (l->vm)
 			return on_verify(l, r, why);
 		break;

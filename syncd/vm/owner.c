@@ -70,6 +70,7 @@ int vm_capture_open(struct vm *vm)
 	struct daemon *d = vm->d;
 	struct capture_cfg cfg = {
 		.vm = vm->rec.name,
+		.run_dir = d->cfg.run_dir,
 		.domid = vm->domid,
 		.hv = d->hv,
 		.xc = d->xc,
@@ -152,6 +153,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		.devices = vm->devices,
 		.nr_devices = vm->nr_devices,
 		.tree = vm->tree,
+		.verify = vm_verify_wants(vm),
 	};
 	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
 	struct capture_epoch *e = NULL;
@@ -169,7 +171,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = e->pages;
-		vm_verify_hash(vm, epoch);
+		vm_verify_take(vm, epoch);
 	} else if (rc != -EAGAIN) {
 		kem_vm_warn(vm->rec.name, "epoch %llu could not be captured: %s", (unsigned long long)epoch,
 			    strerror(-rc));

@@ -299,6 +299,7 @@ static void verify(struct vm *vm, struct control_client *c, const struct control
 		return;
 	vm->verify_left = vm->verify_wanted = r->epochs;
 	vm->verify_done = vm->verify_bad = 0;
+	vm->verify_why[0] = '\0';
 }
 
 static void status(struct daemon *d, struct control_client *c, const struct control_request *r)

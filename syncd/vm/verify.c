@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The verifier: whole-RAM comparison of both copies after an epoch, for tests and kemari verify. */
+/* The verifier: comparison of both copies of the guest after an epoch, for tests and kemari verify. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,34 +8,72 @@
 #include <jansson.h>
 
 #include "apply/verify.h"
+#include "capture/hot.h"
+#include "capture/reference.h"
 #include "transport/transport.h"
 #include "vm.h"
 
-static const void *page_taken(void *arg, uint64_t gfn)
+/* Besides 8 bytes for each page: all that the image holds of the state, and headers. */
+#define STATE_BYTES (3U << 20)
+
+static const void *page(void *arg, uint64_t gfn)
 {
-	return capture_page_taken(arg, gfn);
+	return reference_page(arg, gfn);
 }
 
-/* The guest is stopped at this epoch, which has just been captured. */
-void vm_verify_hash(struct vm *vm, uint64_t epoch)
+static const char *name(void *arg, uint64_t gfn)
 {
-	size_t cap = ram_frames(vm->ram) * 8 + (1U << 16);
-	struct record_writer w;
+	const struct vm *vm = arg;
 
-	if (!vm->verify_left || vm->verify_buf)
-		return;
+	return vm->capture ? reference_name(vm->capture, gfn) : "some";
+}
+
+bool vm_verify_wants(const struct vm *vm)
+{
+	return vm->verify_left && !vm->verify_buf;
+}
+
+static int write_records(struct vm *vm)
+{
+	uint64_t outside[HOT_MAX_PINNED];
+	struct record_writer w;
+	size_t cap = ram_frames(vm->ram) * 8 + STATE_BYTES;
+	unsigned int nr = reference_outside(vm->capture, outside, HOT_MAX_PINNED);
+	int rc;
+
 	vm->verify_buf = malloc(cap);
 	if (!vm->verify_buf)
-		return;
+		return -ENOMEM;
 	record_writer_init(&w, vm->verify_buf, cap);
-	if (verify_write(&w, vm->ram, page_taken, vm->capture)) {
+	rc = reference_state(vm->capture, vm->devices, vm->nr_devices, &w);
+	if (!rc)
+		rc = verify_write(&w, vm->ram, outside, nr, page, vm->capture);
+	vm->verify_len = w.len;
+	return rc;
+}
+
+void vm_verify_take(struct vm *vm, uint64_t epoch)
+{
+	int rc = 0;
+
+	if (!vm_verify_wants(vm))
+		return;
+	if (reference_of(vm->capture, epoch))
+		rc = write_records(vm);
+	else
+		rc = reference_begin(vm->capture) ?: -EAGAIN; /* the next one will have it */
+	if (rc) {
 		free(vm->verify_buf);
 		vm->verify_buf = NULL;
-		return;
+	} else {
+		vm->verify_epoch = epoch;
+		vm->verify_left--;
 	}
-	vm->verify_len = w.len;
-	vm->verify_epoch = epoch;
-	vm->verify_left--;
+	if (!rc || rc == -EAGAIN)
+		return;
+	vm->verify_left = 0;
+	vm_tell(vm, "verify: the guest cannot be read anew: %s", strerror(-rc));
+	vm_request_fail(vm, CONTROL_VERIFY, -rc, "the guest cannot be read anew at an epoch", NULL);
 }
 
 static void on_sent(void *arg, bool sent)
@@ -65,36 +103,33 @@ static void finish(struct vm *vm)
 {
 	json_t *o = json_pack("{sI sI}", "verified", (json_int_t)vm->verify_done, "bad",
 			      (json_int_t)vm->verify_bad);
-	char text[128];
+	char text[384];
 
 	if (!vm->verify_bad) {
 		vm_request_done_with(vm, CONTROL_VERIFY, o);
 		return;
 	}
 	json_decref(o);
-	snprintf(text, sizeof(text), "%llu of %llu epochs differ on the standby",
-		 (unsigned long long)vm->verify_bad, (unsigned long long)vm->verify_done);
+	snprintf(text, sizeof(text), "%llu of %llu epochs differ on the standby; %s",
+		 (unsigned long long)vm->verify_bad, (unsigned long long)vm->verify_done, vm->verify_why);
 	vm_request_fail(vm, CONTROL_VERIFY, EIO, text, "this is a bug of Kemari: do not rely on the copy");
 }
 
 int vm_verify_result(struct vm *vm, const uint8_t *text, uint32_t len, char *why)
 {
-	json_t *o = json_loadb((const char *)text, len, 0, NULL);
-	const json_t *bad = json_object_get(o, "mismatches");
+	char said[sizeof(vm->verify_why)] = "";
+	int rc = verify_read_report(text, len, name, vm, said, sizeof(said));
 
-	if (!json_is_integer(bad)) {
-		json_decref(o);
+	if (rc < 0) {
 		snprintf(why, RECORD_WHY_MAX, "a VERIFY_RESULT that is none");
-		return -EBADMSG;
+		return rc;
 	}
 	vm->verify_done++;
-	if (json_integer_value(bad)) {
-		vm->verify_bad++;
-		vm_tell(vm, "verify: %lld pages differ on the standby, the first is gfn 0x%llx",
-			(long long)json_integer_value(bad),
-			(unsigned long long)json_integer_value(json_object_get(o, "first")));
+	if (rc) {
+		if (!vm->verify_bad++)
+			memcpy(vm->verify_why, said, sizeof(said));
+		vm_tell(vm, "verify: %s", said);
 	}
-	json_decref(o);
 	vm_request_progress(vm, CONTROL_VERIFY,
 			    json_pack("{ss sI sI}", "phase", "verifying", "done", (json_int_t)vm->verify_done,
 				      "bad", (json_int_t)vm->verify_bad));

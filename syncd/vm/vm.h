@@ -157,6 +157,7 @@ struct vm {
 	uint32_t verify_left; /* epochs still to be verified */
 	uint64_t verify_wanted, verify_done, verify_bad;
 	uint64_t verify_epoch;
+	char verify_why[256]; /* the first difference */
 	uint8_t *verify_buf;
 	size_t verify_len;
 
@@ -298,7 +299,9 @@ void link_attach(struct vm *vm);
 
 /* ---- verify.c ---- */
 
-void vm_verify_hash(struct vm *vm, uint64_t epoch);
+bool vm_verify_wants(const struct vm *vm);
+/* The guest is stopped at this epoch, which has just been captured. */
+void vm_verify_take(struct vm *vm, uint64_t epoch);
 void vm_verify_send(struct vm *vm, uint64_t epoch);
 int vm_verify_result(struct vm *vm, const uint8_t *text, uint32_t len, char *why);
 

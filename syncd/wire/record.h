@@ -42,7 +42,8 @@ enum record_type {
 	RECORD_PING,	      /* none; keeps the link alive */
 	RECORD_VERIFY,	      /* struct record_verify and hashes of the primary's pages at an epoch */
 	RECORD_VERIFY_RESULT, /* JSON */
-	RECORD_TYPE_MAX = RECORD_VERIFY_RESULT
+	RECORD_VERIFY_STATE,  /* struct record_verify_state and what that part of the state must be */
+	RECORD_TYPE_MAX = RECORD_VERIFY_STATE
 };
 
 struct record_header {
@@ -92,6 +93,13 @@ struct record_verify {
 	uint64_t first_gfn;
 	uint32_t nr;
 	uint32_t last; /* 1: no more VERIFY records of this round */
+};
+
+/* HV_STATE, HVM_CONTEXT, HVM_PARAMS or DEVICE, as an epoch has them.  Before the VERIFY records. */
+struct record_verify_state {
+	uint32_t type;	 /* enum record_type */
+	uint32_t id;	 /* of a DEVICE, else 0 */
+	char device[16]; /* its type, NUL padded */
 };
 
 /* A checked record as the parsers hand it out. */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The capture from the inside, for capture.c and reference.c. */
+#ifndef KEMARI_CAPTURE_INTERNAL_H
+#define KEMARI_CAPTURE_INTERNAL_H
+
+#include "capture/capture.h"
+#include "capture/fault.h"
+#include "capture/hot.h"
+#include "capture/pages.h"
+#include "capture/pins.h"
+#include "capture/unsent.h"
+
+struct xen_kemari_state;
+
+#define HVM_CONTEXT_MAX (64U << 10)
+#define CAPTURE_MAX_BUFFERS 8
+
+/* For the verifier. */
+struct reference {
+	uint8_t *before; /* of each pinned frame, as it was before the epoch's pages were copied; NULL: not
+			    begun */
+	uint64_t epoch;	 /* that `before` belongs to, 0: none */
+	uint32_t page[RAM_PAGE_SIZE / 4];
+};
+
+struct capture {
+	struct capture_cfg cfg;
+	struct pages *pages;
+	struct hot *hot;
+	struct unsent *unsent;
+	struct capture_epoch epoch[CAPTURE_MAX_BUFFERS];
+	uint8_t *hvm; /* HVM_CONTEXT_MAX */
+	struct pins pins;
+	uint64_t tree_version; /* of the last xenstore block that went out */
+	bool tree_sent;
+	bool logging;
+	struct capture_bulk bulk;
+	uint64_t bulk_at; /* frame */
+	struct fault fault;
+	struct reference ref;
+};
+
+/* capture.c.  *s is good until the next operation of the handle. */
+int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size);
+/* Into c->hvm; its length. */
+int capture_read_context(struct capture *c);
+int capture_read_params(struct capture *c, uint64_t param[2]);
+
+/* reference.c: the pages of this epoch are about to be copied. */
+void reference_keep(struct capture *c, uint64_t epoch);
+
+#endif /* KEMARI_CAPTURE_INTERNAL_H */
