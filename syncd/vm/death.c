@@ -164,7 +164,7 @@ void vm_check_death(struct vm *vm)
 	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
 		return;
 	there = xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid;
-	if (there && !info.dying && !info.shutdown)
+	if (there && !info.dying && !info.shutdown && !info.crashed) /* libxc: a crash is no shutdown */
 		return;
 	vm->dead_seen = true;
 	if (there && !info.dying)
