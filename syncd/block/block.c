@@ -286,6 +286,18 @@ void block_properties(const struct device *dev, struct block_properties *p)
 	*p = to_block_const(dev)->props;
 }
 
+unsigned int block_recent_writes(const struct device *dev, uint64_t *offset, unsigned int max)
+{
+	const struct block *b = to_block_const(dev);
+	unsigned int n = b->nr_writes < BLOCK_RECENT ? (unsigned int)b->nr_writes : BLOCK_RECENT;
+
+	if (n > max)
+		n = max;
+	for (unsigned int i = 0; i < n; i++)
+		offset[i] = b->recent[(b->nr_writes - 1 - i) % BLOCK_RECENT];
+	return n;
+}
+
 uint32_t block_frontend_features(const char *protocol)
 {
 	return protocol && !strcmp(protocol, "x86_64-abi") ? BLOCK_FEATURE_ABI_X86_64 : 0;

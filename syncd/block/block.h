@@ -75,6 +75,13 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 
 void block_properties(const struct device *dev, struct block_properties *p);
 
+/*
+ * Where the guest wrote lately, as offsets of 4 KiB blocks, not sorted, with doubles: at most max, and
+ * BLOCK_RECENT.  Returns how many.
+ */
+#define BLOCK_RECENT 16
+unsigned int block_recent_writes(const struct device *dev, uint64_t *offset, unsigned int max);
+
 /* Bits for device_cfg.features from the frontend's `protocol` node; NULL: the node is absent (x86_32-abi). */
 uint32_t block_frontend_features(const char *protocol);
 

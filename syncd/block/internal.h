@@ -170,6 +170,9 @@ struct block {
 	uint8_t *bounce;
 	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];
 	struct guest_copy copy[BLOCK_MAX_INDIRECT_SEGMENTS];
+
+	uint64_t recent[BLOCK_RECENT]; /* of finished writes, a ring */
+	uint64_t nr_writes;
 };
 
 #define block_err(b, fmt, ...) kem_vm_err((b)->dev.host->vm, "vbd %u: " fmt, (b)->dev.id, ##__VA_ARGS__)

@@ -194,6 +194,8 @@ static void finish(struct block *b, struct block_io *io, int rc)
 		rc = host_error(b, io, rc);
 	else if (io->op == BLKIF_OP_READ)
 		rc = copy_data(b, io);
+	else if (io->op == BLKIF_OP_WRITE)
+		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
 	TAILQ_REMOVE(&b->busy, r, link);
 	b->nr_busy--;
 	free_io(b, io);

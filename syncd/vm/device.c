@@ -502,13 +502,3 @@ void vm_devices_stopped_by_toolstack(struct vm *vm)
 			xendev_stopped(vd->x);
 	}
 }
-
-uint64_t vm_devices_disk_bytes(const struct vm_device *vd)
-{
-	struct block_properties p;
-
-	if (vd->kind != VM_DISK)
-		return 0;
-	block_properties(vd->dev, &p);
-	return p.sectors * 512;
-}

@@ -159,8 +159,10 @@ static void state_changed(struct vm *vm)
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);
-	if (!strcmp(state, "protected"))
+	if (!strcmp(state, "protected")) {
+		vm->refusals = 0;
 		vm_request_done(vm, CONTROL_PROTECT);
+	}
 	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
 		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
 				json_pack("[o]", vm_status_row(vm)));

@@ -10,6 +10,7 @@
  *   owner.c    captures, the bulk copy, dirty polling
  *   standby.c  shell, image, promotion, turning a former primary into a standby
  *   link.c     the connection to the peer: hello, records, reconnect
+ *   share.c    whether both hosts see the same disks
  *   verify.c   comparing both copies
  *   request.c  requests of the control server
  *   death.c    what becomes of a guest that ends by itself
@@ -142,7 +143,9 @@ struct vm {
 
 	/* owner */
 	struct capture *capture;
-	bool bulk; /* a bulk copy is under way */
+	struct vm_share *share; /* the disks are being compared with the peer's */
+	bool shared;		/* ... and were, for the bulk copy that begins now */
+	bool bulk;		/* a bulk copy is under way */
 	bool bulk_sending;
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
@@ -170,7 +173,8 @@ struct vm {
 
 	/* link */
 	struct link *link;
-	uint64_t reconnect; /* qb handle */
+	uint64_t reconnect;    /* qb handle */
+	unsigned int refusals; /* since it was protected */
 	bool initiator;
 
 	struct vm_request request[VM_REQUESTS];
@@ -231,7 +235,6 @@ void vm_devices_announce(struct vm *vm);
 /* The standby's backend directories follow the device states in the image. */
 void vm_devices_mirror(struct vm *vm);
 void vm_devices_stopped_by_toolstack(struct vm *vm);
-uint64_t vm_devices_disk_bytes(const struct vm_device *vd);
 
 /* ---- domain.c ---- */
 
@@ -304,6 +307,17 @@ bool vm_verify_wants(const struct vm *vm);
 void vm_verify_take(struct vm *vm, uint64_t epoch);
 void vm_verify_send(struct vm *vm, uint64_t epoch);
 int vm_verify_result(struct vm *vm, const uint8_t *text, uint32_t len, char *why);
+
+/* ---- share.c ---- */
+
+/*
+ * Compares all disks with the peer's; then vm->shared is set and vm_bulk_start() called again.  A disk that
+ * is not the same ends the attempt, with the reason for both sides.  0, or a negative errno: not begun.
+ */
+int vm_share_start(struct vm *vm);
+void vm_share_stop(struct vm *vm);
+int vm_share_ask(struct vm *vm, const uint8_t *payload, uint32_t len, char *why);
+int vm_share_answer(struct vm *vm, const uint8_t *payload, uint32_t len, char *why);
 
 /* ---- request.c ---- */
 
