@@ -315,6 +315,7 @@ static void init_block(struct block *b, struct device_host *host, uint32_t id, c
 	b->readonly = cfg->readonly;
 	b->want_discard = cfg->discard;
 	b->write_cache = cfg->write_cache;
+	b->trouble.hold_ms = cfg->error_hold_ms;
 	b->lock_fd = cfg->lock_fd;
 	b->mem = mem;
 	for (i = 0; i < BLOCK_MAX_QUEUES; i++) {

@@ -80,7 +80,8 @@ struct vm_device {
 	size_t mem_len;
 	bool connected;
 	bool quiesced;
-	bool closing; /* by its guest */
+	bool closing;	   /* by its guest */
+	char trouble[256]; /* what the host fails it in, "": nothing */
 	struct later_item stop;
 };
 
@@ -205,6 +206,8 @@ void vm_event_type(struct vm *vm, enum engine_event_type type);
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 json_t *vm_status_row(const struct vm *vm);
+/* To those who watch it. */
+void vm_publish_status(const struct vm *vm);
 const char *vm_role_name(const struct vm *vm);
 
 /* ---- action.c ---- */
