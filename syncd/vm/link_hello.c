@@ -46,8 +46,10 @@ static void fill_disk(const struct vm_device *vd, struct hello_disk *d)
 	const struct vm_disk *disk = &vd->vm->rec.disk[vd->index];
 	struct block_properties p;
 
-	block_properties(vd->dev, &p);
 	snprintf(d->vdev, sizeof(d->vdev), "%s", disk->vdev);
+	if (!vd->dev)
+		return;
+	block_properties(vd->dev, &p);
 	d->bytes = p.sectors * 512;
 	d->sector_size = p.sector_size;
 	if (share_identify(disk->target, &d->share))
@@ -413,13 +415,18 @@ int link_on_refuse(struct link *l, const struct record *r, char *why)
 
 	if (rc)
 		return rc;
-	snprintf(why, RECORD_WHY_MAX, "refused by the peer: %.220s", f.reason);
-	if (!l->vm)
+	if (!l->vm) {
+		snprintf(why, RECORD_WHY_MAX, "refused by the peer: %.220s", f.reason);
 		return -ECONNREFUSED;
-	if (l->up && l->vm->shell && engine_role(&l->vm->engine) == ENGINE_NONE)
+	}
+	/* "here" in the reason is there */
+	snprintf(why, RECORD_WHY_MAX, "%.64s refuses, it says: %.170s", l->vm->mem->peer, f.reason);
+	if (l->up && l->vm->shell && engine_role(&l->vm->engine) == ENGINE_NONE) {
+		vm_tell(l->vm, "%s", why);
 		vm_free_shell(l->vm); /* made for this owner, who will not use it */
-	else
+	} else {
 		link_refused(l->vm, why, f.fix, f.retry);
+	}
 	return -ECONNREFUSED;
 }
 

@@ -33,10 +33,13 @@ static struct vm_device *disk_of(struct vm *vm, uint32_t index)
 	return NULL;
 }
 
+/* 0: it is not there at the moment. */
 static uint64_t bytes_of(const struct vm_device *vd)
 {
 	struct block_properties p;
 
+	if (!vd->dev)
+		return 0;
 	block_properties(vd->dev, &p);
 	return p.sectors * 512;
 }
@@ -153,7 +156,7 @@ static void next_disk(struct vm_share *s)
 		vm_bulk_start(vm);
 		return;
 	}
-	s->nr_recent = block_recent_writes(vd->dev, recent, SHARE_RECENT);
+	s->nr_recent = vd->dev ? block_recent_writes(vd->dev, recent, SHARE_RECENT) : 0;
 	s->ask.nr = share_pick(bytes_of(vd), recent, &s->nr_recent, s->ask.v);
 	s->again = false;
 	rc = s->ask.nr ? look(s, on_look) : -EINVAL;
