@@ -10,7 +10,6 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
-
 #define HEX64 17 /* 16 digits and the NUL */
 
 /* Dumps and releases o; NULL stands for an allocation that failed. */
