@@ -423,7 +423,7 @@ void link_connect(struct vm *vm)
 		return;
 	vm->initiator = true;
 	if (vm->restarting || vm->ready) { /* there is no domain whose disks a HELLO could name */
-		reconnect_later(vm);
+		link_reconnect_later(vm);
 		return;
 	}
 	l = link_new(d);
