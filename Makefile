@@ -17,7 +17,7 @@ PKG_CONFIG ?= pkg-config
 # Rooms, in the order a page takes through them.
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
 	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
-LIBS_PKG := libqb xencontrol xencall xenforeignmemory xenevtchn xengnttab xenstore \
+LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengnttab xenstore \
 	liburing gnutls jansson libxxhash uuid
 HELPER_PKG := xenlight xlutil jansson
 

@@ -48,6 +48,8 @@ static const struct key keys[] = {
 	{ "mode", KIND_CHOICE, AT(mode), .number = KEM_MODE_ASYNC, .choice = { "async", "sync" } },
 	{ "disk_write_cache", KIND_CHOICE, AT(disk_write_cache), .number = KEM_CACHE_VOLATILE,
 	  .choice = { "volatile", "safe" } },
+	{ "disk_error_wait_ms", KIND_NUMBER, AT(disk_error_wait_ms), .number = 20000, .min = 0,
+	  .max = 3600000 },
 	{ "batch_window_us", KIND_NUMBER, AT(batch_window_us), .number = 1000, .min = 0, .max = 1000000 },
 	{ "max_epoch_ms", KIND_NUMBER, AT(max_epoch_ms), .number = 1000, .min = 1, .max = 60000 },
 	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 4, .max = 65536 },

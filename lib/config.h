@@ -42,11 +42,12 @@ struct kem_config {
 	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS priority string; "" = the built-in one */
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
-	uint32_t batch_window_us; /* outputs within it share one epoch */
-	uint32_t max_epoch_ms;	  /* no epoch is longer, even without outputs */
-	uint32_t staging_mb;	  /* largest epoch */
-	uint32_t max_in_flight;	  /* epochs captured and not acked */
-	uint32_t link_timeout_ms; /* silence after which the link counts as lost */
+	uint32_t disk_error_wait_ms; /* what a host's disk fails is tried again before the guest is told */
+	uint32_t batch_window_us;    /* outputs within it share one epoch */
+	uint32_t max_epoch_ms;	     /* no epoch is longer, even without outputs */
+	uint32_t staging_mb;	     /* largest epoch */
+	uint32_t max_in_flight;	     /* epochs captured and not acked */
+	uint32_t link_timeout_ms;    /* silence after which the link counts as lost */
 	unsigned int nr_hosts;
 	struct kem_host host[KEM_CONFIG_HOSTS];
 };

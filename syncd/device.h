@@ -35,6 +35,11 @@ struct device_host_ops {
 	bool (*must_hold)(struct device_host *h);
 	/* Everything that quiesce waited for is done. */
 	void (*quiesced)(struct device_host *h, struct device *dev);
+	/*
+	 * The host fails the device, requests wait for it (why: one sentence), or no longer (NULL).  The
+	 * device must not be taken apart in it.
+	 */
+	void (*trouble)(struct device_host *h, struct device *dev, const char *why);
 	/* The device cannot go on (a broken guest ring, a dead disk); why is one sentence. */
 	void (*failed)(struct device_host *h, struct device *dev, const char *why);
 };

@@ -40,8 +40,8 @@ struct block_env {
 	struct device *dev;
 	uint64_t epoch;
 	bool must_hold;
-	unsigned int held_said, urgent_said, quiesced_said, failed_said;
-	char why[128];
+	unsigned int held_said, urgent_said, quiesced_said, failed_said, trouble_said;
+	char why[128], trouble[512];
 	bool timed_out;
 };
 
@@ -88,6 +88,12 @@ static void env_quiesced(struct device_host *h, struct device *dev)
 	env_of(h)->quiesced_said++;
 }
 
+static void env_trouble(struct device_host *h, struct device *dev, const char *why)
+{
+	env_of(h)->trouble_said++;
+	snprintf(env_of(h)->trouble, sizeof(env_of(h)->trouble), "%s", why ? why : "");
+}
+
 static void env_failed(struct device_host *h, struct device *dev, const char *why)
 {
 	env_of(h)->failed_said++;
@@ -99,6 +105,7 @@ static const struct device_host_ops env_host_ops = {
 	.output_held = env_output_held,
 	.must_hold = env_must_hold,
 	.quiesced = env_quiesced,
+	.trouble = env_trouble,
 	.failed = env_failed,
 };
 

@@ -47,6 +47,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
 	assert_int_equal(cfg.staging_mb, 64);
 	assert_int_equal(cfg.max_in_flight, 2);
 	assert_int_equal(cfg.link_timeout_ms, 3000);
+	assert_int_equal(cfg.disk_error_wait_ms, 20000);
 	assert_int_equal(cfg.nr_hosts, 0);
 	assert_int_not_equal(strlen(cfg.host_name), 0);
 }

@@ -55,6 +55,10 @@ static inline void fake_quiesced(struct device_host *h, struct device *dev)
 	fake_host_of(h)->quiesced++;
 }
 
+static inline void fake_trouble(struct device_host *h, struct device *dev, const char *why)
+{
+}
+
 static inline void fake_failed(struct device_host *h, struct device *dev, const char *why)
 {
 	fake_host_of(h)->failed++;
@@ -66,6 +70,7 @@ static const struct device_host_ops fake_host_ops = {
 	.output_held = fake_output_held,
 	.must_hold = fake_must_hold,
 	.quiesced = fake_quiesced,
+	.trouble = fake_trouble,
 	.failed = fake_failed,
 };
 

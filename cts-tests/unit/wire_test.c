@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "lib/le.h"
-#include "wire/hello.h"
 #include "wire/message.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -380,142 +379,6 @@ static void messages_come_through(void **state)
 	assert_int_equal(message_decode(b, MESSAGE_BYTES, &got, why), -EBADMSG);
 }
 
-static struct hello a_hello(void)
-{
-	struct hello h = { .protocol = RECORD_VERSION,
-			   .state_format = 1,
-			   .memory_kb = 131072,
-			   .cpu_policy = "00aa",
-			   .nr_disks = 2,
-			   .disk_bytes = { 1 << 30, 0 },
-			   .role = "owner",
-			   .boot = G,
-			   .g = G,
-			   .epoch = 5 };
-
-	memset(h.uuid, 0x5a, sizeof(h.uuid));
-	return h;
-}
-
-static void hello_and_welcome_come_through(void **state)
-{
-	struct hello h = a_hello(), got;
-	char text[1024];
-	long n;
-
-	h.record = (char *)"{ \"name\": \"vm1\" }\n";
-	h.record_len = strlen(h.record);
-	n = hello_encode(&h, text, sizeof(text));
-	assert_true(n > 0);
-	assert_int_equal(hello_encode(&h, text, (size_t)n - 1), -ENOBUFS);
-	n = hello_encode(&h, text, sizeof(text));
-	assert_int_equal(hello_parse(text, (size_t)n, &got, why), 0);
-	assert_string_equal(got.record, h.record);
-	assert_int_equal(got.g, G);
-	assert_int_equal(got.boot, G);
-	assert_int_equal(got.epoch, 5);
-	assert_int_equal(got.disk_bytes[0], 1 << 30);
-	assert_string_equal(got.role, "owner");
-	assert_int_equal(got.session, 0);
-	assert_int_equal(hello_mismatch(&h, &got, why, why), 0);
-	hello_free(&got);
-
-	h.record = NULL;
-	h.session = SESSION;
-	h.staging_bytes = 64 << 20;
-	n = hello_encode(&h, text, sizeof(text));
-	assert_int_equal(hello_parse(text, (size_t)n, &got, why), 0);
-	assert_int_equal(got.session, SESSION);
-	assert_int_equal(got.staging_bytes, 64 << 20);
-	assert_null(got.record);
-}
-
-static void a_bad_hello_names_its_key(void **state)
-{
-	static const struct {
-		const char *text, *key;
-	} bad[] = {
-		{ "{", "JSON" },
-		{ "[1]", "not an object" },
-		{ "{}", "protocol" },
-		{ "{\"protocol\":1}", "state_format" },
-		{ "{\"protocol\":-1}", "protocol" },
-		{ "{\"protocol\":1,\"state_format\":1,\"memory_kb\":1,\"cpu_policy\":7}", "cpu_policy" },
-		{ "{\"protocol\":1,\"state_format\":1,\"memory_kb\":1,\"cpu_policy\":\"\",\"disk_bytes\":[-1]"
-		  "}",
-		  "disk_bytes" },
-		{ "{\"protocol\":1,\"state_format\":1,\"memory_kb\":1,\"cpu_policy\":\"\",\"disk_bytes\":[],"
-		  "\"uuid\":\"x\"}",
-		  "uuid" },
-		{ "{\"protocol\":1,\"state_format\":1,\"memory_kb\":1,\"cpu_policy\":\"\",\"disk_bytes\":[],"
-		  "\"uuid\":\"5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a\",\"role\":\"king\"}",
-		  "role" },
-	};
-	struct hello h;
-
-	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(hello_parse(bad[i].text, strlen(bad[i].text), &h, why), -EBADMSG);
-		if (!strstr(why, bad[i].key))
-			fail_msg("\"%s\" does not name %s", why, bad[i].key);
-	}
-}
-
-static void every_mismatch_is_told_with_both_values(void **state)
-{
-	struct hello mine = a_hello(), theirs;
-	char reason[RECORD_WHY_MAX], fix[RECORD_WHY_MAX];
-
-#define MISMATCH(change, a, b)                                                                               \
-	do {                                                                                                 \
-		theirs = mine;                                                                               \
-		change;                                                                                      \
-		fix[0] = '\0';                                                                               \
-		assert_int_equal(hello_mismatch(&mine, &theirs, reason, fix), -EPROTO);                      \
-		assert_non_null(strstr(reason, a));                                                          \
-		assert_non_null(strstr(reason, b));                                                          \
-		assert_true(fix[0]);                                                                         \
-	} while (0)
-	MISMATCH(theirs.protocol = 9, "protocol 1", "9");
-	MISMATCH(theirs.state_format = 7, "format 1", "7");
-	MISMATCH(theirs.uuid[0] = 0, "5a5a5a5a-", "005a5a5a-");
-	MISMATCH(theirs.memory_kb = 4096, "131072", "4096");
-	MISMATCH(strcpy(theirs.cpu_policy, "bb"), "00aa", "bb");
-	MISMATCH(theirs.nr_disks = 1, "2 disks", "1");
-	MISMATCH(theirs.disk_bytes[0] = 512, "1073741824", "512");
-	theirs = mine;
-	theirs.disk_bytes[1] = 99; /* not known here */
-	theirs.cpu_policy[0] = '\0';
-	assert_int_equal(hello_mismatch(&mine, &theirs, reason, fix), 0);
-}
-
-static void a_hello_of_another_protocol_is_understood_that_far(void **state)
-{
-	struct hello mine = a_hello(), theirs;
-	char fix[RECORD_WHY_MAX];
-	const char *text = "{\"protocol\":2,\"new\":true}";
-
-	assert_int_equal(hello_parse(text, strlen(text), &theirs, why), 0);
-	assert_int_equal(hello_mismatch(&mine, &theirs, why, fix), -EPROTO);
-	assert_non_null(strstr(why, "protocol 1, the peer 2"));
-}
-
-static void refuse_and_progress_come_through(void **state)
-{
-	struct refuse r = { "no room", "free some" }, rgot;
-	struct progress p = { "bulk", 7, 1ULL << 40 }, pgot;
-	char text[1024];
-	long n = refuse_encode(&r, text, sizeof(text));
-
-	assert_int_equal(refuse_parse(text, (size_t)n, &rgot, why), 0);
-	assert_string_equal(rgot.reason, r.reason);
-	assert_string_equal(rgot.fix, r.fix);
-	assert_int_equal(refuse_parse("{\"reason\":\"a\\nb\",\"fix\":\"\"}", 28, &rgot, why), -EBADMSG);
-	n = progress_encode(&p, text, sizeof(text));
-	assert_int_equal(progress_parse(text, (size_t)n, &pgot, why), 0);
-	assert_memory_equal(&pgot.done, &p.done, 16);
-	assert_string_equal(pgot.step, "bulk");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,11 +396,6 @@ int main(void)
 		cmocka_unit_test(garbage_is_an_error),
 		cmocka_unit_test(a_place_that_is_not_free_is_asked_for_again),
 		cmocka_unit_test(messages_come_through),
-		cmocka_unit_test(hello_and_welcome_come_through),
-		cmocka_unit_test(a_bad_hello_names_its_key),
-		cmocka_unit_test(every_mismatch_is_told_with_both_values),
-		cmocka_unit_test(a_hello_of_another_protocol_is_understood_that_far),
-		cmocka_unit_test(refuse_and_progress_come_through),
 	};
 
 	return cmocka_run_group_tests(tests, make_reader, free_reader);

@@ -286,6 +286,18 @@ void block_properties(const struct device *dev, struct block_properties *p)
 	*p = to_block_const(dev)->props;
 }
 
+unsigned int block_recent_writes(const struct device *dev, uint64_t *offset, unsigned int max)
+{
+	const struct block *b = to_block_const(dev);
+	unsigned int n = b->nr_writes < BLOCK_RECENT ? (unsigned int)b->nr_writes : BLOCK_RECENT;
+
+	if (n > max)
+		n = max;
+	for (unsigned int i = 0; i < n; i++)
+		offset[i] = b->recent[(b->nr_writes - 1 - i) % BLOCK_RECENT];
+	return n;
+}
+
 uint32_t block_frontend_features(const char *protocol)
 {
 	return protocol && !strcmp(protocol, "x86_64-abi") ? BLOCK_FEATURE_ABI_X86_64 : 0;
@@ -303,6 +315,7 @@ static void init_block(struct block *b, struct device_host *host, uint32_t id, c
 	b->readonly = cfg->readonly;
 	b->want_discard = cfg->discard;
 	b->write_cache = cfg->write_cache;
+	b->trouble.hold_ms = cfg->error_hold_ms;
 	b->lock_fd = cfg->lock_fd;
 	b->mem = mem;
 	for (i = 0; i < BLOCK_MAX_QUEUES; i++) {

@@ -14,6 +14,10 @@
  * exclusive lock of the memory file before connect(): the old process' I/O is gone by then (ownership.md,
  * item 9).
  *
+ * A request that the host's path to the disk fails is not answered: it stays in the table, so it goes along
+ * with a switchover, and is tried again here until error_hold_ms are over (ownership.md, item 33).  Errors
+ * that every host would get (the medium itself, an operation that is not supported) are the guest's at once.
+ *
  * The disk is open only between connect() and disconnect(); create() opens it for a moment to learn its size.
  *
  * A frontend that starts anew (Closed, then Initialising) gets a new device on zeroed mem; connect() with
@@ -46,6 +50,7 @@ struct block_cfg {
 	bool readonly;
 	bool discard; /* offer it if the target can */
 	enum block_write_cache write_cache;
+	uint32_t error_hold_ms; /* 0: every error is the guest's at once */
 	/* memfile_lock_fd(): the io_uring holds it until its last I/O is done.  Not > 0: none, which only a
 	 * device whose mem is in no file may say; connect() warns. */
 	int lock_fd;
@@ -74,6 +79,13 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 		 size_t mem_len, struct device **out);
 
 void block_properties(const struct device *dev, struct block_properties *p);
+
+/*
+ * Where the guest wrote lately, as offsets of 4 KiB blocks, not sorted, with doubles: at most max, and
+ * BLOCK_RECENT.  Returns how many.
+ */
+#define BLOCK_RECENT 16
+unsigned int block_recent_writes(const struct device *dev, uint64_t *offset, unsigned int max);
 
 /* Bits for device_cfg.features from the frontend's `protocol` node; NULL: the node is absent (x86_32-abi). */
 uint32_t block_frontend_features(const char *protocol);

@@ -7,10 +7,11 @@
  *	table.c    the in-flight table in `mem`, snapshot and restore
  *	request.c  a guest's request, checked, as one I/O
  *	io.c       bounce buffers, io_uring, completion
+ *	trouble.c  what the host's path to the disk failed
  *	disk.c     the target: open, size, abilities
  *
  * A request is in exactly one list: free; held (waits for release); ready (may run, waits for an I/O slot or
- *for bounce pages); busy (its I/O is under way).
+ * for bounce pages); busy (its I/O is under way); stuck (its I/O failed here and will be tried again).
  */
 #ifndef KEMARI_BLOCK_INTERNAL_H
 #define KEMARI_BLOCK_INTERNAL_H
@@ -104,6 +105,7 @@ struct block_mem {
 struct request {
 	TAILQ_ENTRY(request) link;
 	struct table_entry *entry;
+	bool troubled; /* its I/O has failed here before */
 };
 TAILQ_HEAD(request_list, request);
 
@@ -149,7 +151,7 @@ struct block {
 
 	struct block_mem *mem;
 	struct request *request; /* one for each entry of mem */
-	struct request_list free, held, ready, busy;
+	struct request_list free, held, ready, busy, stuck;
 
 	bool connected, quiescing;
 	bool quiesced_due;  /* quiesced() has not been said yet */
@@ -170,6 +172,19 @@ struct block {
 	uint8_t *bounce;
 	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];
 	struct guest_copy copy[BLOCK_MAX_INDIRECT_SEGMENTS];
+
+	struct {
+		uint32_t hold_ms;
+		uint64_t since;	 /* CLOCK_MONOTONIC ns of the first error, 0: all is well */
+		bool passing;	 /* the time is over: errors are the guest's */
+		bool said;	 /* the host knows of it */
+		unsigned int nr; /* requests that are troubled */
+		bool timer_set;
+		qb_loop_timer_handle timer;
+	} trouble;
+
+	uint64_t recent[BLOCK_RECENT]; /* of finished writes, a ring */
+	uint64_t nr_writes;
 };
 
 #define block_err(b, fmt, ...) kem_vm_err((b)->dev.host->vm, "vbd %u: " fmt, (b)->dev.id, ##__VA_ARGS__)
@@ -204,6 +219,11 @@ bool request_is_output(const uint8_t *raw);
 unsigned int request_pages(const uint8_t *raw);
 uint8_t request_response_op(const uint8_t *raw);
 int request_parse(struct block *b, const uint8_t *raw, struct block_io *io);
+
+/* trouble.c */
+bool trouble_keep(struct block *b, struct request *r, const struct block_io *io, int err);
+void trouble_answered(struct block *b, struct request *r, int rc);
+void trouble_stop(struct block *b);
 
 /* io.c */
 int io_start(struct block *b);

@@ -150,6 +150,7 @@ static int start_request(struct block *b, struct request *r)
 	if (rc) {
 		free_io(b, io);
 		queue_respond(b, r, rc);
+		trouble_answered(b, r, rc);
 		return 0;
 	}
 	io->request = r;
@@ -172,10 +173,7 @@ void io_run(struct block *b)
 	submit(b);
 }
 
-/*
- * The host's path to the disk failed.  The guest gets the error; holding the request back instead, for a
- * switchover to a host that still reaches the disk, would be decided here (ownership.md, item 33).
- */
+/* What the guest gets of an error of the host's. */
 static int host_error(struct block *b, const struct block_io *io, int err)
 {
 	if (io->op == BLKIF_OP_DISCARD && err == -EOPNOTSUPP)
@@ -189,15 +187,23 @@ static int host_error(struct block *b, const struct block_io *io, int err)
 static void finish(struct block *b, struct block_io *io, int rc)
 {
 	struct request *r = io->request;
+	int host = rc;
 
+	TAILQ_REMOVE(&b->busy, r, link);
+	b->nr_busy--;
+	if (rc && trouble_keep(b, r, io, rc)) {
+		free_io(b, io);
+		return;
+	}
 	if (rc)
 		rc = host_error(b, io, rc);
 	else if (io->op == BLKIF_OP_READ)
 		rc = copy_data(b, io);
-	TAILQ_REMOVE(&b->busy, r, link);
-	b->nr_busy--;
+	else if (io->op == BLKIF_OP_WRITE)
+		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
 	free_io(b, io);
 	queue_respond(b, r, rc);
+	trouble_answered(b, r, host);
 }
 
 static bool moves_data(const struct block_io *io)
@@ -328,6 +334,7 @@ void io_stop(struct block *b)
 	if (b->resubmit)
 		qb_loop_timer_del(b->dev.host->loop, b->resubmit_timer);
 	b->resubmit = false;
+	trouble_stop(b);
 	if (b->nr_busy)
 		block_warn(b, "closed with %u requests under way", b->nr_busy);
 	qb_loop_poll_del(b->dev.host->loop, b->event_fd);

@@ -79,12 +79,14 @@ void table_lists(struct block *b)
 	TAILQ_INIT(&b->held);
 	TAILQ_INIT(&b->ready);
 	TAILQ_INIT(&b->busy);
+	TAILQ_INIT(&b->stuck);
 	for (i = 0; i < BLOCK_MAX_QUEUES; i++)
 		b->queue[i].held = 0;
 	for (i = 0; i < n; i++) {
 		struct request *r = &b->request[i];
 
 		r->entry = &b->mem->entry[i];
+		r->troubled = false;
 		switch (r->entry->state) {
 		case ENTRY_FREE:
 			TAILQ_INSERT_TAIL(&b->free, r, link);
@@ -283,7 +285,8 @@ long table_snapshot(const struct block *b, void *buf, size_t cap)
 	if (cap < sizeof(h) + queues)
 		return -ENOBUFS;
 	memcpy((uint8_t *)buf + sizeof(h), b->mem->queue, queues);
-	if (!put_list(&b->held, &at, end) || !put_list(&b->ready, &at, end) || !put_list(&b->busy, &at, end))
+	if (!put_list(&b->held, &at, end) || !put_list(&b->ready, &at, end) ||
+	    !put_list(&b->busy, &at, end) || !put_list(&b->stuck, &at, end))
 		return -ENOBUFS;
 	h.nr_entries = (at - entries) / sizeof(struct table_entry);
 	memcpy(buf, &h, sizeof(h));

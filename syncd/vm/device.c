@@ -48,6 +48,21 @@ static bool must_hold(struct device_host *h)
 	return engine_must_hold(&vm_of(h)->engine);
 }
 
+static void trouble(struct device_host *h, struct device *dev, const char *why)
+{
+	struct vm *vm = vm_of(h);
+	struct vm_device *vd = find(vm, dev);
+
+	if (!vd)
+		return;
+	snprintf(vd->trouble, sizeof(vd->trouble), "%s", why ? why : "");
+	if (why)
+		vm_tell(vm, "%s %u: %s", dev->ops->type, dev->id, why);
+	else
+		vm_tell(vm, "%s %u: no request waits for this host's path any more", dev->ops->type, dev->id);
+	vm_publish_status(vm);
+}
+
 static void failed(struct device_host *h, struct device *dev, const char *why)
 {
 	vm_tell(vm_of(h), "%s %u cannot go on: %s", dev->ops->type, dev->id, why);
@@ -101,6 +116,7 @@ static const struct device_host_ops host_ops = {
 	.output_held = output_held,
 	.must_hold = must_hold,
 	.quiesced = quiesced,
+	.trouble = trouble,
 	.failed = failed,
 };
 
@@ -251,6 +267,7 @@ static int make_disk(struct vm_device *vd)
 		.readonly = disk->readonly,
 		.discard = disk->discard,
 		.lock_fd = memfile_lock_fd(vm->file),
+		.error_hold_ms = vm->d->cfg.disk_error_wait_ms,
 		.write_cache = vm->d->cfg.disk_write_cache == KEM_CACHE_SAFE ? BLOCK_CACHE_SAFE
 									     : BLOCK_CACHE_VOLATILE,
 	};
@@ -501,14 +518,4 @@ void vm_devices_stopped_by_toolstack(struct vm *vm)
 		if (vd->x)
 			xendev_stopped(vd->x);
 	}
-}
-
-uint64_t vm_devices_disk_bytes(const struct vm_device *vd)
-{
-	struct block_properties p;
-
-	if (vd->kind != VM_DISK)
-		return 0;
-	block_properties(vd->dev, &p);
-	return p.sectors * 512;
 }

@@ -12,6 +12,7 @@
 #include "wire/writer.h"
 
 #define RECONNECT_NS 1000000000ULL
+#define MAX_REFUSALS 5 /* each doubles it: up to 32 s */
 #define APPLY_PAGES 512U
 #define SMALL_RECORD (72U << 10)
 
@@ -207,6 +208,14 @@ static int dispatch(struct link *l, const struct record *r, char *why)
 		if (l->vm)
 			return on_message(l, r, why);
 		break;
+	case RECORD_DISK_ASK:
+		if (l->vm)
+			return vm_share_ask(l->vm, r->payload, r->len, why);
+		break;
+	case RECORD_DISK_ANSWER:
+		if (l->vm)
+			return vm_share_answer(l->vm, r->payload, r->len, why);
+		break;
 	case RECORD_VERIFY:
 	case RECORD_VERIFY_STATE:
 		if (l->vm)
@@ -248,6 +257,7 @@ static void free_job(void *arg)
 	struct link *l = arg;
 
 	receive_fini(&l->rx);
+	hello_free(&l->theirs);
 	free(l);
 }
 
@@ -267,13 +277,14 @@ static void reconnect(void *arg)
 	link_connect(vm);
 }
 
-static void reconnect_later(struct vm *vm)
+void link_reconnect_later(struct vm *vm)
 {
+	unsigned int doubled = vm->refusals < MAX_REFUSALS ? vm->refusals : MAX_REFUSALS;
 	qb_loop_timer_handle h;
 
 	if (vm->reconnect || !vm->initiator || !vm->mem->peer[0])
 		return;
-	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_MED, RECONNECT_NS, vm, reconnect, &h))
+	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_MED, RECONNECT_NS << doubled, vm, reconnect, &h))
 		vm->reconnect = h;
 }
 
@@ -333,7 +344,7 @@ static void on_down(struct conn *c, void *arg, const char *why)
 	}
 	link_free(l);
 	if (vm)
-		reconnect_later(vm);
+		link_reconnect_later(vm);
 }
 
 void link_close(struct vm *vm)
@@ -350,10 +361,13 @@ void link_close(struct vm *vm)
 static void on_up(struct conn *c, void *arg)
 {
 	struct link *l = arg;
+	struct vm *vm = l->vm;
 
 	l->bound = true;
-	if (link_send_hello(l))
-		link_close(l->vm);
+	if (link_send_hello(l)) {
+		link_close(vm);
+		link_reconnect_later(vm);
+	}
 }
 
 static ssize_t on_received(struct conn *c, void *arg, const uint8_t *bytes, size_t len, char *why)
@@ -409,7 +423,7 @@ void link_connect(struct vm *vm)
 		return;
 	vm->initiator = true;
 	if (vm->restarting || vm->ready) { /* there is no domain whose disks a HELLO could name */
-		reconnect_later(vm);
+		link_reconnect_later(vm);
 		return;
 	}
 	l = link_new(d);
@@ -421,7 +435,7 @@ void link_connect(struct vm *vm)
 		vm_request_fail(vm, CONTROL_PROTECT, EHOSTUNREACH, why, "check the host's name and address");
 		if (l)
 			link_free(l);
-		reconnect_later(vm);
+		link_reconnect_later(vm);
 		return;
 	}
 	l->initiator = true;

@@ -29,6 +29,7 @@ struct link {
 	uint64_t session;
 	struct engine_peer peer;
 	uint64_t peer_boot;
+	struct hello theirs; /* the last HELLO on it */
 	struct receive rx;
 	struct verify_result verify;
 };
@@ -39,12 +40,19 @@ int link_on_hello(struct link *l, const struct record *r, char *why);
 int link_on_welcome(struct link *l, const struct record *r, char *why);
 int link_on_refuse(struct link *l, const struct record *r, char *why);
 int link_on_progress(struct link *l, const struct record *r, char *why);
-void link_refuse(struct link *l, const char *reason, const char *fix);
+/* Tells the peer and ends the connection; retry: it may ask again soon. */
+void link_refuse(struct link *l, const char *reason, const char *fix, bool retry);
+/* The same from the peer, or as good as. */
+void link_refused(struct vm *vm, const char *why, const char *fix, bool retry);
+/* The owner finds, in a session, that the peer cannot hold the copy: the end of both, told to both. */
+void link_disagree(struct vm *vm, const char *why, const char *fix);
 
 /* One record outside of epochs, sealed with the link's session. */
 int link_put(struct link *l, uint16_t type, const void *payload, size_t len);
 /* Both sides agreed. */
 void link_established(struct link *l);
 void link_free(struct link *l);
+/* Makes another connection in a while, if this side made the last one. */
+void link_reconnect_later(struct vm *vm);
 
 #endif /* KEMARI_VM_LINK_H */

@@ -6,10 +6,15 @@
 
 #include <jansson.h>
 
+#include "block/block.h"
+#include "block/share.h"
 #include "hvop.h"
 #include "link.h"
 
 #define TEXT_MAX (72U << 10)
+
+static const char *const fix_log = "see the log of kemari-syncd on the standby";
+static const char *const foreign = "Xen here has a domain of this VM that is not Kemari's";
 
 static const struct {
 	const char *name;
@@ -36,8 +41,26 @@ static struct engine_peer peer_of(const struct hello *h)
 	return p;
 }
 
-/* What this host says of the VM; record and session are the caller's to add.  False: it must be silent. */
-static bool fill(const struct vm *vm, struct hello *h)
+static void fill_disk(const struct vm_device *vd, struct hello_disk *d)
+{
+	const struct vm_disk *disk = &vd->vm->rec.disk[vd->index];
+	struct block_properties p;
+
+	snprintf(d->vdev, sizeof(d->vdev), "%s", disk->vdev);
+	if (!vd->dev)
+		return;
+	block_properties(vd->dev, &p);
+	d->bytes = p.sectors * 512;
+	d->sector_size = p.sector_size;
+	if (share_identify(disk->target, &d->share))
+		kem_vm_warn(vd->vm->rec.name, "%s cannot be looked at", disk->target);
+}
+
+/*
+ * What this host says of the VM; record and session are the caller's to add.  -EPERM: it must be silent; else
+ * what reading the domain's CPU policy says.
+ */
+static int fill(const struct vm *vm, struct hello *h)
 {
 	struct engine_peer me;
 
@@ -49,7 +72,7 @@ static bool fill(const struct vm *vm, struct hello *h)
 		.boot = vm->d->boot,
 	};
 	if (!engine_say_state(&vm->engine, &me))
-		return false;
+		return -EPERM;
 	memcpy(h->uuid, vm->rec.uuid, 16);
 	snprintf(h->host, sizeof(h->host), "%s", vm->d->cfg.host_name);
 	snprintf(h->role, sizeof(h->role), "%s", role_name(me.role));
@@ -57,8 +80,8 @@ static bool fill(const struct vm *vm, struct hello *h)
 	h->epoch = me.epoch;
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		if (vm->device[i].kind == VM_DISK)
-			h->disk_bytes[h->nr_disks++] = vm_devices_disk_bytes(&vm->device[i]);
-	return true;
+			fill_disk(&vm->device[i], &h->disk[h->nr_disks++]);
+	return cpu_policy_read(vm->d->xc, vm->domid, vm->rec.name, &h->cpu);
 }
 
 static int send_hello(struct link *l, uint16_t type, const struct hello *h)
@@ -80,9 +103,10 @@ static int send_hello(struct link *l, uint16_t type, const struct hello *h)
 int link_send_hello(struct link *l)
 {
 	struct hello h;
+	int rc = fill(l->vm, &h);
 
-	if (!fill(l->vm, &h))
-		return -EPERM;
+	if (rc)
+		return rc;
 	h.record = l->vm->mem->record;
 	h.record_len = l->vm->mem->record_len;
 	l->offered = engine_role(&l->vm->engine) >= ENGINE_HELD;
@@ -94,13 +118,15 @@ void link_offer(struct vm *vm)
 	struct link *l = vm->link;
 
 	if (l && l->bound && !l->up && !l->offered && !l->ended && engine_role(&vm->engine) >= ENGINE_HELD &&
-	    link_send_hello(l))
+	    link_send_hello(l)) {
 		link_close(vm);
+		link_reconnect_later(vm);
+	}
 }
 
-void link_refuse(struct link *l, const char *reason, const char *fix)
+void link_refuse(struct link *l, const char *reason, const char *fix, bool retry)
 {
-	struct refuse r;
+	struct refuse r = { .retry = retry };
 	char text[1024];
 	long n;
 
@@ -141,7 +167,7 @@ void link_welcome(struct vm *vm, int err, const char *why)
 	if (!l)
 		return;
 	if (err) {
-		link_refuse(l, why ? why : strerror(-err), "see the log of kemari-syncd on the standby");
+		link_refuse(l, why ? why : strerror(-err), fix_log, true);
 		return;
 	}
 	session = engine_next_session(&vm->engine);
@@ -150,8 +176,8 @@ void link_welcome(struct vm *vm, int err, const char *why)
 	link_established(l);
 	if (l->ended)
 		return;
-	if (!fill(vm, &h)) {
-		link_refuse(l, "Xen here has a domain of this VM that is not Kemari's", "destroy it first");
+	if (fill(vm, &h)) {
+		link_refuse(l, foreign, "destroy it first", true);
 		return;
 	}
 	h.session = session;
@@ -165,30 +191,64 @@ void link_welcome(struct vm *vm, int err, const char *why)
 	l->up = true;
 }
 
+/* Can the copy here be the other one of the peer's?  0, or -EPROTO with reason and fix. */
+static int agree(struct vm *vm, const struct hello *theirs, char *reason, char *fix)
+{
+	struct hello mine;
+
+	switch (fill(vm, &mine)) {
+	case 0:
+		return hello_mismatch(&mine, theirs, reason, fix);
+	case -EPERM:
+		snprintf(reason, RECORD_WHY_MAX, "%s", foreign);
+		snprintf(fix, RECORD_WHY_MAX, "destroy it first");
+		break;
+	default:
+		snprintf(reason, RECORD_WHY_MAX, "the CPU policy of the VM's domain cannot be read here");
+		snprintf(fix, RECORD_WHY_MAX, "%s", fix_log);
+	}
+	return -EPROTO;
+}
+
+/* The shell is the first thing that shows what the guest would find here: compared before it is used. */
 static void shell_ready(struct vm *vm, int err, const char *why)
 {
 	struct link *l = vm->link;
-	char text[256];
+	char text[RECORD_WHY_MAX], fix[RECORD_WHY_MAX];
+	bool retry = err == -EEXIST; /* the domid is a dying domain's */
 
 	if (!err)
 		err = vm_standby_open(vm);
+	if (err) {
+		snprintf(text, sizeof(text), "the standby cannot be prepared: %.200s",
+			 why ? why : strerror(-err));
+		snprintf(fix, sizeof(fix), "%s", fix_log);
+	} else if (l) {
+		err = agree(vm, &l->theirs, text, fix);
+	}
 	if (!err) {
 		link_welcome(vm, 0, NULL);
 		return;
 	}
-	snprintf(text, sizeof(text), "the standby cannot be prepared: %s", why ? why : strerror(-err));
 	if (l)
-		link_refuse(l, text, "see the log of kemari-syncd on the standby");
+		link_refuse(l, text, fix, retry);
 	vm_free_shell(vm);
 }
 
-static int make_standby(struct link *l, const struct hello *h, char *why)
+static int make_standby(struct link *l, const struct hello *h, const char *name, char *why, char *fix)
 {
 	struct vm *vm;
-	int rc = vm_new(l->d, h->record, h->record_len, h->domid, &vm);
+	int rc;
 
+	if (vm_find(l->d, name)) {
+		snprintf(why, RECORD_WHY_MAX, "another VM with the name %s is served here", name);
+		snprintf(fix, RECORD_WHY_MAX, "give it another name, or set the same uuid= on both hosts");
+		return -EEXIST;
+	}
+	rc = vm_new(l->d, h->record, h->record_len, h->domid, &vm);
 	if (rc) {
 		snprintf(why, RECORD_WHY_MAX, "the VM cannot be taken in: %s", strerror(-rc));
+		snprintf(fix, RECORD_WHY_MAX, "%s", fix_log);
 		return rc;
 	}
 	l->vm = vm;
@@ -200,39 +260,29 @@ static int make_standby(struct link *l, const struct hello *h, char *why)
 	if (!rc)
 		return 0;
 	snprintf(why, RECORD_WHY_MAX, "kemari-domain cannot be started: %s", strerror(-rc));
+	snprintf(fix, RECORD_WHY_MAX, "%s", fix_log);
 	l->vm = NULL;
 	vm->link = NULL;
 	vm_free(vm);
 	return rc;
 }
 
-static int check_known(struct vm *vm, const struct hello *h, char *why)
+static int check_known(struct vm *vm, const struct hello *h, char *why, char *fix)
 {
-	struct hello mine;
-	char fix[RECORD_WHY_MAX];
-
 	if (engine_role(&vm->engine) >= ENGINE_HELD && peer_of(h).role >= ENGINE_HELD) {
 		snprintf(why, RECORD_WHY_MAX, "%s runs here, too", vm->rec.name);
+		snprintf(fix, RECORD_WHY_MAX, "stop the one that is not wanted");
 		return -EEXIST;
 	}
-	if (h->domid != vm->domid) {
-		snprintf(why, RECORD_WHY_MAX, "%s is domain %u here and %u there", vm->rec.name, vm->domid,
-			 h->domid);
-		return -EPROTO;
-	}
-	if (!fill(vm, &mine)) {
-		snprintf(why, RECORD_WHY_MAX, "Xen here has a domain of this VM that is not Kemari's");
-		return -EEXIST;
-	}
-	/* a shell in the making has no disks to compare yet */
-	return !vm->ready && hello_mismatch(&mine, h, why, fix) ? -EPROTO : 0;
+	/* a shell in the making is compared when it is there */
+	return vm->ready ? 0 : agree(vm, h, why, fix);
 }
 
 /* A VM that this host has, too: a session if the other side owns it, an offer of one if we do, else messages.
  */
-static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *why)
+static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *why, char *fix)
 {
-	int rc = check_known(vm, h, why);
+	int rc = check_known(vm, h, why, fix);
 
 	if (rc)
 		return rc;
@@ -257,44 +307,62 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 
 int link_on_hello(struct link *l, const struct record *r, char *why)
 {
-	struct hello h;
+	struct hello *h = &l->theirs;
+	char fix[RECORD_WHY_MAX] = "", name[VM_NAME_MAX];
 	struct vm *vm;
 	int rc;
 
-	rc = hello_parse(r->payload, r->len, &h, why);
+	rc = hello_parse(r->payload, r->len, h, why);
 	if (rc)
 		return rc;
-	l->peer = peer_of(&h);
-	l->peer_boot = h.boot;
-	if (h.protocol != RECORD_VERSION || h.state_format != XEN_KEMARI_STATE_VERSION) {
-		snprintf(why, RECORD_WHY_MAX, "protocol %u, state format %u there, %d and %u here",
-			 h.protocol, h.state_format, RECORD_VERSION, XEN_KEMARI_STATE_VERSION);
-		rc = -EPROTO;
-	} else if (!h.record || !h.domid) {
-		snprintf(why, RECORD_WHY_MAX, "a HELLO without VM record or domain");
-		rc = -EPROTO;
-	} else {
-		vm = vm_find_uuid(l->d, h.uuid);
+	l->peer = peer_of(h);
+	l->peer_boot = h->boot;
+	rc = hello_admit(h, name, why, fix);
+	if (!rc) {
+		vm = vm_find_uuid(l->d, h->uuid);
 		if (l->vm && l->vm != vm) {
 			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
-			hello_free(&h);
 			return -EPROTO;
 		}
-		rc = vm ? known_vm(l, vm, &h, why) : make_standby(l, &h, why);
+		rc = vm ? known_vm(l, vm, h, why, fix) : make_standby(l, h, name, why, fix);
 	}
-	hello_free(&h);
+	hello_free(h);
 	if (rc)
-		link_refuse(l, why, NULL);
+		link_refuse(l, why, fix, false);
 	return 0;
 }
 
 /* ---- the primary's side
  * -------------------------------------------------------------------------------------------- */
 
+/*
+ * The peer will not take the VM.  Whoever asked for it is told, and an attempt that would only meet the same
+ * answer again is over, with nothing changed.  What was protected before goes on trying (G5).
+ */
+void link_refused(struct vm *vm, const char *why, const char *fix, bool retry)
+{
+	struct engine_event ev = { .type = ENGINE_EV_UNPROTECT };
+	struct control_copy row = { .phase = "waiting", .text = why };
+
+	vm_tell(vm, "%s", why);
+	vm->refusals++;
+	if (retry) {
+		vm_request_progress(vm, CONTROL_PROTECT, control_copy_row(&row));
+		return;
+	}
+	if (!vm_request_waits(vm, CONTROL_PROTECT))
+		return;
+	vm_request_fail(vm, CONTROL_PROTECT, ECONNREFUSED, why, fix[0] ? fix : NULL);
+	if (engine_must_hold(&vm->engine))
+		return; /* a copy may be there: it has to be outdated first */
+	vm->mem->peer[0] = '\0';
+	vm_event(vm, &ev);
+}
+
 int link_on_welcome(struct link *l, const struct record *r, char *why)
 {
 	struct vm *vm = l->vm;
-	struct hello mine, theirs;
+	struct hello theirs;
 	char fix[RECORD_WHY_MAX];
 	int rc;
 
@@ -305,25 +373,39 @@ int link_on_welcome(struct link *l, const struct record *r, char *why)
 	rc = hello_parse(r->payload, r->len, &theirs, why);
 	if (rc)
 		return rc;
-	if (!theirs.session || !fill(vm, &mine)) {
-		snprintf(why, RECORD_WHY_MAX, "a WELCOME without a session");
-		rc = -EPROTO;
-	} else {
-		rc = hello_mismatch(&mine, &theirs, why, fix);
-	}
-	if (!rc) {
-		l->peer = peer_of(&theirs);
-		l->peer_boot = theirs.boot;
-		l->session = theirs.session;
-		l->offered = false;
-		receive_attach(&l->rx, vm->staging, vm->image, l->session);
-		l->up = true;
-		link_established(l);
-	} else {
-		vm_request_fail(vm, CONTROL_PROTECT, EPROTO, why, fix);
-	}
 	hello_free(&theirs);
-	return rc;
+	if (!theirs.session) {
+		snprintf(why, RECORD_WHY_MAX, "a WELCOME without a session");
+		return -EPROTO;
+	}
+	rc = agree(vm, &theirs, why, fix);
+	if (rc) {
+		link_refused(vm, why, fix, false);
+		return rc;
+	}
+	l->peer = peer_of(&theirs);
+	l->peer_boot = theirs.boot;
+	l->session = theirs.session;
+	l->offered = false;
+	receive_attach(&l->rx, vm->staging, vm->image, l->session);
+	l->up = true;
+	link_established(l);
+	return 0;
+}
+
+void link_disagree(struct vm *vm, const char *why, const char *fix)
+{
+	struct link *l = vm->link;
+
+	link_refused(vm, why, fix, false);
+	if (!l)
+		return;
+	if (l->up) {
+		link_end_session(vm);
+		vm_event_type(vm, ENGINE_EV_LINK_DOWN);
+	}
+	link_refuse(l, why, fix, false);
+	link_reconnect_later(vm);
 }
 
 int link_on_refuse(struct link *l, const struct record *r, char *why)
@@ -333,10 +415,17 @@ int link_on_refuse(struct link *l, const struct record *r, char *why)
 
 	if (rc)
 		return rc;
-	snprintf(why, RECORD_WHY_MAX, "refused by the peer: %.200s", f.reason);
-	if (l->vm) {
-		vm_request_fail(l->vm, CONTROL_PROTECT, ECONNREFUSED, why, f.fix[0] ? f.fix : NULL);
+	if (!l->vm) {
+		snprintf(why, RECORD_WHY_MAX, "refused by the peer: %.220s", f.reason);
+		return -ECONNREFUSED;
+	}
+	/* "here" in the reason is there */
+	snprintf(why, RECORD_WHY_MAX, "%.64s refuses, it says: %.170s", l->vm->mem->peer, f.reason);
+	if (l->up && l->vm->shell && engine_role(&l->vm->engine) == ENGINE_NONE) {
 		vm_tell(l->vm, "%s", why);
+		vm_free_shell(l->vm); /* made for this owner, who will not use it */
+	} else {
+		link_refused(l->vm, why, f.fix, f.retry);
 	}
 	return -ECONNREFUSED;
 }

@@ -254,8 +254,11 @@ static void progress(struct vm *vm)
 
 void vm_bulk_start(struct vm *vm)
 {
-	int rc = vm_capture_open(vm);
+	int rc = vm->shared ? vm_capture_open(vm) : vm_share_start(vm);
 
+	if (!rc && !vm->shared)
+		return; /* it comes back */
+	vm->shared = false;
 	if (!rc)
 		rc = vm_staging_open(vm);
 	if (!rc && !vm->bulk_buf && !(vm->bulk_buf = malloc(BULK_BYTES)))
@@ -276,6 +279,7 @@ void vm_bulk_start(struct vm *vm)
 
 void vm_bulk_stop(struct vm *vm)
 {
+	vm_share_stop(vm);
 	vm->bulk = false;
 	if (vm->bulk_sending)
 		return; /* the buffer is freed when the transport has done with it */
@@ -290,7 +294,7 @@ static void on_bulk_sent(void *arg, bool sent)
 	vm->bulk_sending = false;
 	if (sent && vm->bulk)
 		vm_bulk_pump(vm);
-	else if (!vm->bulk)
+	else if (!vm->bulk && !vm->share)
 		vm_bulk_stop(vm);
 }
 

@@ -84,6 +84,15 @@ static uint64_t oldest_unacked_ns(const struct vm *vm)
 	return ns;
 }
 
+/* Why it is not simply well. */
+static const char *trouble_of(const struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		if (vm->device[i].trouble[0])
+			return vm->device[i].trouble;
+	return NULL;
+}
+
 json_t *vm_status_row(const struct vm *vm)
 {
 	uint64_t oldest = oldest_unacked_ns(vm);
@@ -92,6 +101,7 @@ json_t *vm_status_row(const struct vm *vm)
 		.role = vm_role_name(vm),
 		.state = engine_state_name(&vm->engine),
 		.peer = vm->mem->peer[0] ? vm->mem->peer : NULL,
+		.reason = trouble_of(vm),
 		.domid = vm->domid,
 		.g = engine_generation(&vm->engine),
 		.epoch = engine_committed(&vm->engine),
@@ -114,6 +124,13 @@ json_t *vm_status_row(const struct vm *vm)
 				      (json_int_t)st->times.harvest, "devices_ns",
 				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
 	return row;
+}
+
+void vm_publish_status(const struct vm *vm)
+{
+	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
+		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
+				json_pack("[o]", vm_status_row(vm)));
 }
 
 static void on_story(void *ctx, const char *name, json_t *entry)
@@ -159,11 +176,11 @@ static void state_changed(struct vm *vm)
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);
-	if (!strcmp(state, "protected"))
+	if (!strcmp(state, "protected")) {
+		vm->refusals = 0;
 		vm_request_done(vm, CONTROL_PROTECT);
-	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
-		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
-				json_pack("[o]", vm_status_row(vm)));
+	}
+	vm_publish_status(vm);
 }
 
 static void pump(struct vm *vm)

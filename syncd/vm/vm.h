@@ -10,6 +10,7 @@
  *   owner.c    captures, the bulk copy, dirty polling
  *   standby.c  shell, image, promotion, turning a former primary into a standby
  *   link.c     the connection to the peer: hello, records, reconnect
+ *   share.c    whether both hosts see the same disks
  *   verify.c   comparing both copies
  *   request.c  requests of the control server
  *   death.c    what becomes of a guest that ends by itself
@@ -79,7 +80,8 @@ struct vm_device {
 	size_t mem_len;
 	bool connected;
 	bool quiesced;
-	bool closing; /* by its guest */
+	bool closing;	   /* by its guest */
+	char trouble[256]; /* what the host fails it in, "": nothing */
 	struct later_item stop;
 };
 
@@ -142,7 +144,9 @@ struct vm {
 
 	/* owner */
 	struct capture *capture;
-	bool bulk; /* a bulk copy is under way */
+	struct vm_share *share; /* the disks are being compared with the peer's */
+	bool shared;		/* ... and were, for the bulk copy that begins now */
+	bool bulk;		/* a bulk copy is under way */
 	bool bulk_sending;
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
@@ -170,7 +174,8 @@ struct vm {
 
 	/* link */
 	struct link *link;
-	uint64_t reconnect; /* qb handle */
+	uint64_t reconnect;    /* qb handle */
+	unsigned int refusals; /* since it was protected */
 	bool initiator;
 
 	struct vm_request request[VM_REQUESTS];
@@ -201,6 +206,8 @@ void vm_event_type(struct vm *vm, enum engine_event_type type);
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 json_t *vm_status_row(const struct vm *vm);
+/* To those who watch it. */
+void vm_publish_status(const struct vm *vm);
 const char *vm_role_name(const struct vm *vm);
 
 /* ---- action.c ---- */
@@ -231,7 +238,6 @@ void vm_devices_announce(struct vm *vm);
 /* The standby's backend directories follow the device states in the image. */
 void vm_devices_mirror(struct vm *vm);
 void vm_devices_stopped_by_toolstack(struct vm *vm);
-uint64_t vm_devices_disk_bytes(const struct vm_device *vd);
 
 /* ---- domain.c ---- */
 
@@ -304,6 +310,17 @@ bool vm_verify_wants(const struct vm *vm);
 void vm_verify_take(struct vm *vm, uint64_t epoch);
 void vm_verify_send(struct vm *vm, uint64_t epoch);
 int vm_verify_result(struct vm *vm, const uint8_t *text, uint32_t len, char *why);
+
+/* ---- share.c ---- */
+
+/*
+ * Compares all disks with the peer's; then vm->shared is set and vm_bulk_start() called again.  A disk that
+ * is not the same ends the attempt, with the reason for both sides.  0, or a negative errno: not begun.
+ */
+int vm_share_start(struct vm *vm);
+void vm_share_stop(struct vm *vm);
+int vm_share_ask(struct vm *vm, const uint8_t *payload, uint32_t len, char *why);
+int vm_share_answer(struct vm *vm, const uint8_t *payload, uint32_t len, char *why);
 
 /* ---- request.c ---- */
 

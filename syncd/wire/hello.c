@@ -97,25 +97,104 @@ static json_t *encode_disks(const struct hello *h)
 {
 	json_t *a = json_array();
 
-	for (unsigned int i = 0; i < h->nr_disks; i++)
-		json_array_append_new(a, json_integer((json_int_t)h->disk_bytes[i]));
+	for (unsigned int i = 0; i < h->nr_disks; i++) {
+		const struct hello_disk *d = &h->disk[i];
+
+		json_array_append_new(a, json_pack("{ss sI sI ss ss}", "vdev", d->vdev, "bytes",
+						   (json_int_t)d->bytes, "sector_size",
+						   (json_int_t)d->sector_size, "kind", d->share.kind, "id",
+						   d->share.id));
+	}
 	return a;
 }
 
 static int parse_disks(const json_t *o, struct hello *h, char *why)
 {
-	const json_t *a = json_object_get(o, "disk_bytes");
+	const json_t *a = json_object_get(o, "disks");
+	int ret = 0;
 
 	if (!json_is_array(a) || json_array_size(a) > VM_MAX_DISKS)
-		return bad(why, "disk_bytes", "an array of at most 16 numbers");
+		return bad(why, "disks", "an array of at most 16 objects");
 	h->nr_disks = (unsigned int)json_array_size(a);
-	for (unsigned int i = 0; i < h->nr_disks; i++) {
+	for (unsigned int i = 0; !ret && i < h->nr_disks; i++) {
+		const json_t *j = json_array_get(a, i);
+		struct hello_disk *d = &h->disk[i];
+
+		ret = get_text(j, "vdev", d->vdev, sizeof(d->vdev), why)
+			      ?: get_uint(j, "bytes", INT64_MAX, &d->bytes, why)
+				 ?: get_uint32(j, "sector_size", &d->sector_size, why);
+		ret = ret ?: get_text(j, "kind", d->share.kind, sizeof(d->share.kind), why)
+				     ?: get_text(j, "id", d->share.id, sizeof(d->share.id), why);
+	}
+	return ret;
+}
+
+/* Flat: six numbers for each leaf; index, low and high half for each MSR. */
+static int encode_cpu(const struct cpu_policy *p, json_t *o)
+{
+	json_t *leaves = json_array(), *msrs = json_array();
+	int ret = 0;
+
+	for (unsigned int i = 0; i < p->nr_leaves; i++) {
+		const struct cpu_leaf *l = &p->leaf[i];
+		const uint32_t v[] = { l->leaf, l->subleaf, l->eax, l->ebx, l->ecx, l->edx };
+
+		for (unsigned int k = 0; k < 6; k++)
+			ret |= json_array_append_new(leaves, json_integer(v[k]));
+	}
+	for (unsigned int i = 0; i < p->nr_msrs; i++) {
+		const uint64_t v = p->msr[i].value;
+
+		ret |= json_array_append_new(msrs, json_integer(p->msr[i].index)) |
+		       json_array_append_new(msrs, json_integer((uint32_t)v)) |
+		       json_array_append_new(msrs, json_integer((json_int_t)(v >> 32)));
+	}
+	ret |= json_object_set_new(o, "cpuid", leaves) | json_object_set_new(o, "msrs", msrs);
+	return ret ? -EINVAL : 0;
+}
+
+/* An array of groups of numbers, each of 32 bits, into v; how many numbers, or -EBADMSG. */
+static int get_numbers(const json_t *o, const char *key, unsigned int group, unsigned int max_groups,
+		       uint32_t *v, char *why)
+{
+	const json_t *a = json_object_get(o, key);
+	size_t n = json_array_size(a);
+
+	if (!json_is_array(a) || n % group || n / group > max_groups)
+		return bad(why, key, "an array of groups of numbers");
+	for (size_t i = 0; i < n; i++) {
 		const json_t *j = json_array_get(a, i);
 
-		if (!json_is_integer(j) || json_integer_value(j) < 0)
-			return bad(why, "disk_bytes", "an array of at most 16 numbers");
-		h->disk_bytes[i] = (uint64_t)json_integer_value(j);
+		if (!json_is_integer(j) || json_integer_value(j) < 0 || json_integer_value(j) > UINT32_MAX)
+			return bad(why, key, "an array of 32-bit numbers");
+		v[i] = (uint32_t)json_integer_value(j);
 	}
+	return (int)n;
+}
+
+static int parse_cpu(const json_t *o, struct cpu_policy *p, char *why)
+{
+	uint32_t v[6 * CPU_MAX_LEAVES];
+	int n = get_numbers(o, "cpuid", 6, CPU_MAX_LEAVES, v, why);
+
+	if (n < 0)
+		return n;
+	p->nr_leaves = (unsigned int)n / 6;
+	for (unsigned int i = 0; i < p->nr_leaves; i++) {
+		const uint32_t *l = v + (size_t)i * 6;
+
+		p->leaf[i] = (struct cpu_leaf){ l[0], l[1], l[2], l[3], l[4], l[5] };
+	}
+	n = get_numbers(o, "msrs", 3, CPU_MAX_MSRS, v, why);
+	if (n < 0)
+		return n;
+	p->nr_msrs = (unsigned int)n / 3;
+	for (unsigned int i = 0; i < p->nr_msrs; i++) {
+		const uint32_t *m = v + (size_t)i * 3;
+
+		p->msr[i] = (struct cpu_msr){ m[0], m[1] | (uint64_t)m[2] << 32 };
+	}
+	cpu_policy_settle(p);
 	return 0;
 }
 
@@ -125,11 +204,13 @@ long hello_encode(const struct hello *h, char *buf, size_t cap)
 	json_t *o;
 
 	uuid_unparse_lower(h->uuid, uuid);
-	o = json_pack("{s:I s:I s:s s:I s:s s:I s:s s:o s:s s:o s:o s:I}", "protocol",
-		      (json_int_t)h->protocol, "state_format", (json_int_t)h->state_format, "uuid", uuid,
-		      "domid", (json_int_t)h->domid, "host", h->host, "memory_kb", (json_int_t)h->memory_kb,
-		      "cpu_policy", h->cpu_policy, "disk_bytes", encode_disks(h), "role", h->role, "boot",
-		      hex64(h->boot), "g", hex64(h->g), "epoch", (json_int_t)h->epoch);
+	o = json_pack("{s:I s:I s:s s:I s:s s:I s:o s:s s:o s:o s:I}", "protocol", (json_int_t)h->protocol,
+		      "state_format", (json_int_t)h->state_format, "uuid", uuid, "domid",
+		      (json_int_t)h->domid, "host", h->host, "memory_kb", (json_int_t)h->memory_kb, "disks",
+		      encode_disks(h), "role", h->role, "boot", hex64(h->boot), "g", hex64(h->g), "epoch",
+		      (json_int_t)h->epoch);
+	if (o && encode_cpu(&h->cpu, o))
+		goto out_bad;
 	if (o && h->record && json_object_set_new(o, "record", json_stringn(h->record, h->record_len)))
 		goto out_bad;
 	if (o && h->session &&
@@ -202,7 +283,7 @@ int hello_parse(const void *text, size_t len, struct hello *h, char *why)
 		goto out;
 	ret = ret ?: get_uint32(o, "state_format", &h->state_format, why)
 			     ?: get_uint(o, "memory_kb", INT64_MAX, &h->memory_kb, why)
-				?: get_text(o, "cpu_policy", h->cpu_policy, sizeof(h->cpu_policy), why);
+				?: parse_cpu(o, &h->cpu, why);
 	ret = ret ?: parse_disks(o, h, why) ?: parse_identity(o, h, why) ?: parse_rest(o, h, why);
 	if (ret)
 		hello_free(h);
@@ -218,67 +299,10 @@ void hello_free(struct hello *h)
 	h->record_len = 0;
 }
 
-static int disks_mismatch(const struct hello *mine, const struct hello *theirs, char *reason, char *fix)
-{
-	if (mine->nr_disks != theirs->nr_disks) {
-		snprintf(reason, RECORD_WHY_MAX, "this host has %u disks for the VM, the peer %u",
-			 mine->nr_disks, theirs->nr_disks);
-		snprintf(fix, RECORD_WHY_MAX, "use the same VM configuration on both hosts");
-		return -EPROTO;
-	}
-	for (unsigned int i = 0; i < mine->nr_disks; i++) {
-		if (!mine->disk_bytes[i] || !theirs->disk_bytes[i] ||
-		    mine->disk_bytes[i] == theirs->disk_bytes[i])
-			continue;
-		snprintf(reason, RECORD_WHY_MAX,
-			 "disk %u has %" PRIu64 " bytes here and %" PRIu64 " on the peer", i,
-			 mine->disk_bytes[i], theirs->disk_bytes[i]);
-		snprintf(fix, RECORD_WHY_MAX, "make the disk's target name the same device on both hosts");
-		return -EPROTO;
-	}
-	return 0;
-}
-
-int hello_mismatch(const struct hello *mine, const struct hello *theirs, char *reason, char *fix)
-{
-	char mine_uuid[UUID_STR_LEN], theirs_uuid[UUID_STR_LEN];
-
-	if (mine->protocol != theirs->protocol) {
-		snprintf(reason, RECORD_WHY_MAX, "this host speaks protocol %u, the peer %u", mine->protocol,
-			 theirs->protocol);
-		snprintf(fix, RECORD_WHY_MAX, "install the same kemari version on both hosts");
-	} else if (mine->state_format != theirs->state_format) {
-		snprintf(reason, RECORD_WHY_MAX, "Xen here has state format %u, the peer's %u",
-			 mine->state_format, theirs->state_format);
-		snprintf(fix, RECORD_WHY_MAX, "boot Xen with the same kemari patch on both hosts");
-	} else if (memcmp(mine->uuid, theirs->uuid, sizeof(mine->uuid))) {
-		uuid_unparse_lower(mine->uuid, mine_uuid);
-		uuid_unparse_lower(theirs->uuid, theirs_uuid);
-		snprintf(reason, RECORD_WHY_MAX, "the VM is %s here and %s on the peer", mine_uuid,
-			 theirs_uuid);
-		snprintf(fix, RECORD_WHY_MAX, "set the same uuid= in the VM's configuration on both hosts");
-	} else if (mine->memory_kb != theirs->memory_kb) {
-		snprintf(reason, RECORD_WHY_MAX,
-			 "the VM has %" PRIu64 " KiB here and %" PRIu64 " KiB on the peer", mine->memory_kb,
-			 theirs->memory_kb);
-		snprintf(fix, RECORD_WHY_MAX, "use the same memory= on both hosts and start the VM anew");
-	} else if (mine->cpu_policy[0] && theirs->cpu_policy[0] &&
-		   strcmp(mine->cpu_policy, theirs->cpu_policy)) {
-		snprintf(reason, RECORD_WHY_MAX,
-			 "the guest's CPU policy is %.16s... here and %.16s... on the peer", mine->cpu_policy,
-			 theirs->cpu_policy);
-		snprintf(fix, RECORD_WHY_MAX,
-			 "use hosts with the same CPU model and microcode, or level the guest's features "
-			 "with cpuid=");
-	} else {
-		return disks_mismatch(mine, theirs, reason, fix);
-	}
-	return -EPROTO;
-}
-
 long refuse_encode(const struct refuse *r, char *buf, size_t cap)
 {
-	return dump(json_pack("{s:s s:s}", "reason", r->reason, "fix", r->fix), buf, cap);
+	return dump(json_pack("{s:s s:s s:b}", "reason", r->reason, "fix", r->fix, "retry", r->retry), buf,
+		    cap);
 }
 
 int refuse_parse(const void *text, size_t len, struct refuse *r, char *why)
@@ -290,6 +314,9 @@ int refuse_parse(const void *text, size_t len, struct refuse *r, char *why)
 		return -EBADMSG;
 	ret = get_text(o, "reason", r->reason, sizeof(r->reason), why)
 		      ?: get_text(o, "fix", r->fix, sizeof(r->fix), why);
+	if (!ret && !json_is_boolean(json_object_get(o, "retry")))
+		ret = bad(why, "retry", "true or false");
+	r->retry = json_is_true(json_object_get(o, "retry"));
 	json_decref(o);
 	return ret;
 }

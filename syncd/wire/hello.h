@@ -14,12 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "block/share.h"
+#include "domain/cpu.h"
 #include "domain/record.h"
 #include "wire/record.h"
 
-#define HELLO_DIGEST_MAX 65 /* hex, with the NUL */
 #define HELLO_HOST_MAX 256
 #define HELLO_ROLE_MAX 8 /* "owner", "held", "copy", "none" */
+
+/* A disk as the sender sees it. */
+struct hello_disk {
+	char vdev[16];	/* of the VM record */
+	uint64_t bytes; /* 0: not known */
+	uint32_t sector_size;
+	struct share_id share;
+};
 
 struct hello {
 	uint32_t protocol;     /* RECORD_VERSION */
@@ -28,12 +37,12 @@ struct hello {
 	uint32_t domid;		   /* the guest's, the same on both hosts; 0: no domain here */
 	char host[HELLO_HOST_MAX]; /* what the sender calls itself */
 	uint64_t memory_kb;
-	char cpu_policy[HELLO_DIGEST_MAX]; /* of the guest's, made by the caller; "": not known yet */
+	struct cpu_policy cpu; /* of the guest's domain; no leaves: not known */
 	unsigned int nr_disks;
-	uint64_t disk_bytes[VM_MAX_DISKS]; /* as this host sees them; 0: not known */
-	char role[HELLO_ROLE_MAX];	   /* of the copy here */
-	uint64_t boot;			   /* boot_id_number() of the sender's host */
-	uint64_t g, epoch;		   /* of that role */
+	struct hello_disk disk[VM_MAX_DISKS];
+	char role[HELLO_ROLE_MAX]; /* of the copy here */
+	uint64_t boot;		   /* boot_id_number() of the sender's host */
+	uint64_t g, epoch;	   /* of that role */
 	/* HELLO only: the VM record's text.  Owned by the struct after hello_parse, borrowed for
 	 * hello_encode. */
 	char *record;
@@ -49,9 +58,16 @@ int hello_parse(const void *text, size_t len, struct hello *h, char *why);
 void hello_free(struct hello *h);
 
 /*
+ * Of a HELLO alone, before anything is made for it: versions, a VM record that parses, and whether the HELLO
+ * tells of the VM of that record.  0 and the VM's name, or -EPROTO with reason and fix (RECORD_WHY_MAX bytes
+ * each).
+ */
+int hello_admit(const struct hello *h, char name[VM_NAME_MAX], char *reason, char *fix);
+
+/*
  * What makes it impossible that `theirs` is the other copy of the VM that `mine` describes: protocol, state
- * format, uuid, memory, CPU policy, disks.  0, or -EPROTO with a reason that has both values and a fix.
- * What one side does not know (cpu_policy "", disks of 0 bytes) is not compared.  Both buffers
+ * format, uuid, domid, memory, CPU policy, disks.  0, or -EPROTO with a reason that has both values and a
+ * fix. What one side does not know (no CPU leaves, disks of 0 bytes) is not compared.  Both buffers
  * RECORD_WHY_MAX.
  */
 int hello_mismatch(const struct hello *mine, const struct hello *theirs, char *reason, char *fix);
@@ -59,6 +75,7 @@ int hello_mismatch(const struct hello *mine, const struct hello *theirs, char *r
 struct refuse {
 	char reason[RECORD_WHY_MAX];
 	char fix[RECORD_WHY_MAX];
+	bool retry; /* it may go away by itself: a busy host.  Else the same answer is to be expected */
 };
 long refuse_encode(const struct refuse *r, char *buf, size_t cap);
 int refuse_parse(const void *text, size_t len, struct refuse *r, char *why);

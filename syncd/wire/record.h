@@ -43,7 +43,9 @@ enum record_type {
 	RECORD_VERIFY,	      /* struct record_verify and hashes of the primary's pages at an epoch */
 	RECORD_VERIFY_RESULT, /* JSON */
 	RECORD_VERIFY_STATE,  /* struct record_verify_state and what that part of the state must be */
-	RECORD_TYPE_MAX = RECORD_VERIFY_STATE
+	RECORD_DISK_ASK,      /* owner: struct samples (wire/samples.h), offsets */
+	RECORD_DISK_ANSWER,   /* struct samples, hashes */
+	RECORD_TYPE_MAX = RECORD_DISK_ANSWER
 };
 
 struct record_header {
