@@ -17,6 +17,7 @@
 #include "hvop.h"
 #include "later.h"
 #include "log.h"
+#include "stall.h"
 #include "transport/transport.h"
 #include "vm/vms.h"
 #include "xenstore/domwatch.h"
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 	const char *config = KEM_CONFIG_FILE;
 	bool foreground = false, debug = false;
 	char err[KEM_CONFIG_ERR];
+	struct stall *stall = NULL;
 	struct daemon d = { 0 };
 	int rc, o;
 
@@ -191,10 +193,13 @@ int main(int argc, char **argv)
 	qb_loop_signal_add(d.loop, QB_LOOP_HIGH, SIGTERM, &d, stop, NULL);
 	qb_loop_signal_add(d.loop, QB_LOOP_HIGH, SIGINT, &d, stop, NULL);
 	rc = start(&d);
+	if (!rc)
+		rc = stall_open(d.loop, &stall);
 	if (!rc) {
 		kem_info("ready");
 		qb_loop_run(d.loop);
 	}
+	stall_close(stall);
 	finish(&d);
 	kem_log_fini();
 	return rc ? 1 : 0;

@@ -225,7 +225,7 @@ class Session:
         self.at.exec(f"kemari unprotect {VM}", timeout=60)
         self.client.wait_for_more()
         self.wait_state(self.at, "unprotected")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while self.status(self.other) and time.monotonic() < end:
             time.sleep(0.3)
         left = self.other.exec("xl list | grep g1", check=False).out

@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <qb/qbloop.h>
 #include <xenctrl.h>
 
 #include "vm.h"
 #include "vms.h"
 
 #define DESTROY_TIMEOUT_MS 60000
+/* A shell without a copy is of use only to an owner who is about to fill it. */
+#define SHELL_WAITS_NS (30ULL * 1000000000)
 
 static const char *const reasons[] = { "powered off", "rebooted",	 "suspended",
 				       "crashed",     "hung (watchdog)", "soft reset" };
@@ -124,6 +127,27 @@ void vm_free_shell(struct vm *vm)
 	if (ours && domain_helper_run(d->loop, d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS,
 				      on_shell_destroyed, NULL, &helper))
 		kem_warn("kemari-domain cannot be started: domain %s stays", domid);
+}
+
+static void waited(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->shell_timer = 0;
+	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ready || vm->ending)
+		return;
+	vm_tell(vm, "nobody wants a copy here: the shell goes");
+	vm_free_shell(vm);
+}
+
+void vm_shell_waits(struct vm *vm)
+{
+	qb_loop_timer_handle h;
+
+	if (vm->shell_timer || engine_role(&vm->engine) != ENGINE_NONE || !vm->guest)
+		return;
+	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, SHELL_WAITS_NS, vm, waited, &h))
+		vm->shell_timer = h;
 }
 
 static void ended(struct vm *vm, unsigned int reason)

@@ -312,6 +312,8 @@ static int add(struct vm *vm, enum vm_device_kind kind, unsigned int index, enum
 	vd->mem = memfile_region(vm->file, name, &vd->mem_len);
 	if (!vd->mem)
 		return -EBADMSG;
+	if (mode == XENDEV_NEW)
+		memset(vd->mem, 0, vd->mem_len); /* a guest that boots, perhaps after another */
 	rc = make_device(vd);
 	if (rc)
 		return rc;

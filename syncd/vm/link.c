@@ -288,6 +288,16 @@ void link_reconnect_later(struct vm *vm)
 		vm->reconnect = h;
 }
 
+void link_leave(struct vm *vm)
+{
+	vm->initiator = false;
+	vm->mem->peer[0] = '\0';
+	if (vm->reconnect)
+		qb_loop_timer_del(vm->d->loop, vm->reconnect);
+	vm->reconnect = 0;
+	link_close(vm);
+}
+
 void link_end_session(struct vm *vm)
 {
 	struct link *l = vm->link;
@@ -319,6 +329,7 @@ static void detach(struct link *l)
 	vm->link = NULL;
 	if (was_up)
 		vm_event_type(vm, ENGINE_EV_LINK_DOWN);
+	vm_shell_waits(vm);
 }
 
 static void on_down(struct conn *c, void *arg, const char *why)

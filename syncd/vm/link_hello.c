@@ -274,6 +274,12 @@ static int check_known(struct vm *vm, const struct hello *h, char *why, char *fi
 		snprintf(fix, RECORD_WHY_MAX, "stop the one that is not wanted");
 		return -EEXIST;
 	}
+	/* one with a copy is let in, so that it is asked to drop it */
+	if (engine_role(&vm->engine) >= ENGINE_HELD && !vm->mem->peer[0] && peer_of(h).role == ENGINE_NONE) {
+		snprintf(why, RECORD_WHY_MAX, "%s runs here and is not protected", vm->rec.name);
+		snprintf(fix, RECORD_WHY_MAX, "protect it there: kemari protect %s", vm->rec.name);
+		return -ENOENT;
+	}
 	/* a shell in the making is compared when it is there */
 	return vm->ready ? 0 : agree(vm, h, why, fix);
 }

@@ -360,16 +360,18 @@ static void stop_timers(struct vm *vm)
 		qb_loop_timer_del(vm->d->loop, vm->poll);
 	if (vm->reconnect)
 		qb_loop_timer_del(vm->d->loop, vm->reconnect);
-	vm->timer = vm->poll = vm->reconnect = 0;
+	if (vm->shell_timer)
+		qb_loop_timer_del(vm->d->loop, vm->shell_timer);
+	vm->timer = vm->poll = vm->reconnect = vm->shell_timer = 0;
 }
 
 static void release_all(struct vm *vm, bool keep)
 {
 	vm->pumping = true; /* what its rooms still say on their way out is not acted upon */
 	unlist(vm);
-	stop_timers(vm);
 	domain_helper_cancel(vm->helper);
 	link_close(vm);
+	stop_timers(vm);
 	vm_capture_close(vm, keep);
 	vm_standby_close(vm);
 	if (vm->staging && keep)
@@ -456,6 +458,7 @@ static int reattach(struct vm *vm)
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && role == ENGINE_OWNER)
 		link_connect(vm);
+	vm_shell_waits(vm);
 	vm->pumping = false;
 	pump(vm); /* last: it may be the end of the VM */
 	return 0;

@@ -177,6 +177,7 @@ struct vm {
 	uint64_t reconnect;    /* qb handle */
 	unsigned int refusals; /* since it was protected */
 	bool initiator;
+	uint64_t shell_timer; /* qb handle */
 
 	struct vm_request request[VM_REQUESTS];
 	uint32_t next_request;
@@ -197,6 +198,8 @@ int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
 void vm_free(struct vm *vm);
 /* As vm_free; destroys the shell that was made for it, too. */
 void vm_free_shell(struct vm *vm);
+/* The same in a while, unless its owner comes back for it. */
+void vm_shell_waits(struct vm *vm);
 struct vm *vm_find(struct daemon *d, const char *name);
 struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16]);
 
@@ -289,6 +292,8 @@ void link_connect(struct vm *vm);
 void link_close(struct vm *vm);
 /* The engine's session on it is over; the connection stays. */
 void link_end_session(struct vm *vm);
+/* The VM is not protected any more: no connection, and none is sought. */
+void link_leave(struct vm *vm);
 /* An owner without a session on its connection asks for one. */
 void link_offer(struct vm *vm);
 bool link_up(const struct vm *vm);

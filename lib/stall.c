@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "stall.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <qb/qbloop.h>
+
+#include "log.h"
+
+#define PERIOD_NS (STALL_WARN_NS / 2)
+
+struct stall {
+	struct qb_loop *loop;
+	qb_loop_timer_handle timer;
+	uint64_t due, cpu;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static void look(void *arg);
+
+static int again(struct stall *s)
+{
+	s->due = clock_ns(CLOCK_MONOTONIC) + PERIOD_NS;
+	s->cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	return qb_loop_timer_add(s->loop, QB_LOOP_HIGH, PERIOD_NS, s, look, &s->timer);
+}
+
+static void look(void *arg)
+{
+	struct stall *s = arg;
+	uint64_t late = clock_ns(CLOCK_MONOTONIC) - s->due;
+	uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - s->cpu;
+
+	s->timer = 0;
+	if (late > STALL_WARN_NS)
+		kem_warn("the main loop was away for %llu ms, %llu ms of CPU were used meanwhile",
+			 (unsigned long long)late / 1000000, (unsigned long long)cpu / 1000000);
+	again(s);
+}
+
+int stall_open(struct qb_loop *loop, struct stall **out)
+{
+	struct stall *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	s->loop = loop;
+	rc = again(s);
+	if (rc) {
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void stall_close(struct stall *s)
+{
+	if (!s)
+		return;
+	if (s->timer)
+		qb_loop_timer_del(s->loop, s->timer);
+	free(s);
+}
