@@ -169,13 +169,14 @@ static void vanished(struct vm *vm)
 
 	vm_tell(vm, "domain %u was destroyed from outside", vm->domid);
 	vm_devices_stopped_by_toolstack(vm);
+	if (role == ENGINE_OWNER || role == ENGINE_HELD) {
+		let_go(vm);
+		gone(vm); /* over the link: the peer drops its copy */
+		return;
+	}
 	link_close(vm);
 	vm_standby_close(vm);
 	let_go(vm);
-	if (role == ENGINE_OWNER || role == ENGINE_HELD) {
-		gone(vm);
-		return;
-	}
 	vm_event_type(vm, ENGINE_EV_COPY_LOST);
 	vm_free(vm);
 }

@@ -182,7 +182,7 @@ static int read_all(struct guest_tree *g, const struct store_ring_index *now)
 			   "the guest has more in xenstore than a checkpoint may hold (%u nodes, %u watches, "
 			   "%u bytes)",
 			   TREE_MAX_NODES, TREE_MAX_WATCHES, TREE_MAX_BYTES);
-	else if (len < 0)
+	else if (len < 0 && len != -ENOENT) /* the domain is gone: others tell */
 		kem_vm_err(g->vm, "cannot read the guest's part of xenstore: %s", strerror(-len));
 	if (len < 0)
 		return len;
