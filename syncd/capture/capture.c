@@ -23,7 +23,7 @@
 
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
 
-static uint64_t now_ns(void)
+uint64_t capture_now(void)
 {
 	struct timespec t;
 
@@ -387,29 +387,29 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 	uint64_t t[6];
 	int rc;
 
-	t[0] = now_ns();
+	t[0] = capture_now();
 	rc = record_epoch_begin(w, rq->g, rq->epoch, rq->base);
 	if (!rc)
 		rc = take_state(c, rq, w);
-	t[1] = now_ns();
+	t[1] = capture_now();
 	if (!rc)
 		rc = take_context(c, w);
-	t[2] = now_ns();
+	t[2] = capture_now();
 	if (!rc)
 		rc = harvest(c, rq->epoch, &e->dirty);
-	t[3] = now_ns();
+	t[3] = capture_now();
 	if (!rc)
 		rc = take_devices(c, rq, w);
 	if (!rc)
 		rc = take_tree(c, rq, w);
 	if (!rc && rq->verify)
 		reference_keep(c, rq->epoch);
-	t[4] = now_ns();
+	t[4] = capture_now();
 	if (!rc)
 		rc = copy_pages(c, slot, w);
 	if (!rc)
 		rc = record_epoch_end(w);
-	t[5] = now_ns();
+	t[5] = capture_now();
 	e->times = (struct capture_times){ .stop = t[0] - rq->stop_ns,
 					   .state = t[1] - t[0],
 					   .context = t[2] - t[1],

@@ -40,6 +40,8 @@ struct capture {
 	struct reference ref;
 };
 
+uint64_t capture_now(void); /* CLOCK_MONOTONIC, ns */
+
 /* capture.c.  *s is good until the next operation of the handle. */
 int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size);
 /* Into c->hvm; its length. */

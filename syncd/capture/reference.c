@@ -93,16 +93,33 @@ static int device_state(struct device *dev, struct record_writer *w)
 	return verify_commit_state(w, (size_t)len);
 }
 
-int reference_state(struct capture *c, struct device *const *devices, unsigned int nr,
-		    struct record_writer *w)
+/*
+ * Xen samples the time first and reads the timers after it: one may fire in between.  So the reference gets
+ * the time at which all of it had been read.
+ */
+static int hidden_state(struct capture *c, struct record_writer *w)
 {
+	struct xen_kemari_state *copy = (struct xen_kemari_state *)c->hvm;
 	const struct xen_kemari_state *s;
-	uint64_t param[2];
+	uint64_t begin = capture_now();
 	uint32_t size;
 	int rc = capture_read_state(c, &s, &size);
 
-	if (!rc)
-		rc = verify_put_state(w, RECORD_HV_STATE, s, size);
+	if (rc)
+		return rc;
+	if (size > HVM_CONTEXT_MAX)
+		return -ENOBUFS;
+	memcpy(copy, s, size);
+	copy->system_time += capture_now() - begin;
+	return verify_put_state(w, RECORD_HV_STATE, copy, size);
+}
+
+int reference_state(struct capture *c, struct device *const *devices, unsigned int nr,
+		    struct record_writer *w)
+{
+	uint64_t param[2];
+	int rc = hidden_state(c, w);
+
 	if (rc)
 		return rc;
 	rc = capture_read_context(c);
