@@ -126,6 +126,7 @@ void settle(struct world *w)
 	unsigned int h;
 
 	w->fault.armed = false;
+	both(w, "restart"); /* by hand it began, by hand it ends: the daemon is there to see it */
 	both(w, "by-hand-ends");
 	step_do(w, "mend", 0, 0);
 	step_do(w, "ring-mend", 0, 0);

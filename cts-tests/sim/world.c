@@ -189,8 +189,8 @@ static uint64_t mix_host(uint64_t h, const struct world *w, const struct host *h
 {
 	h = mix(h, (uint64_t)host->boot << 16 | host->on | host->domain << 1 | host->running << 2 |
 			   host->foreign << 3 | host->torn << 4 | host->daemon << 5 | host->capturing << 6 |
-			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10);
-	h = mix(mix(mix(h, host->ran_g), host->memory), host->inflight);
+			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10 | host->guest << 11);
+	h = mix(mix(mix(h, host->ran_g ^ host->reborn_g << 1), host->memory), host->inflight);
 	h = mix(mix_time(h, w, host->deadline), host->session);
 	h = mix_outputs(mix_outputs(h, &host->out), &host->image);
 	h = mix_epoch(mix_epoch(h, &host->staged), &host->capture);

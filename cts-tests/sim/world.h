@@ -63,7 +63,9 @@ struct host {
 	bool domain;
 	bool running;
 	bool foreign; /* a domain of the VM started by hand */
+	enum { ALIVE, ENDED, REBOOTS } guest; /* what the engine does not know yet */
 	uint64_t ran_g;
+	uint64_t reborn_g;    /* the guest begins anew as this */
 	uint16_t memory;      /* of the domain: running guest or image */
 	bool torn;	      /* image: an incomplete epoch or a delta over the wrong base */
 	struct outputs out;   /* held by the devices */
@@ -75,6 +77,7 @@ struct host {
 	} cap[WORLD_CAPS]; /* what was in the epochs captured here */
 	unsigned int nr_cap;
 	unsigned int inflight; /* disk requests of the kernel */
+	bool repeats; /* took over without the old owner's word: console bytes may come twice */
 
 	/* Dies with the daemon. */
 	bool daemon;
@@ -88,9 +91,9 @@ struct host {
 	bool shutdown; /* RESULT said so */
 	struct epoch capture;
 	uint64_t lost_at;
+	uint32_t asker_boot; /* of the peer's host when it asked for the grant last */
 	enum engine_result result; /* of the last command */
 	bool answered;
-	bool repeats; /* took over without the old owner's word: console bytes may come twice */
 };
 
 struct node {
@@ -132,6 +135,7 @@ struct world {
 	bool guest_ended;  /* by itself: no copy is needed any more */
 	bool ticking;	   /* the step under way is a timer */
 	bool copy_may_end; /* ... it may end the last copy */
+	bool verbose;
 	const char *violation;
 };
 
@@ -155,7 +159,7 @@ void host_restart(struct world *w, unsigned int h);
 void host_daemon_dies(struct world *w, unsigned int h);
 void host_off(struct world *w, unsigned int h);
 void host_boot(struct world *w, unsigned int h);
-void host_guest_ends(struct world *w, unsigned int h, bool reboot);
+void host_guest_ends(struct world *w, unsigned int h, bool again);
 void host_deliver(struct world *w, unsigned int h, const struct packet *p);
 bool host_epoch_node(const struct host *h, uint64_t epoch, uint16_t *node);
 
@@ -177,11 +181,16 @@ bool step_parse(const char *text, step_t *s);
 unsigned int step_find(const char *name);
 bool step_do(struct world *w, const char *name, unsigned int h, unsigned int choice);
 
+/* ---- trace.c: when .verbose */
+void trace_action(const struct world *w, unsigned int h, const struct engine_action *a);
+void trace_packet(const struct world *w, unsigned int h, const struct packet *p);
+void trace_step(const struct world *w, step_t s);
+
 /* ---- settle.c: no more faults: does it become protected again? */
 void settle(struct world *w);
 
 /* ---- explore.c */
-#define SCHEDULE_STEPS 96
+#define SCHEDULE_STEPS 160
 struct schedule {
 	enum world_start start;
 	unsigned int nr;

@@ -30,6 +30,8 @@
 	G(GRANT_ACKED, "only an epoch that the peer holds is granted")                                       \
 	G(GRANT_EXACT, "after the grant our memory is a copy only if it is exactly N")                       \
 	G(GRANT_MATCH, "a grant counts only for the copy it names")                                          \
+	G(REFUSED_FINAL, "a request that was refused is never granted later")                                \
+	G(ASKED_STAYS, "who asked for the grant keeps its copy until it is answered")                        \
 	G(HELD_STOPPED, "a held guest does not resume after a capture")                                      \
 	G(RUN_HOLDS, "after a grant outputs wait for the old owner's word")                                  \
 	G(VOID_CURRENT, "a VOID counts only for the question asked last")                                    \

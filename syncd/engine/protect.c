@@ -32,6 +32,14 @@ void protect_restore(struct engine *e)
 	e->p.captured++;  /* the last number may have been used and not recorded */
 }
 
+void protect_release(struct engine *e)
+{
+	uint64_t upto = engine_alone(e) ? engine_open_epoch(e) : e->p.acked;
+
+	if (upto)
+		engine_emit_epoch(e, ENGINE_ACT_RELEASE, upto);
+}
+
 void protect_ask(struct engine *e)
 {
 	engine_say(e, ENGINE_MSG_OUTDATE, e->p.g, 0, e->p.nonce);
@@ -76,6 +84,7 @@ static void guest_is_gone(struct engine *e)
 	e->p.right = 0;
 	e->protection = ENGINE_UNPROTECTED;
 	engine_changed(e);
+	engine_finish(e, 0, ENGINE_RES_OK); /* a stop */
 }
 
 /* The peer holds no copy: outputs are free from now on. */
@@ -99,10 +108,12 @@ static void peer_has_none(struct engine *e)
 		engine_finish(e, 0, ENGINE_RES_OK);
 	}
 	epoch_resume_guest(e);
-	if (e->p.gone)
+	if (e->p.gone) {
 		guest_is_gone(e);
-	else
-		bulk_if_wanted(e);
+		return;
+	}
+	handover_alone(e);
+	bulk_if_wanted(e);
 }
 
 /* A copy of our own lineage, at an epoch that we sent: the delta from it is enough. */
@@ -206,7 +217,7 @@ bool protect_proof_holds(const struct engine *e, uint64_t peer_boot)
 
 void protect_fenced(struct engine *e, uint64_t peer_boot)
 {
-	if ((e->p.right && !outdating(e)) || e->session || !protect_proof_holds(e, peer_boot))
+	if (engine_alone(e) || e->session || !protect_proof_holds(e, peer_boot))
 		return;
 	peer_has_none(e);
 }
@@ -266,7 +277,7 @@ void protect_command(struct engine *e, const struct engine_event *ev)
  */
 void protect_guest_dead(struct engine *e, uint64_t incarnation)
 {
-	bool alone = (e->p.right && !outdating(e)) || engine_weak(GUARD_REBOOT_OUTDATES);
+	bool alone = engine_allowed(GUARD_REBOOT_OUTDATES, engine_alone(e));
 
 	e->capturing = 0;
 	e->stopped = false;
