@@ -353,6 +353,7 @@ int engine_restore(struct engine *e, const struct engine_cfg *cfg, const struct 
 		engine_emit_epoch(e, ENGINE_ACT_APPLY, e->p.epoch);
 		break;
 	default:
+		engine_emit(e, ENGINE_ACT_DROP_COPY); /* the last daemon may have died before it did */
 		break;
 	}
 	set_timer(e);

@@ -16,6 +16,7 @@
 	G(RIGHT_REVOKED, "the right to run alone ends before the first epoch is sent")                       \
 	G(RELEASE_ACKED, "outputs leave when the peer said that it holds their epoch, not before")           \
 	G(RESYNC_KNOWN, "a delta needs a copy of our own lineage")                                           \
+	G(FIRST_SENT, "from the first epoch on that was sent, the peer may hold a copy")                     \
 	G(DELTA_FITS, "an epoch larger than staging is never sent")                                          \
 	G(OUTDATE_REPLY, "alone only after the peer's own NONE or its host off")                             \
 	G(OUTDATE_NONCE, "the peer's NONE answers the question asked last")                                  \

@@ -173,6 +173,7 @@ static void refuse(struct engine *e, const struct engine_message *m)
 	if (boot != e->refused_boot || m->nonce > e->refused)
 		e->refused = m->nonce;
 	e->refused_boot = boot;
+	e->requested = false;
 	engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
 }
 
@@ -181,11 +182,17 @@ static bool was_refused(const struct engine *e, const struct engine_message *m)
 	return m->session >> 32 == e->refused_boot && m->nonce <= e->refused;
 }
 
-/* The epoch that the peer says it holds is as good as its ack; then it waits for the grant. */
+/* What the peer says it holds is as good as its ack; it may have acked more since it said so. */
+static bool request_fits(struct engine *e, const struct engine_message *m)
+{
+	if (m->g != e->p.g || e->p.outdating || m->epoch < e->first)
+		return false;
+	return epoch_peer_holds(e, m->epoch) || (m->epoch && m->epoch < e->p.acked);
+}
+
 static void held_requested(struct engine *e, const struct engine_message *m)
 {
-	if (!engine_allowed(GUARD_REFUSED_FINAL, !was_refused(e, m)) || m->g != e->p.g || e->p.outdating ||
-	    !epoch_peer_holds(e, m->epoch)) {
+	if (!engine_allowed(GUARD_REFUSED_FINAL, !was_refused(e, m)) || !request_fits(e, m)) {
 		refuse(e, m);
 		return;
 	}
@@ -257,10 +264,19 @@ static void claim(struct engine *e)
 	e->p.session = copy;
 }
 
+static void request(struct engine *e)
+{
+	if (!e->p.asked) {
+		e->p.asked = 1;
+		engine_new_question(e); /* an answer to a CLAIM of before is none to this */
+	}
+	engine_say(e, ENGINE_MSG_REQUEST, e->p.g, e->p.epoch, e->p.nonce);
+}
+
 void handover_ask(struct engine *e)
 {
 	if (e->cmd.type == ENGINE_EV_PROMOTE && e->p.role == ENGINE_COPY)
-		engine_say(e, ENGINE_MSG_REQUEST, e->p.g, e->p.epoch, e->p.nonce);
+		request(e);
 	else if (e->cmd.type == ENGINE_EV_PROMOTE)
 		claim(e);
 	else

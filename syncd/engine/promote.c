@@ -117,7 +117,6 @@ void promote_command(struct engine *e, const struct engine_event *ev)
 		run_alone(e, g);
 		return;
 	}
-	e->p.asked = e->p.role == ENGINE_COPY;
 	engine_new_question(e);
 	handover_ask(e);
 }

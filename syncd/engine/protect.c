@@ -18,6 +18,7 @@ void protect_begin(struct engine *e, bool peer_has_none)
 	e->p.outdating = 0;
 	e->protection = peer_has_none ? ENGINE_UNPROTECTED : ENGINE_LINK_LOST;
 	e->lost_at = e->now;
+	e->first = 0;
 	engine_changed(e);
 }
 
@@ -165,13 +166,19 @@ void protect_link_up(struct engine *e, const struct engine_event *ev)
 		outdate_begin(e);
 }
 
+/* The peer was NONE when the bulk copy began, and what it got since is no copy yet. */
+static bool first_never_sent(const struct engine *e)
+{
+	return e->protection == ENGINE_SYNCING && !e->p.nr_flight && !e->p.acked;
+}
+
 void protect_link_down(struct engine *e)
 {
 	e->sending = 0;
 	if (outdating(e) || e->protection == ENGINE_UNPROTECTED || e->protection == ENGINE_LINK_LOST)
 		return;
-	if (e->protection == ENGINE_SYNCING && !e->p.nr_flight) {
-		peer_has_none(e); /* it never got an epoch */
+	if (engine_allowed(GUARD_FIRST_SENT, first_never_sent(e))) {
+		peer_has_none(e);
 	} else {
 		e->protection = ENGINE_LINK_LOST;
 		e->lost_at = e->now;
@@ -186,6 +193,7 @@ void protect_bulk_done(struct engine *e)
 	if (e->protection != ENGINE_SYNCING || e->bulk_done)
 		return;
 	e->bulk_done = true;
+	e->first = e->p.captured + 1;
 	e->p.acked = 0;
 	if (!engine_weak(GUARD_RIGHT_REVOKED))
 		e->p.right = 0;
@@ -198,7 +206,7 @@ void protect_bulk_done(struct engine *e)
 void protect_too_large(struct engine *e)
 {
 	engine_note(e, ENGINE_NOTE_TOO_LARGE);
-	if (e->protection == ENGINE_SYNCING)
+	if (engine_allowed(GUARD_FIRST_SENT, first_never_sent(e)))
 		peer_has_none(e);
 	else
 		outdate_begin(e);

@@ -30,6 +30,7 @@ struct engine {
 	uint64_t lost_at;      /* link lost, or running since, with a peer that may hold a copy */
 	uint64_t outdate_at;   /* first OUTDATE */
 	bool bulk_done;	       /* SYNCING: the first epoch may be captured */
+	uint64_t first;	       /* epochs before are of a copy that the peer dropped; 0: not known */
 	bool stopped;	       /* guest is stopped by a capture, for an ack or by throttling */
 	bool quiesced;	       /* HELD: and nothing was released since */
 	bool requested;	       /* HELD: the peer asked for the grant */
