@@ -86,7 +86,7 @@ static unsigned int pick_kind(uint64_t r)
 	static unsigned int size;
 
 	if (!size)
-		for (unsigned int k = 0; k < nr_step_kinds; k++)
+		for (unsigned int k = 0; k < STEP_KINDS; k++)
 			for (unsigned int i = 0; i < step_kinds[k].weight; i++)
 				table[size++] = (uint8_t)k;
 	return table[r % size];
@@ -175,6 +175,8 @@ void explore_shrink(struct schedule *s, const char **violation)
 
 /* ---- all schedules of two epochs with one fault ---- */
 
+#define TABLE_BITS 25
+
 struct budget {
 	uint8_t guest, fault, command, tick;
 };
@@ -201,6 +203,10 @@ static bool visited(struct search *s, const struct world *w, const struct budget
 			return true;
 		if (*slot)
 			continue;
+		if (s->r->states > s->mask / 2) {
+			s->r->violation = "simulation: table of states too small";
+			return true;
+		}
 		*slot = key;
 		return false;
 	}
@@ -209,12 +215,9 @@ static bool visited(struct search *s, const struct world *w, const struct budget
 /* What a step of this kind costs of the budget; false: spent. */
 static bool pay(struct budget *b, unsigned int kind)
 {
-	static unsigned int tick;
 	uint8_t *purse = NULL;
 
-	if (!tick)
-		tick = step_find("tick");
-	if (kind == tick)
+	if (kind == STEP_TICK)
 		purse = &b->tick;
 	else if (step_kinds[kind].cost == 1)
 		purse = &b->fault;
@@ -268,7 +271,7 @@ static void search(struct search *s, unsigned int depth, struct budget left)
 		found(s, depth, "simulation: schedule too long for the search");
 		return;
 	}
-	for (unsigned int kind = 0; kind < nr_step_kinds; kind++)
+	for (unsigned int kind = 0; kind < STEP_KINDS; kind++)
 		for (unsigned int c = 0; c < 2 * step_kinds[kind].choices; c++) {
 			moved |= try_step(s, depth, left, (step_t)(kind << 8 | c));
 			if (s->r->violation)
@@ -281,24 +284,39 @@ static void search(struct search *s, unsigned int depth, struct budget left)
 		found(s, depth, s->world[depth].violation);
 }
 
-void explore_exhaustive(struct exhaustive_result *r)
+/*
+ * Two epochs and a loss or crash at any step; and a command of the cluster or the guest's own end with a loss
+ * or crash at any step of it.  What the cluster does about it is settle()'s part.
+ */
+static const struct {
+	const char *name;
+	enum world_start start;
+	struct budget budget;
+} parts[EXHAUSTIVE_PARTS] = {
+	{ "two epochs, one fault", START_PROTECTED, { .guest = 2, .fault = 1, .tick = 2 } },
+	{ "one command, one fault", START_PROTECTED, { .guest = 1, .fault = 1, .command = 1, .tick = 1 } },
+	{ "two commands", START_PROTECTED, { .guest = 1, .command = 2, .tick = 1 } },
+	{ "first protection, one fault", START_ALONE, { .guest = 1, .fault = 1, .command = 1, .tick = 1 } },
+};
+
+const char *explore_exhaustive(unsigned int part, struct exhaustive_result *r)
 {
 	struct search *s = calloc(1, sizeof(*s));
-	const struct budget budget = { .guest = 2, .fault = 1, .command = 2, .tick = 3 };
 
 	memset(r, 0, sizeof(*r));
 	if (s)
-		s->table = calloc(1U << 25, sizeof(*s->table));
+		s->table = calloc(1U << TABLE_BITS, sizeof(*s->table));
 	if (!s || !s->table) {
 		r->violation = "simulation: out of memory";
 		free(s);
-		return;
+		return parts[part].name;
 	}
-	s->mask = (1U << 25) - 1;
+	s->mask = (1U << TABLE_BITS) - 1;
 	s->r = r;
-	s->path.start = START_PROTECTED;
-	s->world[0] = *started(START_PROTECTED);
-	search(s, 0, budget);
+	s->path.start = parts[part].start;
+	s->world[0] = *started(parts[part].start);
+	search(s, 0, parts[part].budget);
 	free(s->table);
 	free(s);
+	return parts[part].name;
 }

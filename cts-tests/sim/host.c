@@ -70,7 +70,8 @@ void host_boot(struct world *w, unsigned int h)
 {
 	w->host[h].on = true;
 	w->host[h].boot = ++w->boots;
-	/* Of the boot before: read by now, or never (a daemon drops what is left when a member joins anew). */
+	/* Of the boot before: read by now, or never (a daemon drops what is left when a member joins anew).
+	 */
 	w->queue[!h].nr = 0;
 	ring_drop(w, !h);
 	host_restart(w, h);

@@ -5,55 +5,55 @@
 
 #include "cts-tests/sim/step.h"
 
-const struct step_kind step_kinds[] = {
-	{ "output", 70, 2, 3, step_output },
-	{ "compute", 30, 1, 3, step_compute },
-	{ "dirty", 20, 1, 3, step_dirty },
-	{ "reboot", 2, 1, 2, step_reboot },
-	{ "ends", 1, 1, 2, step_ends },
-	{ "captured", 120, 1, 0, step_captured },
-	{ "capture-fails", 3, 1, 1, step_capture_fails },
-	{ "sent", 90, 1, 0, step_sent },
-	{ "bulked", 90, 1, 0, step_bulked },
-	{ "quiet", 60, 1, 0, step_quiet },
-	{ "tick", 45, 1, 0, step_tick },
-	{ "early", 3, 1, 1, step_early },
-	{ "connect", 70, 1, 0, step_connect },
-	{ "link", 250, 1, 0, step_link },
-	{ "lose", 15, 1, 1, step_lose },
-	{ "cut", 6, 1, 1, step_cut },
-	{ "mend", 20, 1, 0, step_mend },
-	{ "linkdown", 40, 1, 0, step_linkdown },
-	{ "ring-cut", 3, 1, 1, step_ring_cut },
-	{ "ring-mend", 20, 1, 0, step_ring_mend },
-	{ "ring", 60, 4, 0, step_ring },
-	{ "again", 8, 4, 1, step_again },
-	{ "ring-lose", 10, 2, 1, step_ring_lose },
-	{ "crash", 5, 6, 1, step_crash },
-	{ "die", 3, 6, 1, step_die },
-	{ "kill", 3, 1, 1, step_kill },
-	{ "off", 2, 1, 1, step_off },
-	{ "restart", 50, 1, 0, step_restart },
-	{ "boot", 30, 1, 0, step_boot },
-	{ "fence", 3, 1, 2, step_fence },
-	{ "proof", 12, 1, 2, step_proof },
-	{ "promote", 20, 1, 2, step_promote },
-	{ "promote-off", 10, 1, 2, step_promote_off },
-	{ "demote", 8, 1, 2, step_demote },
-	{ "switchover", 8, 1, 2, step_switchover },
-	{ "stop", 4, 1, 2, step_stop },
-	{ "protect", 12, 1, 2, step_protect },
-	{ "unprotect", 2, 1, 2, step_unprotect },
-	{ "gone", 6, 1, 2, step_gone },
-	{ "adopt", 6, 1, 2, step_adopt },
-	{ "by-hand", 3, 1, 2, step_by_hand },
-	{ "by-hand-ends", 6, 1, 2, step_by_hand_ends },
+const struct step_kind step_kinds[STEP_KINDS] = {
+	[STEP_OUTPUT] = { "output", 70, 2, 3, step_output },
+	[STEP_COMPUTE] = { "compute", 30, 1, 3, step_compute },
+	[STEP_DIRTY] = { "dirty", 20, 1, 3, step_dirty },
+	[STEP_REBOOT] = { "reboot", 2, 1, 2, step_reboot },
+	[STEP_ENDS] = { "ends", 1, 1, 2, step_ends },
+	[STEP_CAPTURED] = { "captured", 120, 1, 0, step_captured },
+	[STEP_CAPTURE_FAILS] = { "capture-fails", 3, 1, 1, step_capture_fails },
+	[STEP_SENT] = { "sent", 90, 1, 0, step_sent },
+	[STEP_BULKED] = { "bulked", 90, 1, 0, step_bulked },
+	[STEP_QUIET] = { "quiet", 60, 1, 0, step_quiet },
+	[STEP_TICK] = { "tick", 45, 1, 0, step_tick },
+	[STEP_EARLY] = { "early", 3, 1, 1, step_early },
+	[STEP_CONNECT] = { "connect", 70, 1, 0, step_connect },
+	[STEP_LINK] = { "link", 250, 1, 0, step_link },
+	[STEP_LOSE] = { "lose", 15, 1, 1, step_lose },
+	[STEP_CUT] = { "cut", 6, 1, 1, step_cut },
+	[STEP_MEND] = { "mend", 20, 1, 0, step_mend },
+	[STEP_LINKDOWN] = { "linkdown", 40, 1, 0, step_linkdown },
+	[STEP_RING_CUT] = { "ring-cut", 3, 1, 1, step_ring_cut },
+	[STEP_RING_MEND] = { "ring-mend", 20, 1, 0, step_ring_mend },
+	[STEP_RING] = { "ring", 60, 4, 0, step_ring },
+	[STEP_AGAIN] = { "again", 8, 4, 1, step_again },
+	[STEP_RING_LOSE] = { "ring-lose", 10, 2, 1, step_ring_lose },
+	[STEP_CRASH] = { "crash", 5, 6, 1, step_crash },
+	[STEP_DIE] = { "die", 3, 6, 1, step_die },
+	[STEP_KILL] = { "kill", 3, 1, 1, step_kill },
+	[STEP_OFF] = { "off", 2, 1, 1, step_off },
+	[STEP_RESTART] = { "restart", 50, 1, 0, step_restart },
+	[STEP_BOOT] = { "boot", 30, 1, 0, step_boot },
+	[STEP_FENCE] = { "fence", 3, 1, 2, step_fence },
+	[STEP_PROOF] = { "proof", 12, 1, 2, step_proof },
+	[STEP_PROMOTE] = { "promote", 20, 1, 2, step_promote },
+	[STEP_PROMOTE_OFF] = { "promote-off", 10, 1, 2, step_promote_off },
+	[STEP_DEMOTE] = { "demote", 8, 1, 2, step_demote },
+	[STEP_SWITCHOVER] = { "switchover", 8, 1, 2, step_switchover },
+	[STEP_STOP] = { "stop", 4, 1, 2, step_stop },
+	[STEP_PROTECT] = { "protect", 12, 1, 2, step_protect },
+	[STEP_UNPROTECT] = { "unprotect", 2, 1, 2, step_unprotect },
+	[STEP_GONE] = { "gone", 6, 1, 2, step_gone },
+	[STEP_ADOPT] = { "adopt", 6, 1, 2, step_adopt },
+	[STEP_BY_HAND] = { "by-hand", 3, 1, 2, step_by_hand },
+	[STEP_BY_HAND_ENDS] = { "by-hand-ends", 6, 1, 2, step_by_hand_ends },
 };
-const unsigned int nr_step_kinds = sizeof(step_kinds) / sizeof(step_kinds[0]);
 
 /*
  * Without a link the epoch acked last is granted to a standby that asks, and what is held ends with that
- * (section 0: a copy only if it is exactly N).  If the asker's host has died since, the holder cannot know it.
+ * (section 0: a copy only if it is exactly N).  If the asker's host has died since, the holder cannot know
+ * it.
  */
 static bool asker_is_dead(const struct world *w, unsigned int h)
 {
@@ -79,23 +79,21 @@ bool step_run(struct world *w, step_t s)
 {
 	unsigned int kind = s >> 8;
 
-	return kind < nr_step_kinds && run_kind(w, kind, s & 1, (s >> 1) & 0x7f);
+	return kind < STEP_KINDS && run_kind(w, kind, s & 1, (s >> 1) & 0x7f);
 }
 
-unsigned int step_find(const char *name)
+static unsigned int find(const char *name)
 {
 	unsigned int k = 0;
 
-	while (k < nr_step_kinds && strcmp(step_kinds[k].name, name))
+	while (k < STEP_KINDS && strcmp(step_kinds[k].name, name))
 		k++;
 	return k;
 }
 
-bool step_do(struct world *w, const char *name, unsigned int h, unsigned int choice)
+bool step_do(struct world *w, enum step_id id, unsigned int h, unsigned int choice)
 {
-	unsigned int kind = step_find(name);
-
-	return kind < nr_step_kinds && run_kind(w, kind, h, choice);
+	return run_kind(w, id, h, choice);
 }
 
 /* A host is called a or b: "output.a", "crash.b.3". */
@@ -117,8 +115,8 @@ bool step_parse(const char *text, step_t *s)
 
 	if (sscanf(text, "%31[a-z-].%c.%u", name, &host, &choice) < 2)
 		return false;
-	kind = step_find(name);
-	if (kind == nr_step_kinds || (host != 'a' && host != 'b') || choice >= step_kinds[kind].choices)
+	kind = find(name);
+	if (kind == STEP_KINDS || (host != 'a' && host != 'b') || choice >= step_kinds[kind].choices)
 		return false;
 	*s = (step_t)(kind << 8 | choice << 1 | (host == 'b'));
 	return true;
