@@ -533,8 +533,11 @@ static void deliver_bulk_begin(struct world *w, unsigned int h, const struct pac
 	struct engine_event ev = { .type = ENGINE_EV_BULK_BEGIN, .session = p->session };
 
 	host_event(w, h, &ev);
-	if (w->host[h].daemon && w->host[h].e.bulk)
-		w->host[h].torn = true; /* until the first epoch */
+	if (!w->host[h].daemon || !w->host[h].e.bulk)
+		return;
+	if (w->host[h].record.role == ENGINE_COPY)
+		world_fail(w, "G4: a valid copy was overwritten in part");
+	w->host[h].torn = true; /* until the first epoch */
 }
 
 void host_deliver(struct world *w, unsigned int h, const struct packet *p)

@@ -127,6 +127,8 @@ void settle(struct world *w)
 	unsigned int h;
 
 	w->fault.armed = false;
+	if (w->send_failed)
+		w->connection = 0;
 	both(w, STEP_RESTART); /* by hand it began, by hand it ends: the daemon is there to see it */
 	both(w, STEP_BY_HAND_ENDS);
 	step_do(w, STEP_MEND, 0, 0);

@@ -21,6 +21,7 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_CONNECT] = { "connect", 70, 1, 0, step_connect },
 	[STEP_LINK] = { "link", 250, 1, 0, step_link },
 	[STEP_LOSE] = { "lose", 15, 1, 1, step_lose },
+	[STEP_UNSENT] = { "unsent", 3, 1, 1, step_unsent },
 	[STEP_CUT] = { "cut", 6, 1, 1, step_cut },
 	[STEP_MEND] = { "mend", 20, 1, 0, step_mend },
 	[STEP_LINKDOWN] = { "linkdown", 40, 1, 0, step_linkdown },

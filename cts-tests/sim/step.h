@@ -29,6 +29,7 @@ bool step_tick(struct world *w, unsigned int h, unsigned int choice);
 bool step_early(struct world *w, unsigned int h, unsigned int choice);
 bool step_connect(struct world *w, unsigned int h, unsigned int choice);
 bool step_link(struct world *w, unsigned int h, unsigned int choice);
+bool step_unsent(struct world *w, unsigned int h, unsigned int choice);
 bool step_lose(struct world *w, unsigned int h, unsigned int choice);
 bool step_cut(struct world *w, unsigned int h, unsigned int choice);
 bool step_mend(struct world *w, unsigned int h, unsigned int choice);

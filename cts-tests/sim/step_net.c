@@ -19,6 +19,7 @@ bool step_connect(struct world *w, unsigned int h, unsigned int choice)
 		return false;
 	ev.session = engine_next_session(&peer->e);
 	w->connection = ev.session;
+	w->send_failed = false;
 	peer->session = ev.session;
 	host_event(w, !h, &ev);
 	if (!w->connection || !up(w, !h) || !engine_say_state(&peer->e, &p.peer))
@@ -52,6 +53,21 @@ bool step_lose(struct world *w, unsigned int h, unsigned int choice)
 		return false;
 	w->queue[h].nr -= n;
 	memmove(&w->queue[h].p[0], &w->queue[h].p[n], sizeof(w->queue[h].p[0]) * w->queue[h].nr);
+	return true;
+}
+
+/* An epoch to h could not be handed to the connection, which is closed for that only later. */
+bool step_unsent(struct world *w, unsigned int h, unsigned int choice)
+{
+	unsigned int n = 0;
+
+	while (n < w->queue[h].nr && w->queue[h].p[n].type != PACKET_EPOCH)
+		n++;
+	if (n == w->queue[h].nr || w->queue[h].p[n].session != w->connection)
+		return false;
+	w->queue[h].nr--;
+	memmove(&w->queue[h].p[n], &w->queue[h].p[n + 1], sizeof(w->queue[h].p[0]) * (w->queue[h].nr - n));
+	w->send_failed = true;
 	return true;
 }
 

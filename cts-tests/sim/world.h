@@ -118,6 +118,7 @@ struct world {
 			struct engine_message msg;
 		} m[WORLD_RING];
 	} ring;
+	bool send_failed;      /* on the open connection: its sender will close it */
 	uint64_t connection;   /* session of the open one, 0: none */
 	bool net;	       /* replication link */
 	bool cpg;	       /* cluster ring */
@@ -181,6 +182,7 @@ enum step_id {
 	STEP_CONNECT,
 	STEP_LINK,
 	STEP_LOSE,
+	STEP_UNSENT,
 	STEP_CUT,
 	STEP_MEND,
 	STEP_LINKDOWN,

