@@ -242,15 +242,19 @@ static void found(struct search *s, unsigned int depth, const char *violation)
 
 static void search(struct search *s, unsigned int depth, struct budget left);
 
-static bool try_step(struct search *s, unsigned int depth, struct budget left, step_t step)
+/* copied: the next world is still the one of this depth, since the steps tried before were not possible. */
+static bool try_step(struct search *s, unsigned int depth, struct budget left, step_t step, bool *copied)
 {
 	struct world *w = &s->world[depth + 1];
 
 	if (!pay(&left, step >> 8))
 		return false;
-	*w = s->world[depth];
+	if (!*copied)
+		*w = s->world[depth];
+	*copied = true;
 	if (!step_run(w, step))
 		return false;
+	*copied = false;
 	s->path.step[depth] = step;
 	s->r->steps++;
 	if (w->violation)
@@ -262,7 +266,7 @@ static bool try_step(struct search *s, unsigned int depth, struct budget left, s
 
 static void search(struct search *s, unsigned int depth, struct budget left)
 {
-	bool moved = false;
+	bool moved = false, copied = false;
 
 	s->r->states++;
 	if (depth > s->r->deepest)
@@ -273,7 +277,7 @@ static void search(struct search *s, unsigned int depth, struct budget left)
 	}
 	for (unsigned int kind = 0; kind < STEP_KINDS; kind++)
 		for (unsigned int c = 0; c < 2 * step_kinds[kind].choices; c++) {
-			moved |= try_step(s, depth, left, (step_t)(kind << 8 | c));
+			moved |= try_step(s, depth, left, (step_t)(kind << 8 | c), &copied);
 			if (s->r->violation)
 				return;
 		}
@@ -294,9 +298,9 @@ static const struct {
 	struct budget budget;
 } parts[EXHAUSTIVE_PARTS] = {
 	{ "two epochs, one fault", START_PROTECTED, { .guest = 2, .fault = 1, .tick = 2 } },
-	{ "a command, one fault", START_PROTECTED, { .fault = 1, .command = 1 } },
+	{ "a command, one fault", START_PROTECTED, { .fault = 1, .command = 1, .tick = 1 } },
 	{ "an output, a command", START_PROTECTED, { .guest = 1, .command = 1, .tick = 1 } },
-	{ "first protection, one fault", START_ALONE, { .fault = 1, .command = 1 } },
+	{ "first protection, one fault", START_ALONE, { .guest = 1, .fault = 1, .command = 1 } },
 };
 
 const char *explore_exhaustive(unsigned int part, struct exhaustive_result *r)
