@@ -52,39 +52,19 @@ static const struct world *started(enum world_start start)
 	return &start_world[start];
 }
 
-static void print_step(const struct world *w, step_t s)
-{
-	char text[48];
-
-	step_text(s, text, sizeof(text));
-	printf("  %-16s", text);
-	for (unsigned int h = 0; h < 2; h++) {
-		const struct host *host = &w->host[h];
-
-		printf(" | %c %-28s g%llu.%-5llu %s", 'a' + h,
-		       !host->on       ? "off"
-		       : !host->daemon ? "daemon dead"
-				       : engine_state_name(&host->e),
-		       (unsigned long long)(host->record.g & ((1U << ENGINE_G_BITS) - 1)),
-		       (unsigned long long)(host->daemon ? engine_committed(&host->e) : host->record.epoch),
-		       host->running ? "runs" : "    ");
-	}
-	printf("%s%s\n", w->violation ? "  <- " : "", w->violation ? w->violation : "");
-}
-
 const char *explore_replay(const struct schedule *s, bool verbose)
 {
 	static struct world w;
 
 	w = *started(s->start);
+	w.verbose = verbose;
 	for (unsigned int i = 0; i < s->nr && !w.violation; i++)
-		if (step_run(&w, s->step[i]) && verbose)
-			print_step(&w, s->step[i]);
-	if (!w.violation) {
-		settle(&w);
-		if (verbose)
-			printf("  (no more faults)  %s\n", w.violation ? w.violation : "protected again");
-	}
+		step_run(&w, s->step[i]);
+	if (w.violation)
+		return w.violation;
+	if (verbose)
+		printf("  (nothing fails any more)\n");
+	settle(&w);
 	return w.violation;
 }
 
@@ -106,7 +86,7 @@ static unsigned int pick_kind(uint64_t r)
 	static unsigned int size;
 
 	if (!size)
-		for (unsigned int k = 0; k < nr_step_kinds; k++)
+		for (unsigned int k = 0; k < STEP_KINDS; k++)
 			for (unsigned int i = 0; i < step_kinds[k].weight; i++)
 				table[size++] = (uint8_t)k;
 	return table[r % size];
@@ -123,7 +103,7 @@ static step_t random_step(uint64_t *seed)
 
 static void one_random(uint64_t seed, struct schedule *s, struct world *w)
 {
-	unsigned int length = 12 + (unsigned int)(next_random(&seed) % (SCHEDULE_STEPS - 12));
+	unsigned int length = 12 + (unsigned int)(next_random(&seed) % 84);
 	uint64_t pick = next_random(&seed) % 8;
 
 	s->start = pick == 0 ? START_COLD : pick == 1 ? START_ALONE : START_PROTECTED;
@@ -195,6 +175,8 @@ void explore_shrink(struct schedule *s, const char **violation)
 
 /* ---- all schedules of two epochs with one fault ---- */
 
+#define TABLE_BITS 23
+
 struct budget {
 	uint8_t guest, fault, command, tick;
 };
@@ -221,6 +203,10 @@ static bool visited(struct search *s, const struct world *w, const struct budget
 			return true;
 		if (*slot)
 			continue;
+		if (s->r->states > s->mask / 4 * 3) {
+			s->r->violation = "simulation: table of states too small";
+			return true;
+		}
 		*slot = key;
 		return false;
 	}
@@ -229,12 +215,9 @@ static bool visited(struct search *s, const struct world *w, const struct budget
 /* What a step of this kind costs of the budget; false: spent. */
 static bool pay(struct budget *b, unsigned int kind)
 {
-	static unsigned int tick;
 	uint8_t *purse = NULL;
 
-	if (!tick)
-		tick = step_find("tick");
-	if (kind == tick)
+	if (kind == STEP_TICK)
 		purse = &b->tick;
 	else if (step_kinds[kind].cost == 1)
 		purse = &b->fault;
@@ -259,15 +242,19 @@ static void found(struct search *s, unsigned int depth, const char *violation)
 
 static void search(struct search *s, unsigned int depth, struct budget left);
 
-static bool try_step(struct search *s, unsigned int depth, struct budget left, step_t step)
+/* copied: the next world is still the one of this depth, since the steps tried before were not possible. */
+static bool try_step(struct search *s, unsigned int depth, struct budget left, step_t step, bool *copied)
 {
 	struct world *w = &s->world[depth + 1];
 
 	if (!pay(&left, step >> 8))
 		return false;
-	*w = s->world[depth];
+	if (!*copied)
+		*w = s->world[depth];
+	*copied = true;
 	if (!step_run(w, step))
 		return false;
+	*copied = false;
 	s->path.step[depth] = step;
 	s->r->steps++;
 	if (w->violation)
@@ -279,7 +266,7 @@ static bool try_step(struct search *s, unsigned int depth, struct budget left, s
 
 static void search(struct search *s, unsigned int depth, struct budget left)
 {
-	bool moved = false;
+	bool moved = false, copied = false;
 
 	s->r->states++;
 	if (depth > s->r->deepest)
@@ -288,9 +275,9 @@ static void search(struct search *s, unsigned int depth, struct budget left)
 		found(s, depth, "simulation: schedule too long for the search");
 		return;
 	}
-	for (unsigned int kind = 0; kind < nr_step_kinds; kind++)
+	for (unsigned int kind = 0; kind < STEP_KINDS; kind++)
 		for (unsigned int c = 0; c < 2 * step_kinds[kind].choices; c++) {
-			moved |= try_step(s, depth, left, (step_t)(kind << 8 | c));
+			moved |= try_step(s, depth, left, (step_t)(kind << 8 | c), &copied);
 			if (s->r->violation)
 				return;
 		}
@@ -301,24 +288,39 @@ static void search(struct search *s, unsigned int depth, struct budget left)
 		found(s, depth, s->world[depth].violation);
 }
 
-void explore_exhaustive(struct exhaustive_result *r)
+/*
+ * Two epochs and a loss or crash at any step; and a command of the cluster or the guest's own end with a loss
+ * or crash at any step of it.  What the cluster does about it is settle()'s part.
+ */
+static const struct {
+	const char *name;
+	enum world_start start;
+	struct budget budget;
+} parts[EXHAUSTIVE_PARTS] = {
+	{ "two epochs, one fault", START_PROTECTED, { .guest = 2, .fault = 1, .tick = 2 } },
+	{ "a command, one fault", START_PROTECTED, { .fault = 1, .command = 1, .tick = 1 } },
+	{ "an output, a command", START_PROTECTED, { .guest = 1, .command = 1, .tick = 1 } },
+	{ "first protection, one fault", START_ALONE, { .guest = 1, .fault = 1, .command = 1 } },
+};
+
+const char *explore_exhaustive(unsigned int part, struct exhaustive_result *r)
 {
 	struct search *s = calloc(1, sizeof(*s));
-	const struct budget budget = { .guest = 2, .fault = 1, .command = 2, .tick = 3 };
 
 	memset(r, 0, sizeof(*r));
 	if (s)
-		s->table = calloc(1U << 25, sizeof(*s->table));
+		s->table = calloc(1U << TABLE_BITS, sizeof(*s->table));
 	if (!s || !s->table) {
 		r->violation = "simulation: out of memory";
 		free(s);
-		return;
+		return parts[part].name;
 	}
-	s->mask = (1U << 25) - 1;
+	s->mask = (1U << TABLE_BITS) - 1;
 	s->r = r;
-	s->path.start = START_PROTECTED;
-	s->world[0] = *started(START_PROTECTED);
-	search(s, 0, budget);
+	s->path.start = parts[part].start;
+	s->world[0] = *started(parts[part].start);
+	search(s, 0, parts[part].budget);
 	free(s->table);
 	free(s);
+	return parts[part].name;
 }

@@ -33,6 +33,16 @@ static void connection_lost(struct world *w)
 	w->connection = 0;
 }
 
+static void ring_drop(struct world *w, unsigned int to)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < w->ring.nr; i++)
+		if (w->ring.m[i].to != to)
+			w->ring.m[kept++] = w->ring.m[i];
+	w->ring.nr = kept;
+}
+
 void host_daemon_dies(struct world *w, unsigned int h)
 {
 	struct host *host = &w->host[h];
@@ -41,6 +51,7 @@ void host_daemon_dies(struct world *w, unsigned int h)
 	memset((char *)host + from, 0, sizeof(*host) - from);
 	host->inflight = 0; /* the kernel has finished them before the next daemon gets the memory file */
 	w->queue[h].nr = 0;
+	ring_drop(w, h); /* CPG delivers to members */
 	connection_lost(w);
 	if (w->fault.host == h)
 		w->fault.armed = false;
@@ -59,6 +70,10 @@ void host_boot(struct world *w, unsigned int h)
 {
 	w->host[h].on = true;
 	w->host[h].boot = ++w->boots;
+	/* Of the boot before: read by now, or never (a daemon drops what is left when a member joins anew).
+	 */
+	w->queue[!h].nr = 0;
+	ring_drop(w, !h);
 	host_restart(w, h);
 }
 
@@ -97,7 +112,7 @@ static void say(struct world *w, unsigned int h, const struct engine_message *m)
 	struct packet p = { .type = PACKET_MSG, .session = w->host[h].session, .msg = *m };
 
 	link_send(w, h, &p);
-	if (m->type == ENGINE_MSG_ACK)
+	if (m->type == ENGINE_MSG_ACK || !w->host[!h].daemon)
 		return;
 	if (w->ring.nr == WORLD_RING) {
 		memmove(&w->ring.m[0], &w->ring.m[1], sizeof(w->ring.m[0]) * (WORLD_RING - 1));
@@ -215,12 +230,13 @@ static void boot_cold(struct world *w, unsigned int h)
 {
 	struct host *host = &w->host[h];
 
-	if (w->host[!h].on && w->host[!h].record.role != ENGINE_NONE)
+	if (host->record.g != host->reborn_g && w->host[!h].on && w->host[!h].record.role != ENGINE_NONE)
 		world_fail(w, "lost: booted cold while the other host has the guest");
 	host->memory = world_node(w, w->seen, false);
 	w->guest_ended = false;
 	host->out.nr = 0;
 	host->repeats = false;
+	host->torn = false;
 }
 
 static void start_image(struct world *w, unsigned int h, const struct engine_action *a)
@@ -245,6 +261,8 @@ static void act_run(struct world *w, unsigned int h, const struct engine_action 
 {
 	struct host *host = &w->host[h];
 
+	if (host->guest != ALIVE)
+		return; /* nothing to continue: the daemon sees that next */
 	if (!host->domain || host->ran_g != a->g) {
 		if (a->epoch)
 			start_image(w, h, a);
@@ -309,6 +327,7 @@ static void act(struct world *w, unsigned int h, const struct engine_action *a)
 {
 	struct host *host = &w->host[h];
 
+	trace_action(w, h, a);
 	switch (a->type) {
 	case ENGINE_ACT_SEND_MSG:
 		check_said(w, h, &a->msg);
@@ -426,29 +445,54 @@ void host_restart(struct world *w, unsigned int h)
 	host->daemon = true;
 	if (engine_restore(&host->e, &cfg, &host->record, w->now, &list))
 		world_fail(w, "engine: its own record refused");
-	if (execute(w, h, &list) && host->foreign)
+	if (!execute(w, h, &list))
+		return;
+	if (host->foreign)
 		host_event(w, h, &foreign);
+	if (host->guest != ALIVE)
+		host_guest_ends(w, h, host->guest == REBOOTS);
 }
 
-void host_guest_ends(struct world *w, unsigned int h, bool reboot)
+static bool owns_guest(const struct host *host)
+{
+	return host->record.role >= ENGINE_HELD && !host->record.gone;
+}
+
+/* It begins again from its disk: what it had written and nobody saw is as after a power cut. */
+static void reboot(struct world *w, unsigned int h)
+{
+	struct engine_action run = { .g = w->host[h].record.g };
+
+	if (w->host[h].record.role == ENGINE_OWNER)
+		act_run(w, h, &run);
+}
+
+void host_guest_ends(struct world *w, unsigned int h, bool again)
 {
 	struct host *host = &w->host[h];
 	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD };
 
+	host->guest = again ? REBOOTS : ENDED;
 	host->shutdown = false;
 	host->capturing = false;
 	host->sending = false;
-	host->running = reboot;
-	host->domain = reboot;
+	host->running = false;
+	host->domain = false;
 	host->quiesce = false;
-	if (reboot) {
+	host->out.nr = 0;
+	if (again) {
 		ev.incarnation = ++w->incarnations;
-		host->ran_g = ENGINE_G(ev.incarnation);
-		host->memory = world_node(w, host->memory, false);
+		host->reborn_g = ENGINE_G(ev.incarnation);
 	}
-	w->guest_ended = !reboot;
+	w->guest_ended = !again;
 	w->copy_may_end = true;
 	host_event(w, h, &ev);
+	/* A daemon that dies before the record says so leaves the news to the next one. */
+	if (!host->on || (again ? host->record.g != host->reborn_g : owns_guest(host)))
+		return;
+	host->guest = ALIVE;
+	if (again && host->daemon)
+		reboot(w, h);
 }
 
 /* ---- what comes in ---- */
@@ -489,19 +533,25 @@ static void deliver_bulk_begin(struct world *w, unsigned int h, const struct pac
 	struct engine_event ev = { .type = ENGINE_EV_BULK_BEGIN, .session = p->session };
 
 	host_event(w, h, &ev);
-	if (w->host[h].daemon && w->host[h].e.bulk)
-		w->host[h].torn = true; /* until the first epoch */
+	if (!w->host[h].daemon || !w->host[h].e.bulk)
+		return;
+	if (w->host[h].record.role == ENGINE_COPY)
+		world_fail(w, "G4: a valid copy was overwritten in part");
+	w->host[h].torn = true; /* until the first epoch */
 }
 
 void host_deliver(struct world *w, unsigned int h, const struct packet *p)
 {
 	struct engine_event ev = { .type = ENGINE_EV_MSG, .msg = p->msg };
 
+	trace_packet(w, h, p);
 	switch (p->type) {
 	case PACKET_WELCOME:
 		deliver_welcome(w, h, p);
 		break;
 	case PACKET_MSG:
+		if (p->msg.type == ENGINE_MSG_REQUEST)
+			w->host[h].asker_boot = w->host[!h].boot;
 		host_event(w, h, &ev);
 		break;
 	case PACKET_BULK_BEGIN:

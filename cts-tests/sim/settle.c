@@ -8,23 +8,24 @@
 
 #define ROUNDS 60
 
-static void both(struct world *w, const char *name)
+static void both(struct world *w, enum step_id id)
 {
-	step_do(w, name, 0, 0);
-	step_do(w, name, 1, 0);
+	step_do(w, id, 0, 0);
+	step_do(w, id, 1, 0);
 }
 
 /* Until nothing moves any more; bounded, since engines may talk for ever (which is then found). */
 static void drain(struct world *w)
 {
-	static const char *const progress[] = { "restart", "linkdown", "link",	"ring",	  "captured",
-						"sent",	   "bulked",   "quiet", "connect" };
+	static const enum step_id progress[] = { STEP_RESTART, STEP_LINKDOWN, STEP_LINK,
+						 STEP_RING,    STEP_CAPTURED, STEP_SENT,
+						 STEP_BULKED,  STEP_QUIET,    STEP_CONNECT };
 	bool moved = true;
 
 	for (unsigned int n = 0; moved && n < 40; n++) {
 		moved = false;
 		for (unsigned int i = 0; i < sizeof(progress) / sizeof(progress[0]); i++) {
-			bool counts = progress[i][0] != 'q';
+			bool counts = progress[i] != STEP_QUIET;
 
 			moved |= step_do(w, progress[i], 0, 0) && counts;
 			moved |= step_do(w, progress[i], 1, 0) && counts;
@@ -67,15 +68,15 @@ static void promote(struct world *w, unsigned int h)
 	if (busy(w, h) || busy(w, !h))
 		return;
 	if (!w->host[h].on)
-		step_do(w, "boot", h, 0);
+		step_do(w, STEP_BOOT, h, 0);
 	r = w->host[h].result;
 	w->host[h].result = ENGINE_RES_OK;
 	if (w->host[!h].on && r != ENGINE_RES_NO_PROOF) {
-		step_do(w, "promote", h, 0);
+		step_do(w, STEP_PROMOTE, h, 0);
 		return;
 	}
-	step_do(w, "fence", !h, 0);
-	step_do(w, "promote-off", h, 0);
+	step_do(w, STEP_FENCE, !h, 0);
+	step_do(w, STEP_PROMOTE_OFF, h, 0);
 }
 
 /* Who owns is kept protected: the other host is there, and fenced if it does not answer. */
@@ -83,19 +84,19 @@ static void keep_protected(struct world *w, unsigned int h)
 {
 	if (role(w, h) == ENGINE_HELD) {
 		if (!busy(w, h))
-			step_do(w, "promote", h, 0);
+			step_do(w, STEP_PROMOTE, h, 0);
 		return;
 	}
 	if (!w->host[h].record.want_protect && !busy(w, h))
-		step_do(w, "protect", h, 0);
+		step_do(w, STEP_PROTECT, h, 0);
 	if (w->host[h].daemon && !w->host[h].record.right && !w->host[!h].on) {
-		step_do(w, "fence", !h, 0);
-		step_do(w, "proof", h, 0);
+		step_do(w, STEP_FENCE, !h, 0);
+		step_do(w, STEP_PROOF, h, 0);
 	} else if (w->host[h].daemon && w->host[h].e.protection == ENGINE_BLOCKED) {
-		step_do(w, "fence", !h, 0);
-		step_do(w, "proof", h, 0);
+		step_do(w, STEP_FENCE, !h, 0);
+		step_do(w, STEP_PROOF, h, 0);
 	}
-	step_do(w, "boot", !h, 0);
+	step_do(w, STEP_BOOT, !h, 0);
 }
 
 static void manage(struct world *w)
@@ -126,9 +127,12 @@ void settle(struct world *w)
 	unsigned int h;
 
 	w->fault.armed = false;
-	both(w, "by-hand-ends");
-	step_do(w, "mend", 0, 0);
-	step_do(w, "ring-mend", 0, 0);
+	if (w->send_failed)
+		w->connection = 0;
+	both(w, STEP_RESTART); /* by hand it began, by hand it ends: the daemon is there to see it */
+	both(w, STEP_BY_HAND_ENDS);
+	step_do(w, STEP_MEND, 0, 0);
+	step_do(w, STEP_RING_MEND, 0, 0);
 	for (unsigned int n = 0; n < ROUNDS && !w->violation; n++) {
 		drain(w);
 		if (is_protected(w))
@@ -136,7 +140,7 @@ void settle(struct world *w)
 		manage(w);
 		drain(w);
 		if (earlier_timer(w, &h))
-			step_do(w, "tick", h, 0);
+			step_do(w, STEP_TICK, h, 0);
 	}
 	world_fail(w, "liveness: not protected again though nothing fails any more");
 }

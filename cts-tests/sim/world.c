@@ -103,7 +103,8 @@ void world_check(struct world *w)
 
 static void drive(struct world *w, unsigned int rounds)
 {
-	static const char *const progress[] = { "connect", "link", "quiet", "captured", "sent", "bulked" };
+	static const enum step_id progress[] = { STEP_CONNECT,	STEP_LINK, STEP_QUIET,
+						 STEP_CAPTURED, STEP_SENT, STEP_BULKED };
 
 	while (rounds--)
 		for (unsigned int i = 0; i < sizeof(progress) / sizeof(progress[0]); i++)
@@ -122,10 +123,10 @@ void world_init(struct world *w, enum world_start start)
 	host_boot(w, 1);
 	if (start == START_COLD)
 		return;
-	step_do(w, "adopt", 0, 0);
+	step_do(w, STEP_ADOPT, 0, 0);
 	if (start == START_ALONE)
 		return;
-	step_do(w, "protect", 0, 0);
+	step_do(w, STEP_PROTECT, 0, 0);
 	drive(w, 6);
 }
 
@@ -189,8 +190,9 @@ static uint64_t mix_host(uint64_t h, const struct world *w, const struct host *h
 {
 	h = mix(h, (uint64_t)host->boot << 16 | host->on | host->domain << 1 | host->running << 2 |
 			   host->foreign << 3 | host->torn << 4 | host->daemon << 5 | host->capturing << 6 |
-			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10);
-	h = mix(mix(mix(h, host->ran_g), host->memory), host->inflight);
+			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10 |
+			   host->guest << 11);
+	h = mix(mix(mix(h, host->ran_g ^ host->reborn_g << 1), host->memory), host->inflight);
 	h = mix(mix_time(h, w, host->deadline), host->session);
 	h = mix_outputs(mix_outputs(h, &host->out), &host->image);
 	h = mix_epoch(mix_epoch(h, &host->staged), &host->capture);
@@ -224,6 +226,6 @@ uint64_t world_hash(const struct world *w)
 	}
 	for (unsigned int k = 0; k < w->ring.nr; k++)
 		h = mix_bytes(h, &w->ring.m[k].msg, sizeof(w->ring.m[k].msg));
-	h = mix(mix(h, w->connection), w->net | w->cpg << 1 | w->fault.armed << 2);
+	h = mix(mix(h, w->connection), w->net | w->cpg << 1 | w->fault.armed << 2 | w->send_failed << 3);
 	return mix(h, w->fault.armed ? w->fault.whole_host | w->fault.host << 1 | w->fault.after << 2 : 0);
 }

@@ -62,8 +62,10 @@ struct host {
 	struct engine_persist record; /* memory file */
 	bool domain;
 	bool running;
-	bool foreign; /* a domain of the VM started by hand */
+	bool foreign;			      /* a domain of the VM started by hand */
+	enum { ALIVE, ENDED, REBOOTS } guest; /* what the engine does not know yet */
 	uint64_t ran_g;
+	uint64_t reborn_g;    /* the guest begins anew as this */
 	uint16_t memory;      /* of the domain: running guest or image */
 	bool torn;	      /* image: an incomplete epoch or a delta over the wrong base */
 	struct outputs out;   /* held by the devices */
@@ -75,6 +77,7 @@ struct host {
 	} cap[WORLD_CAPS]; /* what was in the epochs captured here */
 	unsigned int nr_cap;
 	unsigned int inflight; /* disk requests of the kernel */
+	bool repeats;	       /* took over without the old owner's word: console bytes may come twice */
 
 	/* Dies with the daemon. */
 	bool daemon;
@@ -88,9 +91,9 @@ struct host {
 	bool shutdown; /* RESULT said so */
 	struct epoch capture;
 	uint64_t lost_at;
+	uint32_t asker_boot;	   /* of the peer's host when it asked for the grant last */
 	enum engine_result result; /* of the last command */
 	bool answered;
-	bool repeats; /* took over without the old owner's word: console bytes may come twice */
 };
 
 struct node {
@@ -115,6 +118,7 @@ struct world {
 			struct engine_message msg;
 		} m[WORLD_RING];
 	} ring;
+	bool send_failed;      /* on the open connection: its sender will close it */
 	uint64_t connection;   /* session of the open one, 0: none */
 	bool net;	       /* replication link */
 	bool cpg;	       /* cluster ring */
@@ -132,6 +136,7 @@ struct world {
 	bool guest_ended;  /* by itself: no copy is needed any more */
 	bool ticking;	   /* the step under way is a timer */
 	bool copy_may_end; /* ... it may end the last copy */
+	bool verbose;
 	const char *violation;
 };
 
@@ -155,12 +160,58 @@ void host_restart(struct world *w, unsigned int h);
 void host_daemon_dies(struct world *w, unsigned int h);
 void host_off(struct world *w, unsigned int h);
 void host_boot(struct world *w, unsigned int h);
-void host_guest_ends(struct world *w, unsigned int h, bool reboot);
+void host_guest_ends(struct world *w, unsigned int h, bool again);
 void host_deliver(struct world *w, unsigned int h, const struct packet *p);
 bool host_epoch_node(const struct host *h, uint64_t epoch, uint16_t *node);
 
 /* ---- step.c: everything that can happen */
 typedef uint16_t step_t; /* kind << 8 | choice << 1 | host */
+enum step_id {
+	STEP_OUTPUT,
+	STEP_COMPUTE,
+	STEP_DIRTY,
+	STEP_REBOOT,
+	STEP_ENDS,
+	STEP_CAPTURED,
+	STEP_CAPTURE_FAILS,
+	STEP_SENT,
+	STEP_BULKED,
+	STEP_QUIET,
+	STEP_TICK,
+	STEP_EARLY,
+	STEP_CONNECT,
+	STEP_LINK,
+	STEP_LOSE,
+	STEP_UNSENT,
+	STEP_CUT,
+	STEP_MEND,
+	STEP_LINKDOWN,
+	STEP_RING_CUT,
+	STEP_RING_MEND,
+	STEP_RING,
+	STEP_AGAIN,
+	STEP_RING_LOSE,
+	STEP_CRASH,
+	STEP_DIE,
+	STEP_KILL,
+	STEP_OFF,
+	STEP_RESTART,
+	STEP_BOOT,
+	STEP_FENCE,
+	STEP_PROOF,
+	STEP_PROMOTE,
+	STEP_PROMOTE_OFF,
+	STEP_DEMOTE,
+	STEP_SWITCHOVER,
+	STEP_STOP,
+	STEP_PROTECT,
+	STEP_UNPROTECT,
+	STEP_GONE,
+	STEP_ADOPT,
+	STEP_BY_HAND,
+	STEP_BY_HAND_ENDS,
+	STEP_KINDS
+};
 struct step_kind {
 	const char *name;
 	unsigned int weight;  /* in random schedules */
@@ -168,20 +219,23 @@ struct step_kind {
 	unsigned int cost;    /* 1: a fault, 2: a command, 3: guest work, 0: progress */
 	bool (*run)(struct world *w, unsigned int h, unsigned int choice);
 };
-extern const struct step_kind step_kinds[];
-extern const unsigned int nr_step_kinds;
+extern const struct step_kind step_kinds[STEP_KINDS];
 /* False: not possible now, nothing changed. */
 bool step_run(struct world *w, step_t s);
 int step_text(step_t s, char *buf, size_t len);
 bool step_parse(const char *text, step_t *s);
-unsigned int step_find(const char *name);
-bool step_do(struct world *w, const char *name, unsigned int h, unsigned int choice);
+bool step_do(struct world *w, enum step_id id, unsigned int h, unsigned int choice);
+
+/* ---- trace.c: when .verbose */
+void trace_action(const struct world *w, unsigned int h, const struct engine_action *a);
+void trace_packet(const struct world *w, unsigned int h, const struct packet *p);
+void trace_step(const struct world *w, step_t s);
 
 /* ---- settle.c: no more faults: does it become protected again? */
 void settle(struct world *w);
 
 /* ---- explore.c */
-#define SCHEDULE_STEPS 96
+#define SCHEDULE_STEPS 160
 struct schedule {
 	enum world_start start;
 	unsigned int nr;
@@ -204,7 +258,9 @@ struct exhaustive_result {
 	struct schedule bad;
 	const char *violation;
 };
-void explore_exhaustive(struct exhaustive_result *r);
+#define EXHAUSTIVE_PARTS 4
+/* Its name is returned. */
+const char *explore_exhaustive(unsigned int part, struct exhaustive_result *r);
 void schedule_print(const struct schedule *s);
 bool schedule_parse(const char *text, struct schedule *s);
 

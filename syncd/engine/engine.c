@@ -338,11 +338,14 @@ int engine_restore(struct engine *e, const struct engine_cfg *cfg, const struct 
 	switch (e->p.role) {
 	case ENGINE_OWNER:
 		protect_restore(e);
-		promote_run(e);
+		if (!e->p.gone)
+			promote_run(e);
+		protect_release(e);
 		break;
 	case ENGINE_HELD:
 		protect_restore(e);
 		engine_emit(e, ENGINE_ACT_STOP_GUEST);
+		protect_release(e);
 		engine_emit(e, ENGINE_ACT_QUIESCE);
 		break;
 	case ENGINE_COPY:
@@ -350,6 +353,7 @@ int engine_restore(struct engine *e, const struct engine_cfg *cfg, const struct 
 		engine_emit_epoch(e, ENGINE_ACT_APPLY, e->p.epoch);
 		break;
 	default:
+		engine_emit(e, ENGINE_ACT_DROP_COPY); /* the last daemon may have died before it did */
 		break;
 	}
 	set_timer(e);
@@ -430,7 +434,7 @@ uint64_t engine_next_session(const struct engine *e)
 
 bool engine_may_run(const struct engine *e)
 {
-	return e->p.role == ENGINE_OWNER && !e->waiting;
+	return e->p.role == ENGINE_OWNER && !e->p.gone && !e->waiting;
 }
 
 const struct engine_counters *engine_counters(const struct engine *e)

@@ -19,6 +19,8 @@
  *    engine_must_hold(), until ENGINE_ACT_RELEASE with upto >= stamp.
  *  - A message is delivered to engine_handle() with ENGINE_EV_MSG after its authentication (MAC, TLS); the
  * engine drops and counts what is not current.
+ *  - What the peer's host said in one boot is handed in before the first sign of life of its next boot, or
+ * never (CPG: dropped when the member joins anew; link: the connection is closed).
  *
  * Words: g = generation, an incarnation number (44 random bits from the caller) and a counter (20 bits) that
  * each change of owner raises.  N = an epoch.  Epoch numbers only grow within an incarnation; they may skip.
@@ -71,7 +73,7 @@ struct engine_persist {
 	uint8_t outdating;    /* owner: OUTDATE was sent, never cancelled */
 	uint8_t gone;	      /* owner: guest ended for good; NONE once the peer's copy is NONE */
 	uint8_t nr_flight;
-	uint8_t reserved;
+	uint8_t asked; /* COPY: REQUEST was sent, no answer heard: it may be granted at any time */
 	uint64_t g;
 	uint64_t epoch;	   /* COPY: N.  OWNER: the epoch whose image RUN starts (0: cold boot, adopted) */
 	uint64_t released; /* with it: outputs of that image stamped <= it have left already */

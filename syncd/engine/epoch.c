@@ -9,6 +9,7 @@ void epoch_reset(struct engine *e)
 	e->p.nr_flight = 0;
 	e->sending = 0;
 	e->bulk_done = false;
+	e->stale = e->capturing != 0;
 }
 
 static uint64_t newest(const struct engine *e)
@@ -41,6 +42,7 @@ static void capture(struct engine *e, bool final)
 	a->final = final;
 	a->g = e->p.g;
 	e->capturing = a->epoch;
+	e->stale = false;
 	e->final = final;
 	e->stopped = true;
 	e->captured_at = e->now;
@@ -144,7 +146,7 @@ void epoch_captured(struct engine *e, const struct engine_event *ev)
 	if (!e->capturing || ev->epoch != e->capturing)
 		return;
 	e->capturing = 0;
-	if (!linked(e)) {
+	if (!linked(e) || e->stale) {
 		epoch_due_now(e);
 		keep_stopped = false;
 	} else if (!engine_allowed(GUARD_DELTA_FITS, ev->pages <= e->cfg.staging_pages)) {

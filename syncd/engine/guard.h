@@ -16,6 +16,7 @@
 	G(RIGHT_REVOKED, "the right to run alone ends before the first epoch is sent")                       \
 	G(RELEASE_ACKED, "outputs leave when the peer said that it holds their epoch, not before")           \
 	G(RESYNC_KNOWN, "a delta needs a copy of our own lineage")                                           \
+	G(FIRST_SENT, "from the first epoch on that was sent, the peer may hold a copy")                     \
 	G(DELTA_FITS, "an epoch larger than staging is never sent")                                          \
 	G(OUTDATE_REPLY, "alone only after the peer's own NONE or its host off")                             \
 	G(OUTDATE_NONCE, "the peer's NONE answers the question asked last")                                  \
@@ -30,9 +31,10 @@
 	G(GRANT_ACKED, "only an epoch that the peer holds is granted")                                       \
 	G(GRANT_EXACT, "after the grant our memory is a copy only if it is exactly N")                       \
 	G(GRANT_MATCH, "a grant counts only for the copy it names")                                          \
+	G(REFUSED_FINAL, "a request that was refused is never granted later")                                \
+	G(ASKED_STAYS, "who asked for the grant keeps its copy until it is answered")                        \
 	G(HELD_STOPPED, "a held guest does not resume after a capture")                                      \
 	G(RUN_HOLDS, "after a grant outputs wait for the old owner's word")                                  \
-	G(VOID_CURRENT, "a VOID counts only for the question asked last")                                    \
 	G(VOID_RELABEL, "who says VOID cannot use a late GRANT of it")                                       \
 	G(OWNER_SILENT, "an owner never says NONE or VOID")                                                  \
 	G(FOREIGN_SILENT, "no NONE or VOID while Xen has a domain of the VM that is not ours")               \
@@ -40,7 +42,6 @@
 	G(COLD_TIE, "of two cold boots one gives way")                                                       \
 	G(STAGE_SESSION, "an epoch of another session is dropped")                                           \
 	G(STAGE_BASE, "an epoch applies only to the epoch it is relative to")                                \
-	G(BULK_NONE, "a bulk copy starts only over NONE")                                                    \
 	G(REBOOT_OUTDATES, "a guest that begins anew is another one: the old copy goes first")               \
 	G(STOP_HANDS_OVER, "stop never ends or resumes a guest whose peer may hold a copy")
 

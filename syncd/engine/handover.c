@@ -23,15 +23,9 @@ static void hold(struct engine *e)
 
 void handover_demote(struct engine *e, const struct engine_event *ev)
 {
-	if (e->p.role == ENGINE_OWNER)
+	if (e->p.role == ENGINE_OWNER && !e->p.gone)
 		hold(e);
 	engine_answer(e, ev->request, ENGINE_RES_OK);
-}
-
-/* The peer holds no copy that could take over. */
-static bool alone(const struct engine *e)
-{
-	return e->p.right && !e->p.outdating;
 }
 
 static void stop_alone(struct engine *e, uint32_t request)
@@ -53,16 +47,25 @@ void handover_leave(struct engine *e, const struct engine_event *ev)
 		engine_answer(e, ev->request, ENGINE_RES_NO_STANDBY);
 		return;
 	}
-	if (stop && engine_allowed(GUARD_STOP_HANDS_OVER, alone(e))) {
+	if (stop && engine_allowed(GUARD_STOP_HANDS_OVER, engine_alone(e))) {
 		stop_alone(e, ev->request);
 		return;
 	}
 	e->cmd.type = ev->type;
 	e->cmd.request = ev->request;
 	e->cmd.deadline = e->now + e->cfg.handover_ns;
-	if (e->p.role == ENGINE_OWNER)
+	if (e->p.role == ENGINE_OWNER && !e->p.gone)
 		hold(e);
 	handover_continue(e);
+}
+
+void handover_alone(struct engine *e)
+{
+	if (e->cmd.type != ENGINE_EV_STOP)
+		return;
+	if (e->p.role == ENGINE_HELD)
+		promote_resume(e);
+	engine_finish(e, 0, ENGINE_RES_SHUTDOWN);
 }
 
 /* ---- the grant ---- */
@@ -162,11 +165,35 @@ void handover_have(struct engine *e)
 	engine_finish(e, 0, ENGINE_RES_OK);
 }
 
-/* The epoch that the peer says it holds is as good as its ack; then it waits for the grant. */
+/* Who is refused is free to drop its copy: that question is never granted later, however late it comes. */
+static void refuse(struct engine *e, const struct engine_message *m)
+{
+	uint32_t boot = (uint32_t)(m->session >> 32);
+
+	if (boot != e->refused_boot || m->nonce > e->refused)
+		e->refused = m->nonce;
+	e->refused_boot = boot;
+	e->requested = false;
+	engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
+}
+
+static bool was_refused(const struct engine *e, const struct engine_message *m)
+{
+	return m->session >> 32 == e->refused_boot && m->nonce <= e->refused;
+}
+
+/* What the peer says it holds is as good as its ack; it may have acked more since it said so. */
+static bool request_fits(struct engine *e, const struct engine_message *m)
+{
+	if (m->g != e->p.g || e->p.outdating || m->epoch < e->first)
+		return false;
+	return epoch_peer_holds(e, m->epoch) || (m->epoch && m->epoch < e->p.acked);
+}
+
 static void held_requested(struct engine *e, const struct engine_message *m)
 {
-	if (m->g != e->p.g || e->p.outdating || !epoch_peer_holds(e, m->epoch)) {
-		engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
+	if (!engine_allowed(GUARD_REFUSED_FINAL, !was_refused(e, m)) || !request_fits(e, m)) {
+		refuse(e, m);
 		return;
 	}
 	e->requested = true;
@@ -210,7 +237,7 @@ void handover_request(struct engine *e, const struct engine_message *m)
 		else if (engine_weak(GUARD_OWNER_SILENT))
 			engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
 		else
-			engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
+			refuse(e, m);
 		break;
 	case ENGINE_HELD:
 		held_requested(e, m);
@@ -237,10 +264,19 @@ static void claim(struct engine *e)
 	e->p.session = copy;
 }
 
+static void request(struct engine *e)
+{
+	if (!e->p.asked) {
+		e->p.asked = 1;
+		engine_new_question(e); /* an answer to a CLAIM of before is none to this */
+	}
+	engine_say(e, ENGINE_MSG_REQUEST, e->p.g, e->p.epoch, e->p.nonce);
+}
+
 void handover_ask(struct engine *e)
 {
 	if (e->cmd.type == ENGINE_EV_PROMOTE && e->p.role == ENGINE_COPY)
-		engine_say(e, ENGINE_MSG_REQUEST, e->p.g, e->p.epoch, e->p.nonce);
+		request(e);
 	else if (e->cmd.type == ENGINE_EV_PROMOTE)
 		claim(e);
 	else

@@ -19,6 +19,12 @@ static inline bool engine_is_owner(const struct engine *e)
 	return e->p.role == ENGINE_OWNER || e->p.role == ENGINE_HELD;
 }
 
+/* Owner: the peer holds no copy that could take over, outputs are free. */
+static inline bool engine_alone(const struct engine *e)
+{
+	return e->p.right && !e->p.outdating;
+}
+
 /* ---- engine.c */
 struct engine_action *engine_emit(struct engine *e, enum engine_action_type type);
 void engine_emit_epoch(struct engine *e, enum engine_action_type type, uint64_t epoch);
@@ -65,6 +71,8 @@ void protect_guest_dead(struct engine *e, uint64_t incarnation);
 /* Enters ownership: what the peer has decides whether outputs are free. */
 void protect_begin(struct engine *e, bool peer_has_none);
 void protect_restore(struct engine *e);
+/* Outputs that were free before the restart: the last daemon may have died before it let them go. */
+void protect_release(struct engine *e);
 void protect_tick(struct engine *e);
 void protect_ask(struct engine *e); /* sends OUTDATE (again) */
 uint64_t protect_deadline(const struct engine *e);
@@ -74,6 +82,7 @@ bool protect_proof_holds(const struct engine *e, uint64_t peer_boot);
 /* ---- handover.c */
 void handover_demote(struct engine *e, const struct engine_event *ev);
 void handover_leave(struct engine *e, const struct engine_event *ev); /* SWITCHOVER, STOP */
+void handover_alone(struct engine *e); /* the peer has no copy any more: a stop need not wait for it */
 void handover_quiesced(struct engine *e);
 void handover_continue(struct engine *e); /* HELD: next step towards the grant, if one is possible */
 void handover_link_lost(struct engine *e);

@@ -18,6 +18,7 @@ static void own(struct engine *e, uint64_t g, bool peer_has_none, enum engine_no
 	e->p.role = ENGINE_OWNER;
 	e->p.g = g;
 	e->p.granted = 0;
+	e->p.asked = 0;
 	e->p.want_protect = 1;
 	e->p.exact = 0;
 	e->p.acked = peer_has_none ? 0 : e->p.epoch;
@@ -94,6 +95,10 @@ void promote_command(struct engine *e, const struct engine_event *ev)
 {
 	uint64_t g = ENGINE_G(ev->incarnation);
 
+	if (e->p.gone) {
+		engine_answer(e, ev->request, ENGINE_RES_STATE); /* the guest ended; soon there is NONE */
+		return;
+	}
 	if (e->p.role == ENGINE_HELD)
 		promote_resume(e);
 	if (e->p.role == ENGINE_OWNER) {
@@ -205,7 +210,9 @@ void promote_void(struct engine *e, const struct engine_message *m)
 {
 	bool promoting = e->cmd.type == ENGINE_EV_PROMOTE;
 
-	if (engine_is_owner(e) || !engine_allowed(GUARD_VOID_CURRENT, m->nonce == e->p.nonce)) {
+	/* The nonce is rule 38's, against a replay: between honest hosts g alone tells what a VOID is about.
+	 */
+	if (engine_is_owner(e) || m->nonce != e->p.nonce) {
 		e->counters.dropped++;
 	} else if (e->p.role == ENGINE_COPY && m->g == e->p.g && (e->p.granted || promoting)) {
 		take_back(e, m);
@@ -251,6 +258,10 @@ void promote_refused(struct engine *e, const struct engine_message *m)
 		if (e->p.outdating && (m->role == ENGINE_OWNER || m->role == ENGINE_HELD))
 			engine_note(e, ENGINE_NOTE_CONFLICT);
 		return;
+	}
+	if (e->p.asked) {
+		e->p.asked = 0;
+		engine_changed(e);
 	}
 	if (e->p.granted && m->g == e->p.g && (m->role == ENGINE_OWNER || m->role == ENGINE_HELD))
 		handover_have(e);

@@ -18,6 +18,7 @@ void protect_begin(struct engine *e, bool peer_has_none)
 	e->p.outdating = 0;
 	e->protection = peer_has_none ? ENGINE_UNPROTECTED : ENGINE_LINK_LOST;
 	e->lost_at = e->now;
+	e->first = 0;
 	engine_changed(e);
 }
 
@@ -30,6 +31,14 @@ void protect_restore(struct engine *e)
 	e->outdate_at = e->now;
 	epoch_due_now(e); /* outputs may wait in the devices */
 	e->p.captured++;  /* the last number may have been used and not recorded */
+}
+
+void protect_release(struct engine *e)
+{
+	uint64_t upto = engine_alone(e) ? engine_open_epoch(e) : e->p.acked;
+
+	if (upto)
+		engine_emit_epoch(e, ENGINE_ACT_RELEASE, upto);
 }
 
 void protect_ask(struct engine *e)
@@ -76,6 +85,7 @@ static void guest_is_gone(struct engine *e)
 	e->p.right = 0;
 	e->protection = ENGINE_UNPROTECTED;
 	engine_changed(e);
+	engine_finish(e, 0, ENGINE_RES_OK); /* a stop */
 }
 
 /* The peer holds no copy: outputs are free from now on. */
@@ -99,10 +109,12 @@ static void peer_has_none(struct engine *e)
 		engine_finish(e, 0, ENGINE_RES_OK);
 	}
 	epoch_resume_guest(e);
-	if (e->p.gone)
+	if (e->p.gone) {
 		guest_is_gone(e);
-	else
-		bulk_if_wanted(e);
+		return;
+	}
+	handover_alone(e);
+	bulk_if_wanted(e);
 }
 
 /* A copy of our own lineage, at an epoch that we sent: the delta from it is enough. */
@@ -148,10 +160,14 @@ void protect_link_up(struct engine *e, const struct engine_event *ev)
 		resync(e);
 	else if (outdating(e))
 		protect_ask(e);
-	else if (engine_weak(GUARD_BULK_NONE))
-		bulk_begin(e);
 	else
 		outdate_begin(e);
+}
+
+/* The peer was NONE when the bulk copy began, and what it got since is no copy yet. */
+static bool first_never_sent(const struct engine *e)
+{
+	return e->protection == ENGINE_SYNCING && !e->p.nr_flight && !e->p.acked;
 }
 
 void protect_link_down(struct engine *e)
@@ -159,8 +175,8 @@ void protect_link_down(struct engine *e)
 	e->sending = 0;
 	if (outdating(e) || e->protection == ENGINE_UNPROTECTED || e->protection == ENGINE_LINK_LOST)
 		return;
-	if (e->protection == ENGINE_SYNCING && !e->p.nr_flight) {
-		peer_has_none(e); /* it never got an epoch */
+	if (engine_allowed(GUARD_FIRST_SENT, first_never_sent(e))) {
+		peer_has_none(e);
 	} else {
 		e->protection = ENGINE_LINK_LOST;
 		e->lost_at = e->now;
@@ -175,6 +191,7 @@ void protect_bulk_done(struct engine *e)
 	if (e->protection != ENGINE_SYNCING || e->bulk_done)
 		return;
 	e->bulk_done = true;
+	e->first = e->p.captured + 1;
 	e->p.acked = 0;
 	if (!engine_weak(GUARD_RIGHT_REVOKED))
 		e->p.right = 0;
@@ -187,7 +204,7 @@ void protect_bulk_done(struct engine *e)
 void protect_too_large(struct engine *e)
 {
 	engine_note(e, ENGINE_NOTE_TOO_LARGE);
-	if (e->protection == ENGINE_SYNCING)
+	if (engine_allowed(GUARD_FIRST_SENT, first_never_sent(e)))
 		peer_has_none(e);
 	else
 		outdate_begin(e);
@@ -206,7 +223,7 @@ bool protect_proof_holds(const struct engine *e, uint64_t peer_boot)
 
 void protect_fenced(struct engine *e, uint64_t peer_boot)
 {
-	if ((e->p.right && !outdating(e)) || e->session || !protect_proof_holds(e, peer_boot))
+	if (engine_alone(e) || e->session || !protect_proof_holds(e, peer_boot))
 		return;
 	peer_has_none(e);
 }
@@ -266,7 +283,7 @@ void protect_command(struct engine *e, const struct engine_event *ev)
  */
 void protect_guest_dead(struct engine *e, uint64_t incarnation)
 {
-	bool alone = (e->p.right && !outdating(e)) || engine_weak(GUARD_REBOOT_OUTDATES);
+	bool alone = engine_allowed(GUARD_REBOOT_OUTDATES, engine_alone(e));
 
 	e->capturing = 0;
 	e->stopped = false;

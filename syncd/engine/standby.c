@@ -7,6 +7,7 @@ void standby_drop_copy(struct engine *e)
 	if (e->p.role != ENGINE_COPY)
 		return;
 	e->p.role = ENGINE_NONE;
+	e->p.asked = 0;
 	engine_changed(e);
 	engine_emit(e, ENGINE_ACT_DROP_COPY);
 	engine_note(e, ENGINE_NOTE_COPY_DROPPED);
@@ -30,12 +31,15 @@ void standby_link_up(struct engine *e, const struct engine_event *ev)
 		engine_finish(e, ENGINE_EV_PROMOTE, ENGINE_RES_PEER_OWNS);
 }
 
-/* A valid copy is never overwritten by an incomplete one (rule 11): the owner asks for NONE first. */
+/*
+ * A valid copy is never overwritten by an incomplete one (rule 11): the owner asks for NONE first.  No honest
+ * owner begins without, so that no simulated schedule comes here with a copy.
+ */
 void standby_bulk_begin(struct engine *e, uint64_t session)
 {
 	if (session != e->session)
 		return;
-	if (engine_allowed(GUARD_BULK_NONE, e->p.role == ENGINE_NONE))
+	if (e->p.role == ENGINE_NONE)
 		e->bulk = true;
 	else
 		engine_drop_link(e);
@@ -77,8 +81,19 @@ static bool outdate_is_current(const struct engine *e, const struct engine_messa
 	return m->session >> 32 == e->p.session >> 32 && m->session >= e->p.session;
 }
 
+/*
+ * Asked before this session began, which began with our NONE: the owner knows it since, and nothing staged in
+ * this session is older than that.
+ */
+static bool asked_before_session(const struct engine *e, const struct engine_message *m)
+{
+	return e->p.role == ENGINE_NONE && m->session >> 32 == e->session >> 32 && m->session < e->session;
+}
+
 void standby_outdate(struct engine *e, const struct engine_message *m)
 {
+	bool old;
+
 	if (engine_is_owner(e)) {
 		if (engine_weak(GUARD_OWNER_SILENT))
 			engine_say(e, ENGINE_MSG_OUTDATED, m->g, 0, m->nonce);
@@ -92,17 +107,20 @@ void standby_outdate(struct engine *e, const struct engine_message *m)
 		e->counters.dropped++;
 		return;
 	}
+	old = asked_before_session(e, m);
 	if (e->p.granted)
 		handover_have(e); /* only an owner sends this */
 	standby_drop_copy(e);
 	engine_say(e, ENGINE_MSG_OUTDATED, m->g, 0, m->nonce);
-	if (!engine_weak(GUARD_OUTDATE_SEALS))
+	if (!old && !engine_weak(GUARD_OUTDATE_SEALS))
 		engine_drop_link(e);
 }
 
 void standby_stop(struct engine *e, const struct engine_event *ev)
 {
-	if (e->p.role == ENGINE_COPY && (!e->session || e->p.granted)) {
+	bool free = e->session && !e->p.granted && engine_allowed(GUARD_ASKED_STAYS, !e->p.asked);
+
+	if (e->p.role == ENGINE_COPY && !free) {
 		engine_answer(e, ev->request, ENGINE_RES_PARKED);
 		return;
 	}
