@@ -63,7 +63,7 @@ help:
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
 	@echo
-	@echo 'make check           everything below that ends in minutes: style, unit, sim, the demo in the lab'
+	@echo 'make check           what must hold in every commit: style, unit, sim, and demo, moves and cuts in the lab'
 	@echo 'make check-style     clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make check-unit      unit tests, plain and under ASan and UBSan (no root needed)'
 	@echo 'make unit-NAME       one of them'
@@ -121,7 +121,7 @@ unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test
 
 # Each prints one line per test and ends with `N passed, N failed`.
 check:
-	@cts-tests/run-checks unit
+	@cts-tests/run-checks style unit sim lab
 check-style:
 	@cts-tests/run-checks style
 check-unit:

@@ -17,6 +17,8 @@
 #define POLL_IDLE_NS (100ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
+#define RFLAGS_IF 0x200U
+#define MAX_POSTPONED 8 /* times 1 ms, engine_cfg.retry_ns */
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 
@@ -144,6 +146,23 @@ static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e
 			    (unsigned long long)t->copy / 1000000);
 }
 
+/*
+ * A guest that stands still inside an interrupt handler finds its next timer late, for instance, and says so
+ * in its log.  It is let out of it; a handler that never ends does not keep an epoch away.
+ */
+static bool in_interrupt(struct vm *vm)
+{
+	vcpu_guest_context_any_t ctx;
+
+	if (vm->postponed == MAX_POSTPONED || engine_role(&vm->engine) != ENGINE_OWNER ||
+	    xc_vcpu_getcontext(vm->d->xc, vm->domid, 0, &ctx) || ctx.c.user_regs.rflags & RFLAGS_IF) {
+		vm->postponed = 0;
+		return false;
+	}
+	vm->postponed++;
+	return true;
+}
+
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 {
 	struct capture_request rq = {
@@ -157,8 +176,11 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	};
 	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
 	struct capture_epoch *e = NULL;
+	bool ran = !vm->stopped;
 	int rc = vm_guest_stop(vm);
 
+	if (!rc && ran && in_interrupt(vm))
+		rc = -EAGAIN;
 	rq.stop_ns = vm->stop_ns;
 	/* epochs after base did not count: their pages go with this one */
 	if (!rc && vm->capture && base != vm->last_captured)

@@ -146,6 +146,7 @@ struct vm {
 	struct capture *capture;
 	struct vm_share *share; /* the disks are being compared with the peer's */
 	bool shared;		/* ... and were, for the bulk copy that begins now */
+	unsigned int postponed; /* captures in a row, for an interrupt handler's sake */
 	bool bulk;		/* a bulk copy is under way */
 	bool bulk_sending;
 	uint8_t *bulk_buf;
