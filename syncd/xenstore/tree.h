@@ -94,11 +94,12 @@ void guest_tree_close(struct guest_tree *g); /* NULL ok */
 
 /*
  * For a guest that is about to start here: t, which its shell shows (tree_restore_changes), is taken over, so
- * that neither its first capture nor the daemon waits for a whole read.  page: its store page, not shared with
- * xenstored yet.  -E2BIG, -ENOBUFS: nothing is taken.
+ * that neither its first capture nor the daemon waits for a whole read.  page: its store page, not shared
+ * with xenstored yet.  -E2BIG, -ENOBUFS: nothing is taken.
  */
 int guest_tree_seed(struct guest_tree *g, const void *page, struct tree *t);
-/* For a guest that has left: *t becomes what xenstored shows, or empty (nr_nodes 0) when that is not known. */
+/* For a guest that has left: *t becomes what xenstored shows, or empty (nr_nodes 0) when that is not known.
+ */
 void guest_tree_take(struct guest_tree *g, struct tree *t);
 
 /*
