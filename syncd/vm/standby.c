@@ -239,16 +239,15 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	return rc;
 }
 
-/* The shell's tree is the guest's: it need not be read again. */
-static int take_tree_over(struct vm *vm)
+/* The shell's tree is the guest's: it need not be read again.  No reason to keep the guest waiting if not. */
+static void take_tree_over(struct vm *vm)
 {
 	const void *page = ram_page(vm->ram, vm->store.gfn);
-	int rc = vm_tree_open(vm);
 
-	if (!rc && page && vm->shown.nr_nodes)
-		rc = guest_tree_seed(vm->tree, page, &vm->shown);
+	if (!vm_tree_open(vm) && page && vm->shown.nr_nodes)
+		guest_tree_seed(vm->tree, page, &vm->shown);
+	tree_free(&vm->shown);
 	vm->tree_hash = 0;
-	return rc;
 }
 
 static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
@@ -283,10 +282,10 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		return rc;
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
-	rc = take_tree_over(vm);
+	take_tree_over(vm);
 	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
 	 */
-	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
 		rc = vm_capture_open(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
