@@ -173,7 +173,12 @@ enum engine_event_type {
 
 	/* Owner. */
 	ENGINE_EV_OUTPUT_HELD, /* .flag: urgent, do not batch */
-	ENGINE_EV_DIRTY, /* .pages the next capture would carry (unacked ones included), .flag: guest ran */
+	/*
+	 * .pages a capture taken now would carry, .flag: guest ran.  While linked that is what changed since
+	 * the last capture; after a lost link or a restart also what was in epochs that are not acked.  It
+	 * only throttles: what counts against staging is .pages of CAPTURED.
+	 */
+	ENGINE_EV_DIRTY,
 	ENGINE_EV_CAPTURED,	  /* .epoch, .pages; the guest is still stopped */
 	ENGINE_EV_CAPTURE_FAILED, /* .epoch: not now; nothing was harvested, guest still stopped */
 	ENGINE_EV_SENT,		  /* .epoch: all of it is in the transport's hands */
@@ -329,7 +334,8 @@ struct engine_counters {
 /* A VM that this host knows nothing about: NONE.  -EINVAL: the configuration. */
 int engine_init(struct engine *e, const struct engine_cfg *cfg);
 /*
- * After a restart of the daemon.  `out` brings the host to the recorded state (RUN, HOLD, APPLY ...).
+ * After a restart of the daemon.  `out` brings the host to the recorded state (RUN, HOLD, APPLY, DROP_COPY
+ * ...) and repeats a RELEASE that the last daemon may not have come to.  A guest that ended is not run again.
  * -EINVAL: the configuration; -EBADMSG: the record is of another version or impossible (the daemon must not
  * go on).
  */
