@@ -352,6 +352,7 @@ static void an_owner_refuses_and_never_grants_that_question_later(void **state)
 
 	EVENT(&a, .type = ENGINE_EV_LINK_DOWN);
 	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	restart(&a);
 	EVENT(&a, .type = ENGINE_EV_QUIESCED);
 	EVENT(&a, .type = ENGINE_EV_MSG, .msg = request);
 	assert_null(said(&a, ENGINE_MSG_GRANT));

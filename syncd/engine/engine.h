@@ -62,7 +62,7 @@ enum engine_protection {
  * What must survive the daemon (not the host): one record in the VM's memory file, written whole.  Fixed
  * width, no pointers, no padding.  A file of zeroes is the record of a VM that this host knows nothing about.
  */
-#define ENGINE_PERSIST_VERSION 1
+#define ENGINE_PERSIST_VERSION 2
 struct engine_persist {
 	uint32_t version;
 	uint32_t seq;	      /* of the PERSIST action that wrote it */
@@ -86,7 +86,8 @@ struct engine_persist {
 	uint64_t session_last; /* last one chosen here: boot << 32 | counter */
 	/* Boots that the peer's host was seen in, newest first; 0: none. */
 	uint32_t peer_boot[ENGINE_PEER_BOOTS];
-	uint64_t nonce; /* last one used */
+	uint64_t nonce;	  /* last one used */
+	uint64_t refused; /* owner: boot of the asker << 32 | nonce of its REQUEST that was refused last */
 };
 
 struct engine_cfg {
