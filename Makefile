@@ -67,8 +67,9 @@ help:
 	@echo 'make check-style     clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make check-unit      unit tests, plain and under ASan and UBSan (no root needed)'
 	@echo 'make unit-NAME       one of them'
-	@echo 'make check-sim       the engine in simulation, two hosts, every kind of failure (a minute); SEED='
-	@echo 'make prove-sim       which guarantee breaks without which guard of the engine (minutes)'
+	@echo 'make check-sim       the engine in simulation, two hosts, every kind of failure, and which guard'
+	@echo '                     of the engine prevents what (a minute of CPU); SEED=, SCHEDULES='
+	@echo 'make prove-sim       the second half of it alone'
 	@echo 'make check-lab       the lab: real Xen, real guests, two emulated hosts (root, an image: hours to minutes)'
 	@echo 'make demo            in the lab: protect a running guest, cut the power of its host, look'
 	@echo 'make soak            in the lab: failover after failover'
@@ -139,7 +140,7 @@ $(BUILD)/sim/%.o: %.c
 $(BUILD)/kemari-sim: $(call obj,$(SIM_SRC) $(wildcard syncd/engine/*.c),sim)
 	$(CC) $(LDFLAGS) -o $@ $^
 check-sim: $(BUILD)/kemari-sim
-	@$< --seed $(SEED) --random $(SCHEDULES) --exhaustive
+	@$< --seed $(SEED) --random $(SCHEDULES) --exhaustive --prove
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
 demo soak bench:

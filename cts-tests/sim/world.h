@@ -249,6 +249,7 @@ struct random_result {
 	const char *violation;
 };
 void explore_random(uint64_t seed, uint64_t count, struct random_result *r);
+bool explore_mild(const char *violation);
 void explore_shrink(struct schedule *s, const char **violation);
 const char *explore_replay(const struct schedule *s, bool verbose);
 struct exhaustive_result {

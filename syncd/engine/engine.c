@@ -5,7 +5,7 @@
 
 #include "engine/internal.h"
 
-_Static_assert(sizeof(struct engine_persist) == 32 + 18 * 8, "the record has no padding");
+_Static_assert(sizeof(struct engine_persist) == 32 + 19 * 8, "the record has no padding");
 
 /* ---- the list of actions ---- */
 

@@ -62,7 +62,7 @@ enum engine_protection {
  * What must survive the daemon (not the host): one record in the VM's memory file, written whole.  Fixed
  * width, no pointers, no padding.  A file of zeroes is the record of a VM that this host knows nothing about.
  */
-#define ENGINE_PERSIST_VERSION 1
+#define ENGINE_PERSIST_VERSION 2
 struct engine_persist {
 	uint32_t version;
 	uint32_t seq;	      /* of the PERSIST action that wrote it */
@@ -86,7 +86,8 @@ struct engine_persist {
 	uint64_t session_last; /* last one chosen here: boot << 32 | counter */
 	/* Boots that the peer's host was seen in, newest first; 0: none. */
 	uint32_t peer_boot[ENGINE_PEER_BOOTS];
-	uint64_t nonce; /* last one used */
+	uint64_t nonce;	  /* last one used */
+	uint64_t refused; /* owner: boot of the asker << 32 | nonce of its REQUEST that was refused last */
 };
 
 struct engine_cfg {
@@ -173,7 +174,12 @@ enum engine_event_type {
 
 	/* Owner. */
 	ENGINE_EV_OUTPUT_HELD, /* .flag: urgent, do not batch */
-	ENGINE_EV_DIRTY, /* .pages the next capture would carry (unacked ones included), .flag: guest ran */
+	/*
+	 * .pages a capture taken now would carry, .flag: guest ran.  While linked that is what changed since
+	 * the last capture; after a lost link or a restart also what was in epochs that are not acked.  It
+	 * only throttles: what counts against staging is .pages of CAPTURED.
+	 */
+	ENGINE_EV_DIRTY,
 	ENGINE_EV_CAPTURED,	  /* .epoch, .pages; the guest is still stopped */
 	ENGINE_EV_CAPTURE_FAILED, /* .epoch: not now; nothing was harvested, guest still stopped */
 	ENGINE_EV_SENT,		  /* .epoch: all of it is in the transport's hands */
@@ -329,7 +335,8 @@ struct engine_counters {
 /* A VM that this host knows nothing about: NONE.  -EINVAL: the configuration. */
 int engine_init(struct engine *e, const struct engine_cfg *cfg);
 /*
- * After a restart of the daemon.  `out` brings the host to the recorded state (RUN, HOLD, APPLY ...).
+ * After a restart of the daemon.  `out` brings the host to the recorded state (RUN, HOLD, APPLY, DROP_COPY
+ * ...) and repeats a RELEASE that the last daemon may not have come to.  A guest that ended is not run again.
  * -EINVAL: the configuration; -EBADMSG: the record is of another version or impossible (the daemon must not
  * go on).
  */

@@ -165,21 +165,28 @@ void handover_have(struct engine *e)
 	engine_finish(e, 0, ENGINE_RES_OK);
 }
 
-/* Who is refused is free to drop its copy: that question is never granted later, however late it comes. */
-static void refuse(struct engine *e, const struct engine_message *m)
+static uint64_t question(const struct engine_message *m)
 {
-	uint32_t boot = (uint32_t)(m->session >> 32);
-
-	if (boot != e->refused_boot || m->nonce > e->refused)
-		e->refused = m->nonce;
-	e->refused_boot = boot;
-	e->requested = false;
-	engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
+	return m->session >> 32 << 32 | (uint32_t)m->nonce;
 }
 
 static bool was_refused(const struct engine *e, const struct engine_message *m)
 {
-	return m->session >> 32 == e->refused_boot && m->nonce <= e->refused;
+	return m->session >> 32 == e->p.refused >> 32 && question(m) <= e->p.refused;
+}
+
+/*
+ * Who is refused is free to drop its copy: that question is never granted later, however late or often it
+ * comes, nor by a daemon after this one.
+ */
+static void refuse(struct engine *e, const struct engine_message *m)
+{
+	if (!was_refused(e, m)) {
+		e->p.refused = question(m);
+		engine_changed(e);
+	}
+	e->requested = false;
+	engine_say(e, ENGINE_MSG_STATE, e->p.g, e->p.acked, m->nonce);
 }
 
 /* What the peer says it holds is as good as its ack; it may have acked more since it said so. */

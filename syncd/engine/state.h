@@ -27,23 +27,21 @@ struct engine {
 
 	/* Owner. */
 	enum engine_protection protection;
-	uint64_t lost_at;      /* link lost, or running since, with a peer that may hold a copy */
-	uint64_t outdate_at;   /* first OUTDATE */
-	bool bulk_done;	       /* SYNCING: the first epoch may be captured */
-	uint64_t first;	       /* epochs before are of a copy that the peer dropped; 0: not known */
-	bool stopped;	       /* guest is stopped by a capture, for an ack or by throttling */
-	bool quiesced;	       /* HELD: and nothing was released since */
-	bool requested;	       /* HELD: the peer asked for the grant */
-	uint64_t refused;      /* nonce of the REQUEST refused last: it and older ones are void */
-	uint32_t refused_boot; /* ... of the peer's host in this boot */
-	bool run_due;	       /* RUN as soon as the capture under way ends */
-	uint64_t capturing;    /* epoch under capture, 0: none */
-	bool stale;	       /* ... begun for a copy that the peer is not at any more: it does not count */
-	bool final;	       /* ... with which the guest stays stopped and quiesced */
-	uint64_t sending;      /* epoch not yet in the transport's hands, 0: none */
-	uint64_t output_due;   /* capture because of a held output, 0: none waits */
-	uint64_t dirty_due;    /* capture because memory changed, 0: it did not */
-	uint64_t dirty_pages;  /* as last polled */
+	uint64_t lost_at;     /* link lost, or running since, with a peer that may hold a copy */
+	uint64_t outdate_at;  /* first OUTDATE */
+	bool bulk_done;	      /* SYNCING: the first epoch may be captured */
+	uint64_t first;	      /* epochs before are of a copy that the peer dropped; 0: not known */
+	bool stopped;	      /* guest is stopped by a capture, for an ack or by throttling */
+	bool quiesced;	      /* HELD: and nothing was released since */
+	bool requested;	      /* HELD: the peer asked for the grant */
+	bool run_due;	      /* RUN as soon as the capture under way ends */
+	uint64_t capturing;   /* epoch under capture, 0: none */
+	bool stale;	      /* ... begun for a copy that the peer is not at any more: it does not count */
+	bool final;	      /* ... with which the guest stays stopped and quiesced */
+	uint64_t sending;     /* epoch not yet in the transport's hands, 0: none */
+	uint64_t output_due;  /* capture because of a held output, 0: none waits */
+	uint64_t dirty_due;   /* capture because memory changed, 0: it did not */
+	uint64_t dirty_pages; /* as last polled */
 	uint64_t captured_at;
 	uint64_t retry_at;
 

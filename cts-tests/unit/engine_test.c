@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The engine by example: two of them, and a caller that does at once what it is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+#define DONE_MAX 64
+#define OUTDATE_AFTER 500
+#define FENCE_AFTER 300
+#define HANDOVER 1000
+
+struct host {
+	struct engine e;
+	struct engine_cfg cfg;
+	struct engine_persist record;
+	struct engine_action done[DONE_MAX]; /* by the last event */
+	unsigned int nr;
+	unsigned int records; /* stored by the last event */
+};
+
+static struct host a, b;
+static uint64_t now;
+
+static void carry_out(struct host *h, struct engine_actions *list)
+{
+	struct engine_event persisted = { .type = ENGINE_EV_PERSISTED };
+
+	while (list->nr == 1 && list->a[0].type == ENGINE_ACT_PERSIST) {
+		h->record = list->persist;
+		h->records++;
+		persisted.now = now;
+		persisted.seq = list->persist.seq;
+		assert_int_equal(engine_handle(&h->e, &persisted, list), 0);
+	}
+	memcpy(h->done, list->a, list->nr * sizeof(list->a[0]));
+	h->nr = list->nr;
+}
+
+static void hand(struct host *h, struct engine_event ev)
+{
+	struct engine_actions list;
+
+	h->records = 0;
+	ev.now = now;
+	assert_int_equal(engine_handle(&h->e, &ev, &list), 0);
+	carry_out(h, &list);
+}
+
+#define EVENT(h, ...) hand(h, (struct engine_event){ __VA_ARGS__ })
+
+static const struct engine_action *did(const struct host *h, enum engine_action_type type)
+{
+	for (unsigned int i = 0; i < h->nr; i++)
+		if (h->done[i].type == type)
+			return &h->done[i];
+	return NULL;
+}
+
+static const struct engine_message *said(const struct host *h, enum engine_msg_type type)
+{
+	for (unsigned int i = 0; i < h->nr; i++)
+		if (h->done[i].type == ENGINE_ACT_SEND_MSG && h->done[i].msg.type == type)
+			return &h->done[i].msg;
+	return NULL;
+}
+
+/* What `from` said last with this type comes to `to`. */
+static void deliver(struct host *from, struct host *to, enum engine_msg_type type)
+{
+	const struct engine_message *m = said(from, type);
+
+	assert_non_null(m);
+	EVENT(to, .type = ENGINE_EV_MSG, .msg = *m);
+}
+
+static enum engine_result result(const struct host *h)
+{
+	const struct engine_action *r = did(h, ENGINE_ACT_RESULT);
+
+	assert_non_null(r);
+	return r->result;
+}
+
+static void tick(struct host *h, uint64_t later)
+{
+	now += later;
+	EVENT(h, .type = ENGINE_EV_TICK);
+}
+
+static void restart(struct host *h)
+{
+	struct engine_actions list;
+
+	h->records = 0;
+	assert_int_equal(engine_restore(&h->e, &h->cfg, &h->record, now, &list), 0);
+	carry_out(h, &list);
+}
+
+static void connect_hosts(void)
+{
+	struct engine_event ev = { .type = ENGINE_EV_LINK_UP, .session = engine_next_session(&b.e) };
+
+	assert_true(engine_say_state(&a.e, &ev.peer));
+	ev.peer_boot = a.cfg.boot;
+	hand(&b, ev);
+	assert_true(engine_say_state(&b.e, &ev.peer));
+	ev.peer_boot = b.cfg.boot;
+	hand(&a, ev);
+}
+
+static void cut(void)
+{
+	EVENT(&a, .type = ENGINE_EV_LINK_DOWN);
+	EVENT(&b, .type = ENGINE_EV_LINK_DOWN);
+}
+
+/* The capture that a was just told to take, up to its place in b's staging. */
+static void send_epoch(void)
+{
+	struct engine_action c = *did(&a, ENGINE_ACT_CAPTURE);
+
+	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = c.epoch, .pages = 1);
+	assert_non_null(did(&a, ENGINE_ACT_SEND));
+	EVENT(&a, .type = ENGINE_EV_SENT, .epoch = c.epoch);
+	EVENT(&b, .type = ENGINE_EV_EPOCH_STAGED, .g = c.g, .session = a.e.session, .epoch = c.epoch,
+	      .base = c.base);
+}
+
+static void begin(struct host *h, uint32_t node)
+{
+	memset(h, 0, sizeof(*h));
+	h->cfg = (struct engine_cfg){
+		.uuid = "unit",
+		.node = node,
+		.boot = 100 + node,
+		.max_in_flight = 2,
+		.staging_pages = 100,
+		.batch_ns = 1,
+		.max_epoch_ns = 100,
+		.retry_ns = 1,
+		.resend_ns = 20,
+		.outdate_after_ns = OUTDATE_AFTER,
+		.fence_after_ns = FENCE_AFTER,
+		.handover_ns = HANDOVER,
+	};
+	assert_int_equal(engine_init(&h->e, &h->cfg), 0);
+}
+
+/* a runs the guest, alone */
+static int two_hosts(void **state)
+{
+	now = 1000;
+	begin(&a, 1);
+	begin(&b, 2);
+	EVENT(&a, .type = ENGINE_EV_START_OWNER, .incarnation = 7);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+	return 0;
+}
+
+static void protect(void)
+{
+	EVENT(&a, .type = ENGINE_EV_PROTECT);
+	connect_hosts();
+	assert_non_null(did(&a, ENGINE_ACT_START_BULK));
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+}
+
+static int protected_pair(void **state)
+{
+	two_hosts(state);
+	protect();
+	assert_int_equal(engine_protection(&a.e), ENGINE_PROTECTED);
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+	return 0;
+}
+
+/* ---- protection ---- */
+
+static void outputs_are_free_until_the_first_epoch_is_taken(void **state)
+{
+	assert_false(engine_must_hold(&a.e));
+	EVENT(&a, .type = ENGINE_EV_PROTECT);
+	connect_hosts();
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
+	assert_false(engine_must_hold(&a.e));
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+	assert_true(engine_must_hold(&a.e));
+	assert_int_equal(engine_protection(&a.e), ENGINE_SYNCING);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	assert_int_equal(engine_protection(&a.e), ENGINE_PROTECTED);
+}
+
+static void an_output_leaves_with_the_ack_of_its_epoch(void **state)
+{
+	uint64_t stamp = engine_open_epoch(&a.e);
+
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	assert_int_equal(did(&a, ENGINE_ACT_CAPTURE)->epoch, stamp);
+	send_epoch();
+	assert_null(did(&a, ENGINE_ACT_RELEASE));
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	assert_int_equal(did(&a, ENGINE_ACT_RELEASE)->epoch, stamp);
+}
+
+static void an_ack_of_another_session_is_dropped(void **state)
+{
+	struct engine_message m;
+
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	send_epoch();
+	m = *said(&b, ENGINE_MSG_ACK);
+	m.session--;
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_int_equal(engine_counters(&a.e)->dropped, 1);
+}
+
+static void an_epoch_on_another_base_is_not_taken(void **state)
+{
+	EVENT(&b, .type = ENGINE_EV_EPOCH_STAGED, .g = b.record.g, .session = b.e.session, .epoch = 9,
+	      .base = 8);
+	assert_null(said(&b, ENGINE_MSG_ACK));
+	assert_int_equal(engine_committed(&b.e), 1);
+}
+
+static void nothing_is_done_before_the_record_is_stored(void **state)
+{
+	struct engine_event demote = { .type = ENGINE_EV_DEMOTE, .now = now };
+	struct engine_event ev = { .type = ENGINE_EV_PERSISTED, .now = now };
+	struct engine_actions list;
+
+	assert_int_equal(engine_handle(&a.e, &demote, &list), 0);
+	assert_int_equal(list.nr, 1);
+	assert_int_equal(list.a[0].type, ENGINE_ACT_PERSIST);
+	assert_int_equal(list.persist.role, ENGINE_HELD);
+	assert_false(engine_may_run(&a.e));
+	ev.seq = list.persist.seq;
+	assert_int_equal(engine_handle(&a.e, &demote, &list), -EBUSY);
+	assert_int_equal(list.nr, 0);
+	assert_int_equal(engine_handle(&a.e, &ev, &list), 0);
+	carry_out(&a, &list);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+}
+
+static void without_a_link_outputs_wait_for_the_peers_none(void **state)
+{
+	cut();
+	assert_true(engine_must_hold(&a.e));
+	tick(&a, OUTDATE_AFTER - 1);
+	assert_null(said(&a, ENGINE_MSG_OUTDATE));
+	tick(&a, 1);
+	deliver(&a, &b, ENGINE_MSG_OUTDATE);
+	assert_non_null(did(&b, ENGINE_ACT_DROP_COPY));
+	assert_true(engine_must_hold(&a.e));
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	assert_non_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_false(engine_must_hold(&a.e));
+}
+
+static void a_silent_peer_has_to_be_fenced(void **state)
+{
+	cut();
+	tick(&a, OUTDATE_AFTER);
+	tick(&a, FENCE_AFTER);
+	assert_int_equal(engine_protection(&a.e), ENGINE_BLOCKED);
+	assert_true(engine_must_hold(&a.e));
+	EVENT(&a, .type = ENGINE_EV_FENCED, .peer_boot = b.cfg.boot);
+	assert_non_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_false(engine_must_hold(&a.e));
+}
+
+static void a_capture_begun_before_the_link_was_lost_does_not_count(void **state)
+{
+	uint64_t epoch;
+
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch;
+	cut();
+	connect_hosts();
+	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = epoch, .pages = 1);
+	assert_null(did(&a, ENGINE_ACT_SEND));
+	tick(&a, 1);
+	assert_int_equal(did(&a, ENGINE_ACT_CAPTURE)->base, 1);
+}
+
+static void a_large_delta_after_the_first_epoch_is_no_word_of_the_peer(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_PROTECT);
+	connect_hosts();
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	send_epoch(); /* b has it; its ack is under way */
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch, .pages = 101);
+	assert_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_non_null(said(&a, ENGINE_MSG_OUTDATE));
+	assert_true(engine_must_hold(&a.e));
+}
+
+/* ---- promotion ---- */
+
+static void promote_alone_is_no_proof(void **state)
+{
+	cut();
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	assert_null(did(&b, ENGINE_ACT_RUN));
+	assert_non_null(said(&b, ENGINE_MSG_REQUEST));
+	tick(&b, HANDOVER);
+	assert_int_equal(result(&b), ENGINE_RES_NO_PROOF);
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+}
+
+static void after_a_power_cut_the_copy_runs_once_the_host_is_off(void **state)
+{
+	EVENT(&b, .type = ENGINE_EV_LINK_DOWN);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	assert_null(did(&b, ENGINE_ACT_RUN));
+	EVENT(&b, .type = ENGINE_EV_FENCED, .peer_boot = a.cfg.boot);
+	assert_int_equal(did(&b, ENGINE_ACT_RUN)->epoch, 1);
+	assert_int_equal(result(&b), ENGINE_RES_OK);
+	assert_int_equal(b.record.role, ENGINE_OWNER);
+	assert_false(engine_must_hold(&b.e));
+}
+
+static void an_owner_refuses_and_never_grants_that_question_later(void **state)
+{
+	struct engine_message request;
+
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	request = *said(&b, ENGINE_MSG_REQUEST);
+	EVENT(&b, .type = ENGINE_EV_STOP); /* asked and not answered */
+	assert_int_equal(result(&b), ENGINE_RES_BUSY);
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = request);
+	deliver(&a, &b, ENGINE_MSG_STATE);
+	assert_int_equal(result(&b), ENGINE_RES_PEER_OWNS);
+	EVENT(&b, .type = ENGINE_EV_STOP);
+	assert_int_equal(result(&b), ENGINE_RES_OK);
+	assert_int_equal(engine_role(&b.e), ENGINE_NONE);
+
+	EVENT(&a, .type = ENGINE_EV_LINK_DOWN);
+	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	restart(&a);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = request);
+	assert_null(said(&a, ENGINE_MSG_GRANT));
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+}
+
+static void who_asked_and_heard_nothing_keeps_its_copy(void **state)
+{
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	tick(&b, HANDOVER);
+	EVENT(&b, .type = ENGINE_EV_STOP);
+	assert_int_equal(result(&b), ENGINE_RES_PARKED);
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+}
+
+static void a_cold_boot_needs_the_peers_none(void **state)
+{
+	begin(&a, 1);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	assert_null(did(&b, ENGINE_ACT_RUN));
+	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	deliver(&a, &b, ENGINE_MSG_VOID);
+	assert_non_null(did(&b, ENGINE_ACT_RUN));
+	assert_int_equal(did(&b, ENGINE_ACT_RUN)->epoch, 0);
+}
+
+/* ---- planned moves ---- */
+
+/* a is held, its last epoch acked, and has granted */
+static void switch_over(void)
+{
+	EVENT(&a, .type = ENGINE_EV_SWITCHOVER);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	assert_true(did(&a, ENGINE_ACT_CAPTURE)->final);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	assert_null(said(&a, ENGINE_MSG_GRANT)); /* what was released has to reach the disk first */
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	assert_int_equal(a.record.role, ENGINE_COPY);
+}
+
+static void a_switchover_grants_the_last_epoch(void **state)
+{
+	uint64_t g = engine_generation(&a.e);
+
+	switch_over();
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_int_equal(did(&b, ENGINE_ACT_RUN)->g, g + 1);
+	assert_true(engine_must_hold(&b.e)); /* a holds a copy */
+	deliver(&b, &a, ENGINE_MSG_HAVE);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+	assert_int_equal(engine_role(&a.e), ENGINE_COPY);
+	assert_int_equal(engine_role(&b.e), ENGINE_OWNER);
+}
+
+static void a_void_gives_the_guest_back(void **state)
+{
+	uint64_t g = engine_generation(&a.e);
+	struct engine_message grant;
+
+	switch_over();
+	grant = *said(&a, ENGINE_MSG_GRANT);
+	begin(&b, 2); /* its host was off */
+	EVENT(&b, .type = ENGINE_EV_MSG, .msg = grant);
+	deliver(&b, &a, ENGINE_MSG_VOID);
+	assert_int_equal(did(&a, ENGINE_ACT_RUN)->g, g + 2);
+	assert_int_equal(result(&a), ENGINE_RES_NO_STANDBY);
+}
+
+static void demote_never_waits_and_promote_resumes(void **state)
+{
+	cut();
+	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	assert_non_null(did(&a, ENGINE_ACT_RUN));
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+}
+
+/* ---- restarts and reboots ---- */
+
+static void a_restarted_owner_goes_on_from_what_the_peer_holds(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch, .pages = 1);
+	restart(&a); /* epoch 2 was captured and never sent */
+	assert_int_equal(did(&a, ENGINE_ACT_RUN)->g, a.record.g);
+	assert_true(engine_must_hold(&a.e));
+	EVENT(&b, .type = ENGINE_EV_LINK_DOWN);
+	connect_hosts();
+	assert_int_equal(engine_protection(&a.e), ENGINE_PROTECTED);
+	assert_int_equal(did(&a, ENGINE_ACT_CAPTURE)->base, 1);
+	assert_true(did(&a, ENGINE_ACT_CAPTURE)->epoch > 2);
+}
+
+static void a_restarted_standby_redoes_its_epoch(void **state)
+{
+	restart(&b);
+	assert_non_null(did(&b, ENGINE_ACT_HOLD));
+	assert_int_equal(did(&b, ENGINE_ACT_APPLY)->epoch, 1);
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+}
+
+static void a_granter_asks_again_after_a_restart(void **state)
+{
+	switch_over();
+	restart(&a);
+	tick(&a, 20);
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_non_null(did(&b, ENGINE_ACT_RUN));
+}
+
+static void a_damaged_record_is_refused(void **state)
+{
+	struct engine_persist p = a.record;
+	struct engine_actions list;
+
+	p.version++;
+	assert_int_equal(engine_restore(&a.e, &a.cfg, &p, now, &list), -EBADMSG);
+	assert_int_equal(list.nr, 0);
+	p = a.record;
+	p.nr_flight = ENGINE_MAX_FLIGHT + 1;
+	assert_int_equal(engine_restore(&a.e, &a.cfg, &p, now, &list), -EBADMSG);
+}
+
+static void a_rebooted_guest_waits_until_its_old_copy_is_gone(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_GUEST_DEAD, .incarnation = 8);
+	assert_int_equal(engine_generation(&a.e), ENGINE_G(8));
+	assert_true(engine_must_hold(&a.e));
+	deliver(&a, &b, ENGINE_MSG_OUTDATE);
+	assert_int_equal(engine_role(&b.e), ENGINE_NONE);
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	assert_false(engine_must_hold(&a.e));
+}
+
+static void a_guest_that_ended_is_not_booted_by_the_next_daemon(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_GUEST_DEAD);
+	restart(&a);
+	assert_null(did(&a, ENGINE_ACT_RUN));
+	assert_false(engine_may_run(&a.e));
+	tick(&a, 20);
+	deliver(&a, &b, ENGINE_MSG_OUTDATE);
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	assert_int_equal(engine_role(&a.e), ENGINE_NONE);
+}
+
+#define ALONE(f) cmocka_unit_test_setup(f, two_hosts)
+#define PAIR(f) cmocka_unit_test_setup(f, protected_pair)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ALONE(outputs_are_free_until_the_first_epoch_is_taken),
+		PAIR(an_output_leaves_with_the_ack_of_its_epoch),
+		PAIR(an_ack_of_another_session_is_dropped),
+		PAIR(an_epoch_on_another_base_is_not_taken),
+		PAIR(nothing_is_done_before_the_record_is_stored),
+		PAIR(without_a_link_outputs_wait_for_the_peers_none),
+		PAIR(a_silent_peer_has_to_be_fenced),
+		PAIR(a_capture_begun_before_the_link_was_lost_does_not_count),
+		ALONE(a_large_delta_after_the_first_epoch_is_no_word_of_the_peer),
+		PAIR(promote_alone_is_no_proof),
+		PAIR(after_a_power_cut_the_copy_runs_once_the_host_is_off),
+		PAIR(an_owner_refuses_and_never_grants_that_question_later),
+		PAIR(who_asked_and_heard_nothing_keeps_its_copy),
+		ALONE(a_cold_boot_needs_the_peers_none),
+		PAIR(a_switchover_grants_the_last_epoch),
+		PAIR(a_void_gives_the_guest_back),
+		PAIR(demote_never_waits_and_promote_resumes),
+		PAIR(a_restarted_owner_goes_on_from_what_the_peer_holds),
+		PAIR(a_restarted_standby_redoes_its_epoch),
+		PAIR(a_granter_asks_again_after_a_restart),
+		PAIR(a_damaged_record_is_refused),
+		PAIR(a_rebooted_guest_waits_until_its_old_copy_is_gone),
+		PAIR(a_guest_that_ended_is_not_booted_by_the_next_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
