@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/args.h"
@@ -61,8 +62,9 @@ static int run_keygen(const struct kemari_args *args, const struct kem_config *c
 struct view {
 	enum control_op op;
 	bool json, watch, tty;
-	bool line_open; /* a progress line without its newline */
-	json_t *rows;	/* gathered until their last packet */
+	bool line_open;	 /* a progress line without its newline */
+	time_t progress; /* when the last one was shown */
+	json_t *rows;	 /* gathered until their last packet */
 };
 
 static void end_line(struct view *v)
@@ -90,8 +92,14 @@ static void show_rows(struct view *v)
 	json_array_clear(v->rows);
 }
 
+/* On a terminal one line that changes; in a log a line a second. */
 static void on_progress(struct view *v, const json_t *progress)
 {
+	time_t now = time(NULL);
+
+	if (!v->tty && now == v->progress)
+		return;
+	v->progress = now;
 	if (v->tty)
 		fputs("\r\033[K", stdout);
 	show_progress(stdout, progress);
