@@ -38,9 +38,10 @@ static const struct command commands[] = {
 	  "\n"
 	  "  --standby-is-gone    the standby cannot answer and never will run its copy: its host is off,\n"
 	  "                       or was rebooted. If that is not true, two copies may run.\n" },
-	{ "status", CONTROL_STATUS, OPERAND_VM_OR_ALL, "jw", "[VM] [--json] [--watch]",
+	{ "status", CONTROL_STATUS, OPERAND_VM_OR_ALL, "jwr", "[VM] [--json [--recent]] [--watch]",
 	  "show role, state and figures of the VMs here",
 	  "  --json               a JSON array, one object per VM\n"
+	  "  --recent             in it, times and sizes of each of the last epochs\n"
 	  "  --watch              go on showing it as it changes\n" },
 	{ "promote", CONTROL_PROMOTE, OPERAND_VM, "p", "VM --primary-is-off",
 	  "run the copy here after the primary's host died",
@@ -68,15 +69,11 @@ static const struct {
 	const char *name;
 	bool has_value;
 } options[] = {
-	{ 't', "--to", true },
-	{ 'g', "--standby-is-gone", false },
-	{ 'j', "--json", false },
-	{ 'w', "--watch", false },
-	{ 'p', "--primary-is-off", false },
-	{ 'n', "--epochs", true },
-	{ 'f', "--follow", false },
-	{ 'o', "--out", true },
-	{ 'c', "--config", true },
+	{ 't', "--to", true },	    { 'g', "--standby-is-gone", false },
+	{ 'j', "--json", false },   { 'w', "--watch", false },
+	{ 'r', "--recent", false }, { 'p', "--primary-is-off", false },
+	{ 'n', "--epochs", true },  { 'f', "--follow", false },
+	{ 'o', "--out", true },	    { 'c', "--config", true },
 	{ 'h', "--help", false },
 };
 
@@ -139,6 +136,9 @@ static int set_option(struct parse *p, char letter, const char *value)
 		break;
 	case 'j':
 		args->json = true;
+		break;
+	case 'r':
+		args->req.recent = true;
 		break;
 	case 'w':
 	case 'f':
@@ -230,6 +230,8 @@ static int check_complete(struct parse *p)
 	if (cmd->op == CONTROL_PROTECT && !req->host[0])
 		return refuse(p, EXIT_USAGE, "the standby host is missing: kemari protect %s --to HOST",
 			      req->vm);
+	if (req->recent && !p->args->json)
+		return refuse(p, EXIT_USAGE, "--recent is for --json");
 	if (cmd->op == CONTROL_PROMOTE && !req->primary_is_off)
 		return refuse(p, EXIT_NOT_CONFIRMED,
 			      "promoting %s while its primary still runs makes two running copies, and both "

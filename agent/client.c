@@ -44,6 +44,8 @@ char *client_request_text(const struct control_request *r)
 		json_object_set_new(o, "primary_is_off", json_true());
 	if (r->watch)
 		json_object_set_new(o, "watch", json_true());
+	if (r->recent)
+		json_object_set_new(o, "recent", json_true());
 	if (r->epochs)
 		json_object_set_new(o, "epochs", json_integer(r->epochs));
 	text = json_dumps(o, JSON_COMPACT);

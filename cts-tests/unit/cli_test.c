@@ -54,6 +54,8 @@ static void every_command_is_understood(void **state)
 	assert_string_equal(args.req.vm, "");
 	assert_int_equal(parse("status vm1 --json --watch"), 0);
 	assert_true(args.json && args.req.watch);
+	assert_int_equal(parse("status vm1 --json --recent"), 0);
+	assert_true(args.req.recent);
 	assert_int_equal(parse("promote vm1 --primary-is-off"), 0);
 	assert_true(args.req.primary_is_off);
 	assert_int_equal(parse("switchover vm1"), 0);
@@ -90,6 +92,8 @@ static void a_wrong_line_says_what_would_be_right(void **state)
 	refused("keygen vm1", "'vm1' is too much");
 	refused("status --follow", "--follow is not an option of status");
 	refused("status --json=yes", "--json takes no value");
+	refused("status --recent", "--recent is for --json");
+	refused("log vm1 --recent", "--recent is not an option of log");
 	refused("status --frob", "unknown option '--frob'");
 	refused("--json status", "the command comes first");
 	refused("verify vm1 --epochs 0", "'0' is not a number from 1 to 1000000");
@@ -141,6 +145,7 @@ static void what_is_sent_is_what_the_server_reads(void **state)
 					     "unprotect vm1 --standby-is-gone",
 					     "status",
 					     "status vm1 --watch",
+					     "status vm1 --json --recent",
 					     "promote vm1 --primary-is-off",
 					     "switchover vm1",
 					     "verify vm1 --epochs 7",

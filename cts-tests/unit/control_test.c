@@ -229,6 +229,7 @@ static void hostile_requests_get_one_error_and_change_nothing(void **state)
 		{ "{\"op\":\"format\"}", "unknown op 'format'" },
 		{ "{\"op\":\"status\",\"force\":true}", "status has no 'force'" },
 		{ "{\"op\":\"status\",\"host\":\"xb\"}", "status has no 'host'" },
+		{ "{\"op\":\"status\",\"recent\":1}", "recent is not a boolean" },
 		{ "{\"op\":\"unprotect\",\"vm\":\"vm1\",\"primary_is_off\":true}",
 		  "unprotect has no 'primary_is_off'" },
 		{ "{\"op\":\"log\"}", "vm is missing" },

@@ -43,7 +43,7 @@ enum control_op {
 	CONTROL_CREATE,	    /* config: start a protectable VM here, cold */
 	CONTROL_PROTECT,    /* vm, host: mirror it to that host */
 	CONTROL_UNPROTECT,  /* vm, standby_is_gone */
-	CONTROL_STATUS,	    /* vm or "" for all, watch: rows of control_status_row */
+	CONTROL_STATUS,	    /* vm or "" for all, watch, recent: rows of control_status_row */
 	CONTROL_PROMOTE,    /* vm, primary_is_off */
 	CONTROL_SWITCHOVER, /* vm */
 	CONTROL_VERIFY,	    /* vm, epochs */
@@ -60,6 +60,7 @@ struct control_request {
 	bool standby_is_gone;	       /* the operator's word that the standby will never run */
 	bool primary_is_off;	       /* the operator's word that the primary's host is off */
 	bool watch;		       /* the client wants what comes later, too */
+	bool recent;		       /* with the last epochs, each (control/recent.h) */
 	uint32_t epochs;	       /* 1..CONTROL_EPOCHS_MAX */
 };
 

@@ -16,6 +16,7 @@ enum {
 	ARG_PRIMARY_IS_OFF = 1 << 4,
 	ARG_WATCH = 1 << 5,
 	ARG_EPOCHS = 1 << 6,
+	ARG_RECENT = 1 << 7,
 };
 
 static const struct {
@@ -25,7 +26,7 @@ static const struct {
 	[CONTROL_CREATE] = { "create", ARG_CONFIG, 0 },
 	[CONTROL_PROTECT] = { "protect", ARG_VM | ARG_HOST, 0 },
 	[CONTROL_UNPROTECT] = { "unprotect", ARG_VM, ARG_STANDBY_IS_GONE },
-	[CONTROL_STATUS] = { "status", 0, ARG_VM | ARG_WATCH },
+	[CONTROL_STATUS] = { "status", 0, ARG_VM | ARG_WATCH | ARG_RECENT },
 	[CONTROL_PROMOTE] = { "promote", ARG_VM, ARG_PRIMARY_IS_OFF },
 	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, 0 },
 	[CONTROL_VERIFY] = { "verify", ARG_VM, ARG_EPOCHS },
@@ -152,6 +153,10 @@ static int get_arg(struct check *k, const char *key, const json_t *v, unsigned i
 	if (!strcmp(key, "watch")) {
 		*arg = ARG_WATCH;
 		return get_bool(k, key, v, &r->watch);
+	}
+	if (!strcmp(key, "recent")) {
+		*arg = ARG_RECENT;
+		return get_bool(k, key, v, &r->recent);
 	}
 	if (!strcmp(key, "epochs")) {
 		*arg = ARG_EPOCHS;

@@ -39,8 +39,12 @@ static uint64_t open_epoch(struct device_host *h)
 static void output_held(struct device_host *h, struct device *dev, bool urgent)
 {
 	struct engine_event ev = { .type = ENGINE_EV_OUTPUT_HELD, .flag = urgent };
+	struct vm *vm = vm_of(h);
+	const struct vm_device *vd = find(vm, dev);
 
-	vm_event(vm_of(h), &ev);
+	if (vd)
+		recent_held(&vm->recent, vd->kind, engine_open_epoch(&vm->engine), vm_now());
+	vm_event(vm, &ev);
 }
 
 static bool must_hold(struct device_host *h)
@@ -485,12 +489,14 @@ void vm_devices_release(struct vm *vm, uint64_t epoch)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		vm->device[i].dev->ops->release(vm->device[i].dev, epoch);
+	recent_released(&vm->recent, epoch, vm_now());
 }
 
 void vm_devices_discard(struct vm *vm, uint64_t epoch)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		vm->device[i].dev->ops->discard(vm->device[i].dev, epoch);
+	recent_discarded(&vm->recent, epoch);
 }
 
 void vm_devices_announce(struct vm *vm)

@@ -109,6 +109,30 @@ void vm_capture_close(struct vm *vm, bool keep)
 	memset(vm->sending, 0, sizeof(vm->sending));
 }
 
+static void remember_times(struct vm *vm, const struct capture_epoch *e, uint64_t now)
+{
+	const struct capture_times *t = &e->times;
+	const struct recent_epoch row = {
+		.epoch = e->epoch,
+		.at_ns = now,
+		.value = {
+			[RECENT_PAUSE_US] = (uint32_t)(vm->stats.pause_ns / 1000),
+			[RECENT_STOP_US] = (uint32_t)(t->stop / 1000),
+			[RECENT_STATE_US] = (uint32_t)(t->state / 1000),
+			[RECENT_CONTEXT_US] = (uint32_t)(t->context / 1000),
+			[RECENT_HARVEST_US] = (uint32_t)(t->harvest / 1000),
+			[RECENT_DEVICES_US] = (uint32_t)(t->devices / 1000),
+			[RECENT_COPY_US] = (uint32_t)(t->copy / 1000),
+			[RECENT_DIRTY] = (uint32_t)e->dirty,
+			[RECENT_HOT] = (uint32_t)e->hot,
+			[RECENT_PAGES] = (uint32_t)e->pages,
+			[RECENT_BYTES] = (uint32_t)e->len,
+		},
+	};
+
+	recent_captured(&vm->recent, &row);
+}
+
 static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
 {
 	unsigned int i = (unsigned int)(e->epoch % ENGINE_MAX_FLIGHT);
@@ -128,6 +152,7 @@ static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
 	s->sum_pause_ns += s->pause_ns;
 	s->sum_pages += e->pages;
 	s->sum_bytes += e->len;
+	remember_times(vm, e, now);
 }
 
 static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e)
@@ -254,6 +279,7 @@ void vm_committed(struct vm *vm)
 	capture_acked(vm->capture, n);
 	if (vm->captured[i].epoch == n)
 		vm->stats.commit_ns = vm_now() - vm->captured[i].ns;
+	recent_committed(&vm->recent, n, vm_now());
 }
 
 /* ---- bulk copy

@@ -312,7 +312,7 @@ static void status(struct daemon *d, struct control_client *c, const struct cont
 
 	for (struct vm *vm = d->vms; vm; vm = vm->next)
 		if (!r->vm[0] || !strcmp(r->vm, vm->rec.name))
-			json_array_append_new(rows, vm_status_row(vm));
+			json_array_append_new(rows, vm_status_row(vm, r->recent));
 	control_rows(c, rows);
 	if (r->watch)
 		control_watch(c);

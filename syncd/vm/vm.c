@@ -93,8 +93,11 @@ static const char *trouble_of(const struct vm *vm)
 	return NULL;
 }
 
-json_t *vm_status_row(const struct vm *vm)
+json_t *vm_status_row(const struct vm *vm, bool recent)
 {
+	static const char *const kinds[RECENT_KINDS] = {
+		[VM_CONSOLE] = "console", [VM_DISK] = "vbd", [VM_NIC] = "vif"
+	};
 	uint64_t oldest = oldest_unacked_ns(vm);
 	struct control_status s = {
 		.vm = vm->rec.name,
@@ -123,6 +126,8 @@ json_t *vm_status_row(const struct vm *vm)
 				      (json_int_t)st->times.context, "harvest_ns",
 				      (json_int_t)st->times.harvest, "devices_ns",
 				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
+	if (recent)
+		json_object_set_new(row, "recent", recent_json(&vm->recent, kinds));
 	return row;
 }
 
@@ -130,7 +135,7 @@ void vm_publish_status(const struct vm *vm)
 {
 	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
 		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
-				json_pack("[o]", vm_status_row(vm)));
+				json_pack("[o]", vm_status_row(vm, false)));
 }
 
 static void on_story(void *ctx, const char *name, json_t *entry)

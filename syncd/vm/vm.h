@@ -28,6 +28,7 @@
 #include "apply/staging.h"
 #include "capture/capture.h"
 #include "control/control.h"
+#include "control/recent.h"
 #include "control/story.h"
 #include "daemon.h"
 #include "device.h"
@@ -183,6 +184,7 @@ struct vm {
 	struct vm_request request[VM_REQUESTS];
 	uint32_t next_request;
 	struct vm_stats stats;
+	struct recent recent;
 };
 
 uint64_t vm_now(void); /* CLOCK_MONOTONIC, ns */
@@ -209,7 +211,8 @@ void vm_event(struct vm *vm, const struct engine_event *ev);
 void vm_event_type(struct vm *vm, enum engine_event_type type);
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-json_t *vm_status_row(const struct vm *vm);
+/* recent: with the last epochs. */
+json_t *vm_status_row(const struct vm *vm, bool recent);
 /* To those who watch it. */
 void vm_publish_status(const struct vm *vm);
 const char *vm_role_name(const struct vm *vm);

@@ -79,6 +79,8 @@ static const struct {
 	{ "dirty", dirty_main, "PORT PAGES PAGES_PER_SECOND" },
 	{ "pulse", pulse_main, "ADDRESS PORT INTERVAL_MS" },
 	{ "beat", beat_main, "INTERVAL_MS" },
+	{ "work", work_main, "SECONDS" },
+	{ "fsync", fsync_main, "SECONDS FILE" },
 };
 
 int main(int argc, char **argv)

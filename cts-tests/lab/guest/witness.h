@@ -36,5 +36,7 @@ int clocks_main(int argc, char **argv);
 int dirty_main(int argc, char **argv);
 int pulse_main(int argc, char **argv);
 int beat_main(int argc, char **argv);
+int work_main(int argc, char **argv);
+int fsync_main(int argc, char **argv);
 
 #endif

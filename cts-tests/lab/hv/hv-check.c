@@ -22,6 +22,7 @@ static void usage(void)
 	      "  clock SECONDS          sets the guest's clock by editing the state\n"
 	      "  harvest EPOCHS MS      full-RAM compare finds no change that was not listed\n"
 	      "  hot EPOCHS MS          the same with a hot list, and its semantics\n"
+	      "  stock EPOCHS MS        times of epochs by stock hypercalls only, for the benchmark\n"
 	      "  freeze FILE            saves the paused guest, whole\n"
 	      "  thaw FILE              makes a fresh, paused domain that guest\n",
 	      stderr);
@@ -421,6 +422,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return set_clock(hv, true, strtod(arg, NULL));
 	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot"))
 		return hv_memory_main(hv, argc, argv);
+	if (!strcmp(cmd, "stock"))
+		return hv_stock(hv, (int)n, argc > 2 ? atol(argv[2]) : 100);
 	if (!strcmp(cmd, "freeze"))
 		return hv_freeze(hv, arg);
 	if (!strcmp(cmd, "thaw"))

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The benchmark: no test, nothing passes or fails. Each figure of a protected guest stands beside its rival,
+measured in the same rounds of the same lab; a round is
+
+    stock       the guest by xl create on xen-blkback and xen-netback
+    unprotected the guest by kemari create
+    protected   the same, mirrored; its epochs under the workload
+    hv-check    the same guest unprotected again, epochs by stock hypercalls
+
+After the rounds a guest of each size is moved, for the parts of a promotion."""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import figures
+from figures import number, quantile, spread
+from lab import LabError, run
+from scenario import PULSE_MS, VM, Outside, Session
+from story import telling
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+RR_PORT = 7006
+SECONDS = 5             # of each rate
+IDLE_SECONDS = 20
+LOAD_SECONDS = 15
+LOOK_SECONDS = 3        # between two looks at the daemon: each costs dom0 some time
+STOCK_EPOCHS = 150
+PARTS = ("stop_us", "state_us", "context_us", "harvest_us", "devices_us", "copy_us")
+RATES = {"rr": "TCP requests/s, one connection", "rr_us": "... time of one, median, us",
+         "fsync": "4 KiB write and fsync, /s", "work": "CPU work, rounds/s"}
+# the daemon's CPU time in ns, all of its threads; its memory in KiB; its files, in bytes
+USAGE = """p=$(systemctl show -p MainPID --value kemari-syncd)
+cat /proc/$p/task/*/schedstat | awk '{ s += $1 } END { printf "%.0f\\n", s }'
+awk '/^(VmRSS|RssAnon|RssFile|RssShmem):/ { print $1, $2 }' /proc/$p/status
+stat -c '%b %B %n' /run/kemari/* | awk '{ s += $1 * $2 } END { printf "files: %.0f\\n", s / 1024 }'"""
+
+
+def build_hv_check():
+    """hv-check as hv-test builds it; its bytes."""
+    libs = run(["pkg-config", "--cflags", "--libs", "libqb", "xencontrol", "xencall", "xenforeignmemory"], 30)
+    with tempfile.TemporaryDirectory() as tmp:
+        r = run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", f"-I{TOP}", f"-I{TOP}/lib",
+                 f"-I{TOP}/hv-patch/xen/xen/include", "-o", f"{tmp}/hv-check",
+                 *sorted((TOP / "cts-tests/lab/hv").glob("hv-*.c")), TOP / "lib/hvop.c", TOP / "lib/log.c",
+                 *libs.out.split()], 300)
+        if not r.ok:
+            raise LabError(f"hv-check: {r.err.strip()[-400:]}")
+        return Path(f"{tmp}/hv-check").read_bytes()
+
+
+class Bench(Session):
+    """A session without a client but for the times under load. What is measured goes to self.seen."""
+
+    def __init__(self, lab, story):
+        super().__init__(lab, story)
+        self.seen = {}
+
+    def keep(self, name, value):
+        self.seen.setdefault(name, []).append(value)
+
+    def get(self, name):
+        return self.seen.get(name, [])
+
+    # ---- guests come and go
+
+    def boot_hosts(self):
+        with self.story.step("two hosts boot: patched Xen, Debian dom0, a BMC each"):
+            self.lab.up()
+        tool = build_hv_check()
+        self.a.exec("cat > /root/hv-check; chmod +x /root/hv-check", stdin=tool)
+
+    def quiet_guest(self):
+        self.lab.guest.wait_up()
+        self.lab.guest.start(f"witness count {RR_PORT}")
+
+    def end_guest(self):
+        self.a.exec(f"xl destroy {VM}", timeout=60)
+        self.until("no domain of the guest on any host",
+                   lambda: not any(self.domains(h) for h in self.lab.hosts))
+
+    def end_kemari_guest(self):
+        self.end_guest()
+        self.until("no host serves the guest", lambda: not any(self.status(h) for h in self.lab.hosts))
+
+    def protect_quietly(self):
+        self.a.exec(f"kemari protect {VM} --to {self.b}", timeout=180)
+        self.wait_state(self.a, "protected")
+
+    def unprotect_quietly(self):
+        self.a.exec(f"kemari unprotect {VM}", timeout=60)
+        self.wait_state(self.a, "unprotected")
+        self.until(f"the copy on {self.b} is gone", lambda: not self.status(self.b) and not self.domains(self.b))
+
+    # ---- figures
+
+    def rates(self, kind):
+        """What a guest with nothing else to do gets done."""
+        guest = self.lab.guest
+        r = run(["ip", "netns", "exec", self.lab.client_ns, "python3", HERE / "rr.py", guest.address, RR_PORT,
+                 SECONDS], SECONDS + 60)
+        if not r.ok:
+            raise LabError(f"rr: {r.err.strip()[-300:]}")
+        self.keep(f"{kind} rr", figures.rate(r.out))
+        self.keep(f"{kind} rr_us", int(r.out.split()[2]))
+        for what, command in (("fsync", f"witness fsync {SECONDS} /data/bench"), ("work", f"witness work {SECONDS}")):
+            self.keep(f"{kind} {what}", figures.rate(guest.exec(command, timeout=SECONDS + 60).out))
+        self.story.say(f"    {kind}: " + ", ".join(
+            f"{number(self.get(f'{kind} {k}')[-1])} {RATES[k]}" for k in ("rr", "fsync", "work")))
+
+    def usage(self, host):
+        """({word: KiB}, CPU ns, when)"""
+        lines = host.exec(USAGE).out.splitlines()
+        when = time.monotonic()
+        if len(lines) < 2 or not lines[0].isdigit():
+            raise LabError(f"{host}: no figures of kemari-syncd: {lines}")
+        return {k.rstrip(":"): int(v) for k, v in (line.split() for line in lines[1:])}, int(lines[0]), when
+
+    def idle(self):
+        begin = [self.usage(h) for h in (self.a, self.b)]
+        time.sleep(IDLE_SECONDS)
+        for side, h, (_, cpu, when) in zip(("primary", "standby"), (self.a, self.b), begin):
+            memory, now_cpu, now = self.usage(h)
+            self.keep(f"{side} cpu", (now_cpu - cpu) / 1e7 / (now - when))
+            for k, v in memory.items():
+                self.keep(f"{side} {k}", v / 1024)
+        self.story.say(f"    idle: kemari-syncd takes {number(self.get('primary cpu')[-1])} % of a CPU "
+                       f"on the primary, {number(self.get('standby cpu')[-1])} % on the standby")
+
+    def recent(self):
+        rows = json.loads(self.a.exec(f"kemari status {VM} --json --recent").out)
+        return rows[0]["recent"]
+
+    def begin_load(self):
+        self.lab.guest.start_workload(pulse_ms=PULSE_MS)
+        self.client = Outside(self)
+        self.client.wait_for_more()
+
+    def end_load(self):
+        self.client.stop()
+        self.client = None
+
+    def epochs(self):
+        seen = figures.Recent(self.recent())
+        end = time.monotonic() + LOAD_SECONDS
+        while time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+            seen.add(self.recent())
+        if len(seen.epochs) < 10:
+            raise LabError(f"only {len(seen.epochs)} epochs in {LOAD_SECONDS} s of load")
+        self.keep("kemari n", len(seen.epochs))
+        self.keep("kemari rate", seen.per_second())
+        for field in ("pause_us", *PARTS, "dirty", "hot", "pages", "bytes"):
+            self.keep(f"kemari {field}", statistics.median(seen.column(field)))
+        self.keep("kemari pause_us p99", quantile(seen.column("pause_us"), 0.99))
+        if seen.commits():
+            self.keep("kemari commit_us", statistics.median(seen.commits()))
+            self.keep("kemari commit_us p99", quantile(seen.commits(), 0.99))
+        dirty = sum(seen.column("dirty")) * 4096
+        self.keep("sent share", sum(seen.column("bytes")) / dirty if dirty else 0)
+        for kind, times in seen.held.items():
+            if times:
+                self.keep(f"held {kind}", statistics.median(times))
+                self.keep(f"held {kind} p99", quantile(times, 0.99))
+                self.keep(f"held {kind} n", len(times))
+        self.story.say(f"    under load: {len(seen.epochs)} epochs seen, {number(seen.per_second())} in a second, "
+                       f"each stops the guest for {number(self.get('kemari pause_us')[-1])} us")
+
+    def stock_epochs(self):
+        """The guest runs as long between two of them as between two of the daemon's."""
+        ms = max(1, round(1000 / (self.get("kemari rate")[-1] or 10) - self.get("kemari pause_us")[-1] / 1000))
+        out = self.a.exec(f"/root/hv-check $(xl domid {VM}) stock {STOCK_EPOCHS} {ms}",
+                          timeout=60 + STOCK_EPOCHS * (ms + 200) // 1000).out
+        rows = figures.stock_epochs(out)
+        for field in rows[0]:
+            self.keep(f"stock {field}", statistics.median(r[field] for r in rows))
+        self.keep("stock pause_us p99", quantile([r["pause_us"] for r in rows], 0.99))
+        self.story.say(f"    stock hypercalls every {ms} ms: {number(self.get('stock pause_us')[-1])} us, "
+                       f"{number(self.get('stock dirty')[-1])} pages")
+
+    # ---- rounds
+
+    def round(self):
+        story, a = self.story, self.a
+        with story.step("the guest on the stock backends"):
+            a.exec("systemctl stop kemari-syncd; rm -f /run/kemari/*; modprobe xen-blkback; modprobe xen-netback; "
+                   "xl create /lab/g1.cfg", timeout=120)
+            self.quiet_guest()
+            self.rates("stock")
+            self.end_guest()
+        with story.step("the guest on Kemari's backends, unprotected"):
+            a.exec("systemctl start kemari-syncd; n=0; until kemari status >/dev/null 2>&1 || [ $n -ge 50 ]; do "
+                   "n=$((n + 1)); sleep 0.2; done; kemari create /lab/g1.cfg", timeout=180)
+            self.quiet_guest()
+            self.rates("unprotected")
+        with story.step("the same guest, protected"):
+            self.protect_quietly()
+            self.rates("protected")
+            self.idle()
+            self.begin_load()
+            self.epochs()
+        with story.step("the same guest under the same load, unprotected: stock hypercalls"):
+            self.unprotect_quietly()
+            self.stock_epochs()
+            self.end_load()
+            self.end_kemari_guest()
+
+    def promotion(self, config, size):
+        """A planned move; and the daemons' memory with a guest of that size."""
+        self.config, self.at, self.other = config, self.a, self.b
+        self.again()
+        self.protect()
+        for side, h in (("primary", self.a), ("standby", self.b)):
+            for k, v in self.usage(h)[0].items():
+                self.keep(f"{side} {k} {size}", v / 1024)
+        self.move()
+        self.keep(f"promotion {size}", self.story_of(self.at))
+        self.host_ends(f"xl destroy {VM}", "xl destroy")
+
+
+# ---- the report
+
+def epoch_tables(s):
+    rows = []
+    for name, field, stock in (("guest stop, median us", "pause_us", "pause_us"),
+                               ("guest stop, p99 us", "pause_us p99", "pause_us p99"),
+                               ("- stop", "stop_us", "stop_us"), ("- hidden state", "state_us", None),
+                               ("- HVM context", "context_us", "context_us"),
+                               ("- dirty pages found", "harvest_us", "harvest_us"),
+                               ("- devices, xenstore", "devices_us", None),
+                               ("- map", None, "map_us"), ("- copy", "copy_us", "copy_us"),
+                               ("dirty pages", "dirty", "dirty")):
+        ours, theirs = s.get(f"kemari {field}"), s.get(f"stock {stock}")
+        rows.append((name, spread(ours), spread(theirs), spread(figures.ratios(ours, theirs))))
+    yield "## One epoch under the workload"
+    yield ("Rival: `hv-check stock`, pause, whole HVM context, SHADOW_OP_CLEAN of the whole bitmap, mapping and "
+           "copying the dirty pages, at the same pace in the same guest under the same load, unprotected. It takes no hidden state and "
+           "no devices, and lets the guest run on afterwards at the price of a fault for each page again, which is "
+           "not in its figures.")
+    yield from figures.table(["figure", "Kemari", "stock hypercalls", "ratio"], rows)
+    rows = [("epochs per second", spread(s.get("kemari rate"))),
+            ("epochs seen in a round", spread(s.get("kemari n"))),
+            ("pages sent", spread(s.get("kemari pages"))), ("pages compared, hot", spread(s.get("kemari hot"))),
+            ("bytes sent, median", spread(s.get("kemari bytes"))),
+            ("bytes sent / dirty pages x 4096, all epochs", spread(s.get("sent share"))),
+            ("capture to ack, median us", spread(s.get("kemari commit_us"))),
+            ("capture to ack, p99 us", spread(s.get("kemari commit_us p99")))]
+    for kind in ("vif", "vbd", "console"):
+        rows += [(f"output to release, {kind}, median us", spread(s.get(f"held {kind}"))),
+                 (f"output to release, {kind}, p99 us", spread(s.get(f"held {kind} p99"))),
+                 (f"outputs measured, {kind}", spread(s.get(f"held {kind} n")))]
+    yield ""
+    yield from figures.table(["figure", "Kemari"], rows)
+    yield ""
+    yield "Outputs that the daemon found in one look at a ring (frames, or a batch of writes) count as one."
+
+
+def rate_table(s):
+    rows = []
+    for k, name in RATES.items():
+        p, u, x = (s.get(f"{kind} {k}") for kind in ("protected", "unprotected", "stock"))
+        rows.append((name, spread(p), spread(u), spread(x), spread(figures.ratios(p, u)), spread(figures.ratios(p, x))))
+    yield "## What the guest gets done"
+    yield "Nothing else runs in it but a console line each second. Rivals: the same guest unprotected on Kemari's backends, and on xen-blkback and xen-netback."
+    yield from figures.table(["figure", "protected", "unprotected", "stock backends", "protected / unprotected",
+                              "protected / stock"], rows)
+
+
+def daemon_tables(s):
+    names = (("VmRSS", "RSS, MiB"), ("RssAnon", "- own, MiB"), ("RssShmem", "- its files in /run, MiB"),
+             ("RssFile", "- programs and mapped files, MiB"), ("files", "files in /run/kemari, MiB"))
+    rows = [(f"CPU, % of one, guest idle for {IDLE_SECONDS} s", spread(s.get("primary cpu")), spread(s.get("standby cpu")))]
+    rows += [(name, spread(s.get(f"primary {k}")), spread(s.get(f"standby {k}"))) for k, name in names]
+    yield "## kemari-syncd with one protected guest of 128 MiB"
+    yield from figures.table(["figure", "primary", "standby"], rows)
+    if s.get("primary VmRSS 512"):
+        rows = []
+        for k, name in names:
+            rows.append((name, *(spread(s.get(f"{side} {k} {size}")) for side in ("primary", "standby")
+                                 for size in (128, 512))))
+        yield ""
+        yield "The same with guests of two sizes, under the workload: what grows depends on the guest's memory."
+        yield from figures.table(["figure", "primary, 128 MiB", "primary, 512 MiB", "standby, 128 MiB",
+                                  "standby, 512 MiB"], rows)
+
+
+def promotion_table(s):
+    rows = [(f"{size} MiB", *s.get(f"promotion {size}")) for size in (128, 512) if s.get(f"promotion {size}")]
+    if rows:
+        yield "## Promotion, planned move"
+        yield from figures.table(["guest", "as the new primary tells it"], rows)
+
+
+def report(s, rounds):
+    """The text of doc/results/bench.md."""
+    note = "*Emulated lab; not tried on hardware: ratios mean more than times.*"
+    lines = [f"# Benchmark, {time.strftime('%Y-%m-%d')}", "",
+             f"`make bench`, {rounds} rounds, one lab: both hosts are QEMU without hardware virtualization. A figure is "
+             "the median of the rounds (smallest to largest); ratios are taken within a round. The workload is that of "
+             "the lab's scenarios: 500 pages rewritten a second, a journal with fsync, 20 ms datagrams, a client that counts."]
+    for part in (epoch_tables, rate_table, daemon_tables, promotion_table):
+        text = list(part(s))
+        if text:
+            lines += ["", text[0], "", note, "", *spaced(text[1:])]
+    return "\n".join(lines) + "\n"
+
+
+def spaced(lines):
+    """An empty line before each table."""
+    for before, line in zip(["|"] + lines, lines):
+        if line.startswith("|") and before and not before.startswith("|"):
+            yield ""
+        yield line
+
+
+def bench(lab, rounds):
+    """True if it could measure."""
+    with telling(lab, "bench") as story:
+        s = Bench(lab, story)
+        try:
+            s.boot_hosts()
+            for n in range(rounds):
+                story.say(f"round {n + 1} of {rounds}")
+                s.round()
+            for config, size in (("/lab/g1.cfg", 128), ("/lab/g1-512.cfg", 512)):
+                story.say(f"a move of a guest of {size} MiB")
+                s.promotion(config, size)
+        except ValueError as e:
+            raise LabError(f"what was printed is no figure: {e}") from e
+        finally:
+            s.stop()
+        text = report(s, rounds)
+        print(text, flush=True)
+        out = TOP / "doc" / "results" / "bench.md"
+        out.parent.mkdir(exist_ok=True)
+        out.write_text(text)
+        print(f"written: {out.relative_to(TOP)}", flush=True)
+    return not story.failed

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The benchmark's arithmetic: pure functions from what programs printed to lines of a table."""
+
+import statistics
+
+
+def quantile(values, q):
+    """The smallest value that at least a share q of them does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-int(q * 1000) * len(ordered) // 1000) - 1)]
+
+
+def number(x):
+    if abs(x) >= 100 or x == int(x):
+        return f"{x:.0f}"
+    return f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
+
+
+def spread(values):
+    """Median (smallest to largest) of the rounds."""
+    if not values:
+        return "-"
+    text = number(statistics.median(values))
+    return text if len(values) == 1 else f"{text} ({number(min(values))} to {number(max(values))})"
+
+
+def ratios(ours, theirs):
+    """Round by round, so that both were measured next to each other; without what was 0."""
+    return [a / b for a, b in zip(ours, theirs) if b]
+
+
+def rate(text):
+    """Of "COUNT NS ...": per second."""
+    words = text.split()
+    if len(words) < 2 or not all(w.isdigit() for w in words[:2]) or not int(words[1]):
+        raise ValueError(f"not a count and its time: {text!r}")
+    return int(words[0]) * 1e9 / int(words[1])
+
+
+class Recent:
+    """What several looks at `kemari status --json --recent` have seen, each epoch and output once."""
+
+    def __init__(self, before):
+        """before: the first look. What it shows is not of this measurement."""
+        self.after = max([row[0] for row in before["epochs"]], default=0)
+        self.seen = {kind: h["nr"] for kind, h in before["held_us"].items()}
+        self.epochs = {}    # number -> {field: value}
+        self.held = {}      # kind -> [us]
+
+    def add(self, recent):
+        for row in recent["epochs"]:
+            if row[0] > self.after:
+                self.epochs[row[0]] = dict(zip(recent["fields"], row))
+        for kind, h in recent["held_us"].items():
+            new = min(h["nr"] - self.seen.get(kind, 0), len(h["last"]))
+            self.seen[kind] = h["nr"]
+            self.held.setdefault(kind, []).extend(h["last"][len(h["last"]) - new:])
+
+    def column(self, field):
+        return [e[field] for e in self.epochs.values()]
+
+    def commits(self):
+        """Without the epochs that were still on their way."""
+        return [us for us in self.column("commit_us") if us]
+
+    def per_second(self):
+        """Between neighbours only: some may be missing between two looks."""
+        ordered = sorted(self.epochs.items())
+        gaps = [b["at_us"] - a["at_us"] for (n, a), (m, b) in zip(ordered, ordered[1:]) if m == n + 1]
+        return len(gaps) * 1e6 / sum(gaps) if sum(gaps) else 0.0
+
+
+def stock_epochs(text):
+    """The lines of `hv-check stock`: [{field: number}]."""
+    rows = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["epoch"]:
+            rows.append({k: int(v) for k, v in zip(words[1::2], words[2::2])})
+    if not rows:
+        raise ValueError(f"no epoch by stock hypercalls: {text.strip()[-200:]}")
+    return rows
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
