@@ -19,6 +19,7 @@
 
 #include "bootid.h"
 #include "log.h"
+#include "reserve.h"
 
 #define PAGE 4096U
 #define LOCK_POLL_MS 10
@@ -175,9 +176,9 @@ static int fill_new(struct memfile *m, const char *tmp, const struct memfile_hea
 
 	if (flock(m->fd, LOCK_EX | LOCK_NB))
 		return -errno;
-	ret = posix_fallocate(m->fd, 0, (off_t)h->file_size);
+	ret = reserve_file(m->fd, h->file_size);
 	if (ret)
-		return -ret;
+		return ret;
 	m->size = h->file_size;
 	ret = map_file(m);
 	if (ret)

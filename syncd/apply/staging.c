@@ -15,6 +15,7 @@
 #include "bootid.h"
 #include "log.h"
 #include "persist.h"
+#include "reserve.h"
 #include "wire/reader.h"
 
 #define STAGING_MAGIC 0x3153474154534dULL
@@ -112,10 +113,10 @@ static int map_area(struct staging *s)
 static int fill_new(struct staging *s, const uint8_t uuid[16])
 {
 	struct staging_header h = { .version = STAGING_VERSION, .area = s->area };
-	int ret = posix_fallocate(s->fd, 0, (off_t)(AREA_OFFSET + s->area));
+	int ret = reserve_file(s->fd, AREA_OFFSET + s->area);
 
 	if (ret)
-		return -ret;
+		return ret;
 	ret = map_head(s) ?: map_area(s) ?: boot_id_read(h.boot_id);
 	if (ret)
 		return ret;
