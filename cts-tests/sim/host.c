@@ -279,6 +279,7 @@ static void act_drop_copy(struct host *host)
 {
 	memset(&host->staged, 0, sizeof(host->staged));
 	host->image.nr = 0;
+	host->out.nr = 0; /* the shell's devices go with it */
 	host->domain = false;
 	host->torn = false;
 	host->ran_g = 0;
