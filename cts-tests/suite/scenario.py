@@ -225,11 +225,9 @@ class Session:
         self.at.exec(f"kemari unprotect {VM}", timeout=60)
         self.client.wait_for_more()
         self.wait_state(self.at, "unprotected")
-        end = time.monotonic() + 60
-        while self.status(self.other) and time.monotonic() < end:
-            time.sleep(0.3)
-        left = self.other.exec("xl list | grep g1", check=False).out
-        self.story.check(f"nothing of it is left on {self.other}", [left] if left or self.status(self.other) else [])
+        self.until(f"nothing of it is left on {self.other}",
+                   lambda: not self.status(self.other) and not self.domains(self.other))
+        self.story.check(f"nothing of it is left on {self.other}", [])
 
     # ---- the guest ends
 
