@@ -8,6 +8,7 @@
 #include <qb/qbloop.h>
 
 #include "log.h"
+#include "monotonic.h"
 
 #define PERIOD_NS (STALL_WARN_NS / 2)
 
@@ -17,11 +18,11 @@ struct stall {
 	uint64_t due, cpu;
 };
 
-static uint64_t clock_ns(clockid_t id)
+static uint64_t cpu_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(id, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
@@ -29,16 +30,16 @@ static void look(void *arg);
 
 static int again(struct stall *s)
 {
-	s->due = clock_ns(CLOCK_MONOTONIC) + PERIOD_NS;
-	s->cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	s->due = monotonic_ns() + PERIOD_NS;
+	s->cpu = cpu_ns();
 	return qb_loop_timer_add(s->loop, QB_LOOP_HIGH, PERIOD_NS, s, look, &s->timer);
 }
 
 static void look(void *arg)
 {
 	struct stall *s = arg;
-	uint64_t late = clock_ns(CLOCK_MONOTONIC) - s->due;
-	uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - s->cpu;
+	uint64_t late = monotonic_ns() - s->due;
+	uint64_t cpu = cpu_ns() - s->cpu;
 
 	s->timer = 0;
 	if (late > STALL_WARN_NS)

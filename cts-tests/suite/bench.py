@@ -39,16 +39,10 @@ awk '/^(VmRSS|RssAnon|RssFile|RssShmem):/ { print $1, $2 }' /proc/$p/status
 stat -c '%b %B %n' /run/kemari/* | awk '{ s += $1 * $2 } END { printf "files: %.0f\\n", s / 1024 }'"""
 
 
-def build_hv_check():
-    """hv-check as hv-test builds it; its bytes."""
-    libs = run(["pkg-config", "--cflags", "--libs", "libqb", "xencontrol", "xencall", "xenforeignmemory"], 30)
+def build_hv_check(lab):
+    """The program's bytes."""
     with tempfile.TemporaryDirectory() as tmp:
-        r = run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", f"-I{TOP}", f"-I{TOP}/lib",
-                 f"-I{TOP}/hv-patch/xen/xen/include", "-o", f"{tmp}/hv-check",
-                 *sorted((TOP / "cts-tests/lab/hv").glob("hv-*.c")), TOP / "lib/hvop.c", TOP / "lib/log.c",
-                 *libs.out.split()], 300)
-        if not r.ok:
-            raise LabError(f"hv-check: {r.err.strip()[-400:]}")
+        lab.script("hv/build-check", f"{tmp}/hv-check", timeout=300)
         return Path(f"{tmp}/hv-check").read_bytes()
 
 
@@ -70,7 +64,7 @@ class Bench(Session):
     def boot_hosts(self):
         with self.story.step("two hosts boot: patched Xen, Debian dom0, a BMC each"):
             self.lab.up()
-        tool = build_hv_check()
+        tool = build_hv_check(self.lab)
         self.a.exec("cat > /root/hv-check; chmod +x /root/hv-check", stdin=tool)
 
     def quiet_guest(self):

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
@@ -18,15 +17,13 @@
 
 #include "hvop.h"
 #include "log.h"
+#include "monotonic.h"
 
 #define PAGE 4096U
 
 static uint64_t elapsed_ns(const struct promote_cfg *cfg)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec - cfg->received_ns;
+	return monotonic_ns() - cfg->received_ns;
 }
 
 static int fail(const struct promote_cfg *cfg, int rc, const char *what)

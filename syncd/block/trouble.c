@@ -7,21 +7,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "block/internal.h"
+#include "monotonic.h"
 
 #define RETRY_MAX_MS 1000U
 #define RETRY_MIN_MS 10U
 #define NS_PER_MS 1000000ULL
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
 
 /* Would it be the same on any host?  Then waiting for another one is in vain. */
 static bool is_final(int err)
@@ -75,7 +67,7 @@ static void begin(struct block *b, int err)
 {
 	char why[384];
 
-	b->trouble.since = now_ns();
+	b->trouble.since = monotonic_ns();
 	snprintf(why, sizeof(why), "%s: %s; requests of the guest wait for it, %u s at most", b->target,
 		 err == -ENOSPC ? "the storage behind it is full" : strerror(-err),
 		 b->trouble.hold_ms / 1000);
@@ -92,7 +84,7 @@ bool trouble_keep(struct block *b, struct request *r, const struct block_io *io,
 		return false;
 	if (!b->trouble.since)
 		begin(b, err);
-	if (now_ns() - b->trouble.since >= b->trouble.hold_ms * NS_PER_MS) {
+	if (monotonic_ns() - b->trouble.since >= b->trouble.hold_ms * NS_PER_MS) {
 		b->trouble.passing = true;
 		return false;
 	}

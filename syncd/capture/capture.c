@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <xenctrl.h>
 
@@ -22,14 +21,6 @@
 #define BULK_MAX_ROUNDS 8U
 
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
-
-uint64_t capture_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
 
 static uint32_t list_max(size_t epoch_bytes)
 {
@@ -387,29 +378,29 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 	uint64_t t[6];
 	int rc;
 
-	t[0] = capture_now();
+	t[0] = monotonic_ns();
 	rc = record_epoch_begin(w, rq->g, rq->epoch, rq->base);
 	if (!rc)
 		rc = take_state(c, rq, w);
-	t[1] = capture_now();
+	t[1] = monotonic_ns();
 	if (!rc)
 		rc = take_context(c, w);
-	t[2] = capture_now();
+	t[2] = monotonic_ns();
 	if (!rc)
 		rc = harvest(c, rq->epoch, &e->dirty);
-	t[3] = capture_now();
+	t[3] = monotonic_ns();
 	if (!rc)
 		rc = take_devices(c, rq, w);
 	if (!rc)
 		rc = take_tree(c, rq, w);
 	if (!rc && rq->verify)
 		reference_keep(c, rq->epoch);
-	t[4] = capture_now();
+	t[4] = monotonic_ns();
 	if (!rc)
 		rc = copy_pages(c, slot, w);
 	if (!rc)
 		rc = record_epoch_end(w);
-	t[5] = capture_now();
+	t[5] = monotonic_ns();
 	e->times = (struct capture_times){ .stop = t[0] - rq->stop_ns,
 					   .state = t[1] - t[0],
 					   .context = t[2] - t[1],

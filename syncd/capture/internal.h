@@ -9,6 +9,7 @@
 #include "capture/pages.h"
 #include "capture/pins.h"
 #include "capture/unsent.h"
+#include "monotonic.h"
 
 struct xen_kemari_state;
 
@@ -39,8 +40,6 @@ struct capture {
 	struct fault fault;
 	struct reference ref;
 };
-
-uint64_t capture_now(void); /* CLOCK_MONOTONIC, ns */
 
 /* capture.c.  *s is good until the next operation of the handle. */
 int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size);

@@ -101,7 +101,7 @@ static int hidden_state(struct capture *c, struct record_writer *w)
 {
 	struct xen_kemari_state *copy = (struct xen_kemari_state *)c->hvm;
 	const struct xen_kemari_state *s;
-	uint64_t begin = capture_now();
+	uint64_t begin = monotonic_ns();
 	uint32_t size;
 	int rc = capture_read_state(c, &s, &size);
 
@@ -110,7 +110,7 @@ static int hidden_state(struct capture *c, struct record_writer *w)
 	if (size > HVM_CONTEXT_MAX)
 		return -ENOBUFS;
 	memcpy(copy, s, size);
-	copy->system_time += capture_now() - begin;
+	copy->system_time += monotonic_ns() - begin;
 	return verify_put_state(w, RECORD_HV_STATE, copy, size);
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -17,14 +16,6 @@
 
 static int32_t ready(int32_t fd, int32_t revents, void *arg);
 static void job(void *arg);
-
-uint64_t conn_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
 
 static void enter(struct conn *c)
 {
@@ -124,7 +115,7 @@ void conn_close_after_send(struct conn *c)
 		return;
 	}
 	c->state = CONN_LINGER;
-	c->since = conn_now();
+	c->since = monotonic_ns();
 	drop_packet(c);
 	c->paused = false;
 	conn_set_events(c, POLLIN);
@@ -178,7 +169,7 @@ static void receive(struct conn *c)
 			receive_failed(c, n);
 			return;
 		}
-		c->last_received = conn_now();
+		c->last_received = monotonic_ns();
 		c->stats.bytes_received += (uint64_t)n;
 		gnutls_packet_get(c->packet, &c->rest, NULL);
 		if (c->state == CONN_LINGER)
@@ -202,7 +193,7 @@ static void take_up_receiving(struct conn *c)
 	if (!c->paused)
 		return;
 	c->paused = false;
-	c->last_received = conn_now(); /* it was us who did not listen */
+	c->last_received = monotonic_ns(); /* it was us who did not listen */
 	if (deliver(c))
 		conn_set_events(c, c->events | POLLIN);
 }
@@ -258,7 +249,7 @@ static void handshake_failed(struct conn *c, int err)
 static void handshake_done(struct conn *c)
 {
 	c->state = CONN_UP;
-	c->last_sent = c->last_received = conn_now();
+	c->last_sent = c->last_received = monotonic_ns();
 	conn_set_events(c, POLLIN);
 	if (c->server) {
 		not_a_stranger(c);
@@ -347,7 +338,7 @@ static void tick(void *arg)
 {
 	struct conn *c = arg;
 	const struct transport_cfg *cfg = &c->t->cfg;
-	uint64_t now = conn_now();
+	uint64_t now = monotonic_ns();
 
 	c->timer = 0;
 	enter(c);
@@ -420,7 +411,7 @@ int conn_new(struct transport *t, int fd, bool server, const struct transport_ad
 	c->state = server ? CONN_HANDSHAKE : CONN_CONNECTING;
 	c->job.fn = job;
 	c->job.arg = c;
-	c->since = conn_now();
+	c->since = monotonic_ns();
 	c->events = server ? POLLIN : POLLOUT;
 	c->copies = malloc(CONN_COPY_BYTES);
 	if (!c->copies || start_tls(c))

@@ -3,6 +3,7 @@
 #ifndef KEMARI_TRANSPORT_CONN_H
 #define KEMARI_TRANSPORT_CONN_H
 
+#include "monotonic.h"
 #include "transport/tcp.h"
 
 /* TLS records received or sent before others on the loop get their turn: a megabyte. */
@@ -57,7 +58,6 @@ struct conn {
 	struct transport_addr peer;
 };
 
-uint64_t conn_now(void); /* monotonic ns */
 void conn_set_events(struct conn *c, int events);
 void conn_job_later(struct conn *c);
 /* The connection broke: down() with why. */

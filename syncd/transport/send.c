@@ -57,7 +57,7 @@ void conn_flush(struct conn *c)
 			conn_fail(c, gnutls_strerror((int)n));
 			return;
 		}
-		c->last_sent = conn_now();
+		c->last_sent = monotonic_ns();
 		c->stats.bytes_sent += (uint64_t)n;
 		c->head_sent += (size_t)n;
 		c->queued -= (size_t)n;

@@ -16,7 +16,7 @@ static void on_timer(void *arg)
 
 static void set_timer(struct vm *vm, uint64_t deadline)
 {
-	uint64_t now = vm_now();
+	uint64_t now = monotonic_ns();
 	qb_loop_timer_handle h;
 
 	if (vm->timer)

@@ -43,7 +43,7 @@ static void output_held(struct device_host *h, struct device *dev, bool urgent)
 	const struct vm_device *vd = find(vm, dev);
 
 	if (vd)
-		recent_held(&vm->recent, vd->kind, engine_open_epoch(&vm->engine), vm_now());
+		recent_held(&vm->recent, vd->kind, engine_open_epoch(&vm->engine), monotonic_ns());
 	vm_event(vm, &ev);
 }
 
@@ -489,7 +489,7 @@ void vm_devices_release(struct vm *vm, uint64_t epoch)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		vm->device[i].dev->ops->release(vm->device[i].dev, epoch);
-	recent_released(&vm->recent, epoch, vm_now());
+	recent_released(&vm->recent, epoch, monotonic_ns());
 }
 
 void vm_devices_discard(struct vm *vm, uint64_t epoch)

@@ -173,7 +173,7 @@ int vm_guest_stop(struct vm *vm)
 {
 	if (vm->stopped)
 		return 0;
-	vm->stop_ns = vm_now();
+	vm->stop_ns = monotonic_ns();
 	if (xc_domain_pause(vm->d->xc, vm->domid)) {
 		int rc = -errno;
 

@@ -213,7 +213,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	if (!rc)
 		rc = vm->capture ? capture_take(vm->capture, &rq, &e) : -EIO;
 	if (!rc) {
-		remember(vm, e, vm_now());
+		remember(vm, e, monotonic_ns());
 		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
@@ -278,8 +278,8 @@ void vm_committed(struct vm *vm)
 	vm->committed = n;
 	capture_acked(vm->capture, n);
 	if (vm->captured[i].epoch == n)
-		vm->stats.commit_ns = vm_now() - vm->captured[i].ns;
-	recent_committed(&vm->recent, n, vm_now());
+		vm->stats.commit_ns = monotonic_ns() - vm->captured[i].ns;
+	recent_committed(&vm->recent, n, monotonic_ns());
 }
 
 /* ---- bulk copy
@@ -288,7 +288,7 @@ void vm_committed(struct vm *vm)
 static void progress(struct vm *vm)
 {
 	const struct capture_bulk *b = capture_bulk_state(vm->capture);
-	uint64_t ns = vm_now() - vm->bulk_started_ns;
+	uint64_t ns = monotonic_ns() - vm->bulk_started_ns;
 	struct control_copy row = {
 		.phase = "copying",
 		.round = b->round,
@@ -320,7 +320,7 @@ void vm_bulk_start(struct vm *vm)
 		return;
 	}
 	vm->bulk = true;
-	vm->bulk_started_ns = vm_now();
+	vm->bulk_started_ns = monotonic_ns();
 	link_send_record(vm, RECORD_BULK_BEGIN, NULL, 0);
 	vm_bulk_pump(vm);
 }

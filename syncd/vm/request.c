@@ -37,7 +37,7 @@ static struct vm_request *wait_for(struct vm *vm, enum control_op op, struct con
 		if (q->client)
 			continue;
 		*q = (struct vm_request){
-			.client = c, .op = op, .id = ++vm->next_request, .started_ns = vm_now()
+			.client = c, .op = op, .id = ++vm->next_request, .started_ns = monotonic_ns()
 		};
 		return q;
 	}
@@ -124,7 +124,7 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 		vm_capture_close(vm, false);
 	}
 	vm_request_done_with(vm, q->op,
-			     json_pack("{sI}", "us", (json_int_t)((vm_now() - q->started_ns) / 1000)));
+			     json_pack("{sI}", "us", (json_int_t)((monotonic_ns() - q->started_ns) / 1000)));
 }
 
 /* ---- create
@@ -152,7 +152,7 @@ uint64_t vm_incarnation(void)
 
 	while (!n)
 		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-			n = vm_now();
+			n = monotonic_ns();
 		else
 			n >>= ENGINE_G_BITS;
 	return n;

@@ -138,7 +138,7 @@ void vm_staged(struct vm *vm, const struct staged_epoch *e)
 				   .base = e->base,
 				   .pages = e->nr_pages };
 
-	note_received(vm, e->epoch, vm_now());
+	note_received(vm, e->epoch, monotonic_ns());
 	vm_event(vm, &ev);
 }
 
@@ -259,7 +259,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 				   .ram = vm->ram,
 				   .image = vm->image,
 				   .received_ns = received_at(vm, epoch) };
-	uint64_t t[6] = { vm_now() }, image_epoch;
+	uint64_t t[6] = { monotonic_ns() }, image_epoch;
 	size_t len;
 	int rc = link_apply_all(vm);
 
@@ -271,13 +271,13 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	if (!image_blob(vm->image, RECORD_HV_STATE, &len))
 		return resume_in_place(vm, g);
 	rc = store_ring_settle(vm->d->xs, vm->d->wire, &vm->store, vm->rec.name);
-	t[1] = vm_now();
+	t[1] = monotonic_ns();
 	if (!rc)
 		rc = promote_image(&cfg);
-	t[2] = vm_now();
+	t[2] = monotonic_ns();
 	if (!rc)
 		rc = vm_devices_promote(vm);
-	t[3] = vm_now();
+	t[3] = monotonic_ns();
 	if (rc)
 		return rc;
 	vm_standby_close(vm);
@@ -289,10 +289,10 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		rc = vm_capture_open(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
-	t[4] = vm_now();
+	t[4] = monotonic_ns();
 	if (!rc)
 		rc = lift(vm, g);
-	t[5] = vm_now();
+	t[5] = monotonic_ns();
 	if (rc)
 		return rc;
 	vm_tell(vm,

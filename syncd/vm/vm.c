@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include <qb/qbloop.h>
 
@@ -15,14 +14,6 @@
 #include "vms.h"
 
 #define LOCK_WAIT_MS 30000
-
-uint64_t vm_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
 
 size_t vm_epoch_bytes(const struct daemon *d)
 {
@@ -108,7 +99,7 @@ json_t *vm_status_row(const struct vm *vm, bool recent)
 		.domid = vm->domid,
 		.g = engine_generation(&vm->engine),
 		.epoch = engine_committed(&vm->engine),
-		.lag_ms = oldest ? (vm_now() - oldest) / 1000000 : 0,
+		.lag_ms = oldest ? (monotonic_ns() - oldest) / 1000000 : 0,
 		.pause_us = vm->stats.pause_ns / 1000,
 		.commit_us = vm->stats.commit_ns / 1000,
 	};
@@ -160,7 +151,7 @@ static void carry_out(struct vm *vm, struct engine_actions *acts)
 		if (acts->a[i].type == ENGINE_ACT_PERSIST) {
 			struct engine_event ev = { .type = ENGINE_EV_PERSISTED,
 						   .seq = acts->persist.seq,
-						   .now = vm_now() };
+						   .now = monotonic_ns() };
 			struct engine_actions next;
 
 			persist(vm, acts);
@@ -200,7 +191,7 @@ static void pump(struct vm *vm)
 
 		vm->first_event = (vm->first_event + 1) % VM_EVENTS;
 		vm->nr_events--;
-		ev.now = vm_now();
+		ev.now = monotonic_ns();
 		rc = engine_handle(&vm->engine, &ev, &acts);
 		if (rc)
 			kem_vm_err(vm->rec.name, "the engine refused event %d: %s", ev.type, strerror(-rc));
@@ -419,7 +410,7 @@ static int restore_engine(struct vm *vm, struct engine_actions *acts)
 	else if (rc)
 		return rc;
 	engine_settings(vm, &e);
-	rc = engine_restore(&vm->engine, &e, &p, vm_now(), acts);
+	rc = engine_restore(&vm->engine, &e, &p, monotonic_ns(), acts);
 	if (rc)
 		kem_vm_err(vm->rec.name, "the engine's record is refused: %s", strerror(-rc));
 	return rc;

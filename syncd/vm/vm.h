@@ -38,6 +38,7 @@
 #include "later.h"
 #include "log.h"
 #include "memfile.h"
+#include "monotonic.h"
 #include "persist.h"
 #include "xenstore/console_take.h"
 #include "xenstore/tree.h"
@@ -187,7 +188,6 @@ struct vm {
 	struct recent recent;
 };
 
-uint64_t vm_now(void); /* CLOCK_MONOTONIC, ns */
 /* The largest epoch: while one is applied from the standby's staging area, the next one has room in it. */
 size_t vm_epoch_bytes(const struct daemon *d);
 

@@ -4,12 +4,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <xen/io/xs_wire.h>
 
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "xenstore/tree_int.h"
 #include "xenstore/xsconn.h"
 
@@ -22,7 +22,7 @@ struct talk {
 	struct xsconn *xs;
 	const struct store_ring *ring;
 	volatile struct xenstore_domain_interface *intf;
-	uint64_t deadline, last_kick; /* us */
+	uint64_t deadline, last_kick; /* monotonic_ns() */
 	bool told;		      /* since the last kick nothing new was written */
 	/* the message being read */
 	struct xsd_sockmsg hdr;
@@ -30,21 +30,13 @@ struct talk {
 	int answer; /* of our request: 1 none yet, 0 ok, -EREMOTEIO an error */
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
-
 static int kick(struct talk *t)
 {
-	uint64_t now = now_us();
+	uint64_t now = monotonic_ns();
 
 	if (now > t->deadline)
 		return -ETIMEDOUT;
-	if (t->told && now - t->last_kick < KICK_US) {
+	if (t->told && now - t->last_kick < KICK_US * 1000ULL) {
 		usleep(POLL_US);
 		return 0;
 	}
@@ -122,7 +114,7 @@ static void talk_begin(struct talk *t, struct xsconn *xs, const struct store_rin
 	t->xs = xs;
 	t->ring = ring;
 	t->intf = ring->page;
-	t->deadline = now_us() + STORE_RING_TIMEOUT_MS * 1000ULL;
+	t->deadline = monotonic_ns() + STORE_RING_TIMEOUT_MS * 1000000ULL;
 }
 
 static int request(struct talk *t, uint32_t type, const struct tree_watch *w)

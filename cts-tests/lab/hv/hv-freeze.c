@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "lib/monotonic.h"
 
 #include <xen/grant_table.h>
 #include <xen/hvm/params.h>
@@ -28,14 +29,6 @@ struct frozen {
 	uint32_t state_size;
 	uint32_t pad;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static int fail(const char *what)
 {
@@ -94,7 +87,7 @@ static int put_context(struct hv *hv, FILE *f, uint32_t *size)
 
 int hv_freeze(struct hv *hv, const char *file)
 {
-	struct frozen head = { .when = now_ns() };
+	struct frozen head = { .when = monotonic_ns() };
 	const struct xen_kemari_state *state;
 	FILE *f = fopen(file, "w");
 	int rc;
@@ -213,7 +206,7 @@ static int become(struct hv *hv, FILE *f, const struct frozen *head, struct xen_
 	if (rc)
 		return rc;
 
-	elapsed = now_ns() - head->when;
+	elapsed = monotonic_ns() - head->when;
 	rc = hvop_set_state(hv->hvop, hv->domid, s, head->state_size, elapsed);
 	if (rc) {
 		printf("set_state: %s\n", strerror(-rc));

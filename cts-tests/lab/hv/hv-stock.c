@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "lib/monotonic.h"
+
 #define CONTEXT_MAX 65536U
 #define COPY_PAGES 16384U /* the most that are copied in one epoch */
 
@@ -27,14 +29,6 @@ struct stock {
 	uint8_t context[CONTEXT_MAX];
 	uint8_t copy[COPY_PAGES][HV_PAGE];
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static int clean(struct stock *s)
 {
@@ -72,35 +66,35 @@ static int epoch(struct stock *s)
 	uint32_t nr = 0;
 	int rc;
 
-	t[0] = now_us();
+	t[0] = monotonic_ns();
 	if (xc_domain_pause(hv->xc, hv->domid))
 		return -errno;
-	t[1] = now_us();
+	t[1] = monotonic_ns();
 	rc = xc_domain_hvm_getcontext(hv->xc, hv->domid, s->context, sizeof(s->context)) < 0 ? -errno : 0;
-	t[2] = now_us();
+	t[2] = monotonic_ns();
 	if (!rc)
 		rc = clean(s);
 	if (!rc)
 		nr = find_dirty(s);
-	t[3] = now_us();
+	t[3] = monotonic_ns();
 	if (!rc && nr) {
 		map = xenforeignmemory_map(hv->fmem, hv->domid, PROT_READ, nr, s->dirty, s->err);
 		rc = map ? 0 : -errno;
 	}
-	t[4] = now_us();
+	t[4] = monotonic_ns();
 	if (!rc)
 		copy_out(s, nr, map);
 	if (map)
 		xenforeignmemory_unmap(hv->fmem, map, nr);
-	t[5] = now_us();
+	t[5] = monotonic_ns();
 	xc_domain_unpause(hv->xc, hv->domid);
-	t[6] = now_us();
+	t[6] = monotonic_ns();
 	if (!rc)
 		printf("epoch pause_us %" PRIu64 " stop_us %" PRIu64 " context_us %" PRIu64
 		       " harvest_us %" PRIu64 " map_us %" PRIu64 " copy_us %" PRIu64 " resume_us %" PRIu64
 		       " dirty %u\n",
-		       t[5] - t[0], t[1] - t[0], t[2] - t[1], t[3] - t[2], t[4] - t[3], t[5] - t[4],
-		       t[6] - t[5], nr);
+		       (t[5] - t[0]) / 1000, (t[1] - t[0]) / 1000, (t[2] - t[1]) / 1000, (t[3] - t[2]) / 1000,
+		       (t[4] - t[3]) / 1000, (t[5] - t[4]) / 1000, (t[6] - t[5]) / 1000, nr);
 	return rc;
 }
 
