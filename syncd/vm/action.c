@@ -17,20 +17,14 @@ static void on_timer(void *arg)
 static void set_timer(struct vm *vm, uint64_t deadline)
 {
 	uint64_t now = monotonic_ns();
-	qb_loop_timer_handle h;
 
-	if (vm->timer)
-		qb_loop_timer_del(vm->d->loop, vm->timer);
-	vm->timer = 0;
-	if (!deadline)
-		return;
-	/* low priority: what waits in the queues is handed in before an expired deadline */
-	if (qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, deadline > now ? deadline - now : 0, vm, on_timer,
-			      &h)) {
-		kem_vm_err(vm->rec.name, "cannot set a timer");
+	if (!deadline) {
+		vm_timer_stop(vm, &vm->timer);
 		return;
 	}
-	vm->timer = h;
+	/* low priority: what waits in the queues is handed in before an expired deadline */
+	if (vm_timer_start(vm, &vm->timer, QB_LOOP_LOW, deadline > now ? deadline - now : 0, on_timer))
+		kem_vm_err(vm->rec.name, "cannot set a timer");
 }
 
 static void note(struct vm *vm, const struct engine_action *a)

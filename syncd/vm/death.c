@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <qb/qbloop.h>
 #include <xenctrl.h>
 
 #include "vm.h"
@@ -55,12 +54,9 @@ static void gone(struct vm *vm)
 /* The owner of the old guest is that of the new one: no word of the engine is needed to start it. */
 static void on_remade(struct vm *vm, int err, const char *why)
 {
-	uint64_t g = vm->pending_run ? vm->pending_run : engine_generation(&vm->engine);
-
-	vm->pending_run = 0;
 	if (!err && engine_role(&vm->engine) == ENGINE_OWNER) {
 		why = NULL;
-		err = vm_run(vm, g, 0);
+		err = vm_run(vm, engine_generation(&vm->engine), 0);
 	}
 	if (err) {
 		vm_tell(vm, "the guest cannot be started again: %s", why ? why : strerror(-err));
@@ -142,12 +138,8 @@ static void waited(void *arg)
 
 void vm_shell_waits(struct vm *vm)
 {
-	qb_loop_timer_handle h;
-
-	if (vm->shell_timer || engine_role(&vm->engine) != ENGINE_NONE || !vm->guest)
-		return;
-	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, SHELL_WAITS_NS, vm, waited, &h))
-		vm->shell_timer = h;
+	if (!vm->shell_timer && engine_role(&vm->engine) == ENGINE_NONE && vm->guest)
+		vm_timer_start(vm, &vm->shell_timer, QB_LOOP_LOW, SHELL_WAITS_NS, waited);
 }
 
 static void ended(struct vm *vm, unsigned int reason)

@@ -280,21 +280,16 @@ static void reconnect(void *arg)
 void link_reconnect_later(struct vm *vm)
 {
 	unsigned int doubled = vm->refusals < MAX_REFUSALS ? vm->refusals : MAX_REFUSALS;
-	qb_loop_timer_handle h;
 
-	if (vm->reconnect || !vm->initiator || !vm->mem->peer[0])
-		return;
-	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_MED, RECONNECT_NS << doubled, vm, reconnect, &h))
-		vm->reconnect = h;
+	if (!vm->reconnect && vm->initiator && vm->mem->peer[0])
+		vm_timer_start(vm, &vm->reconnect, QB_LOOP_MED, RECONNECT_NS << doubled, reconnect);
 }
 
 void link_leave(struct vm *vm)
 {
 	vm->initiator = false;
 	vm->mem->peer[0] = '\0';
-	if (vm->reconnect)
-		qb_loop_timer_del(vm->d->loop, vm->reconnect);
-	vm->reconnect = 0;
+	vm_timer_stop(vm, &vm->reconnect);
 	link_close(vm);
 }
 

@@ -29,13 +29,7 @@ static void poll_guest(void *arg);
 
 static void poll_in(struct vm *vm, uint64_t ns)
 {
-	qb_loop_timer_handle h;
-
-	if (vm->poll)
-		qb_loop_timer_del(vm->d->loop, vm->poll);
-	vm->poll = 0;
-	if (!qb_loop_timer_add(vm->d->loop, QB_LOOP_LOW, ns, vm, poll_guest, &h))
-		vm->poll = h;
+	vm_timer_start(vm, &vm->poll, QB_LOOP_LOW, ns, poll_guest);
 }
 
 /* While the guest runs, so that no capture has to. */

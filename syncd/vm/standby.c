@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <qb/qbloop.h>
 #include <xenctrl.h>
 #include <xxhash.h>
 
@@ -309,10 +308,8 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 
 int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 {
-	if (vm->restarting || vm->ready) {
-		vm->pending_run = g;
-		return 0;
-	}
+	if (vm->restarting || vm->ready)
+		return 0; /* once the domain is made */
 	if (vm->mem->running_g != g && epoch)
 		return start_from_image(vm, g, epoch);
 	if (vm->mem->running_g == g)

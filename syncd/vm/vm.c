@@ -348,17 +348,31 @@ static void unlist(struct vm *vm)
 		}
 }
 
+void vm_timer_stop(struct vm *vm, uint64_t *timer)
+{
+	if (*timer)
+		qb_loop_timer_del(vm->d->loop, *timer);
+	*timer = 0;
+}
+
+int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns, void (*fn)(void *vm))
+{
+	qb_loop_timer_handle h;
+	int rc;
+
+	vm_timer_stop(vm, timer);
+	rc = qb_loop_timer_add(vm->d->loop, p, ns, vm, fn, &h);
+	if (!rc)
+		*timer = h;
+	return rc;
+}
+
 static void stop_timers(struct vm *vm)
 {
-	if (vm->timer)
-		qb_loop_timer_del(vm->d->loop, vm->timer);
-	if (vm->poll)
-		qb_loop_timer_del(vm->d->loop, vm->poll);
-	if (vm->reconnect)
-		qb_loop_timer_del(vm->d->loop, vm->reconnect);
-	if (vm->shell_timer)
-		qb_loop_timer_del(vm->d->loop, vm->shell_timer);
-	vm->timer = vm->poll = vm->reconnect = vm->shell_timer = 0;
+	vm_timer_stop(vm, &vm->timer);
+	vm_timer_stop(vm, &vm->poll);
+	vm_timer_stop(vm, &vm->reconnect);
+	vm_timer_stop(vm, &vm->shell_timer);
 }
 
 static void release_all(struct vm *vm, bool keep)

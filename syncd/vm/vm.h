@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <qb/qbloop.h>
+
 #include "apply/image.h"
 #include "apply/ram.h"
 #include "apply/staging.h"
@@ -136,8 +138,7 @@ struct vm {
 	bool shell;						/* what vm_domain_make makes */
 	bool dead_seen;						/* its end is being dealt with */
 	bool restarting;					/* ... by making it anew */
-	bool ending;	      /* gone for good: free the VM once the engine has done with it */
-	uint64_t pending_run; /* g to run as, once the domain is made */
+	bool ending; /* gone for good: free the VM once the engine has done with it */
 
 	struct device_host host;
 	struct vm_device device[VM_MAX_DEVICES];
@@ -209,6 +210,10 @@ struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16]);
 /* Queues an event and, from outside of the pump, runs it. */
 void vm_event(struct vm *vm, const struct engine_event *ev);
 void vm_event_type(struct vm *vm, enum engine_event_type type);
+/* Timers of a VM; *timer is the qb handle, 0: not set.  start replaces one that is set. */
+int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns,
+		   void (*fn)(void *vm));
+void vm_timer_stop(struct vm *vm, uint64_t *timer);
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* recent: with the last epochs. */
