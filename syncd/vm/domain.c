@@ -154,6 +154,7 @@ void vm_domain_close(struct vm *vm)
 	vm->tree = NULL;
 	tree_free(&vm->shown);
 	vm->tree_hash = 0;
+	vm->cpu.nr_leaves = 0;
 	if (vm->ram) {
 		ram_close(vm->ram);
 		vm->ram = NULL;

@@ -14,7 +14,6 @@
 #define TEXT_MAX (72U << 10)
 
 static const char *const fix_log = "see the log of kemari-syncd on the standby";
-static const char *const foreign = "Xen here has a domain of this VM that is not Kemari's";
 
 static const struct {
 	const char *name;
@@ -56,11 +55,22 @@ static void fill_disk(const struct vm_device *vd, struct hello_disk *d)
 		kem_vm_warn(vd->vm->rec.name, "%s cannot be looked at", disk->target);
 }
 
+/* A domain's policy is made with it: read once. */
+static int cpu_policy_of(struct vm *vm, struct cpu_policy *p)
+{
+	int rc = 0;
+
+	if (!vm->cpu.nr_leaves)
+		rc = cpu_policy_read(vm->d->xc, vm->domid, vm->rec.name, &vm->cpu);
+	*p = vm->cpu;
+	return rc;
+}
+
 /*
  * What this host says of the VM; record and session are the caller's to add.  -EPERM: it must be silent; else
  * what reading the domain's CPU policy says.
  */
-static int fill(const struct vm *vm, struct hello *h)
+static int fill(struct vm *vm, struct hello *h)
 {
 	struct engine_peer me;
 
@@ -81,7 +91,19 @@ static int fill(const struct vm *vm, struct hello *h)
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		if (vm->device[i].kind == VM_DISK)
 			fill_disk(&vm->device[i], &h->disk[h->nr_disks++]);
-	return cpu_policy_read(vm->d->xc, vm->domid, vm->rec.name, &h->cpu);
+	return cpu_policy_of(vm, &h->cpu);
+}
+
+/* What fill() said, for the peer. */
+static void explain_silence(int rc, char *reason, char *fix)
+{
+	if (rc == -EPERM) {
+		snprintf(reason, RECORD_WHY_MAX, "Xen here has a domain of this VM that is not Kemari's");
+		snprintf(fix, RECORD_WHY_MAX, "destroy it first");
+	} else {
+		snprintf(reason, RECORD_WHY_MAX, "the CPU policy of the VM's domain cannot be read here");
+		snprintf(fix, RECORD_WHY_MAX, "%s", fix_log);
+	}
 }
 
 static int send_hello(struct link *l, uint16_t type, const struct hello *h)
@@ -161,8 +183,10 @@ static void say_progress(struct link *l, const char *step)
 void link_welcome(struct vm *vm, int err, const char *why)
 {
 	struct link *l = vm->link;
+	char text[RECORD_WHY_MAX], fix[RECORD_WHY_MAX];
 	struct hello h;
 	uint64_t session;
+	int rc;
 
 	if (!l)
 		return;
@@ -176,8 +200,10 @@ void link_welcome(struct vm *vm, int err, const char *why)
 	link_established(l);
 	if (l->ended)
 		return;
-	if (fill(vm, &h)) {
-		link_refuse(l, foreign, "destroy it first", true);
+	rc = fill(vm, &h);
+	if (rc) {
+		explain_silence(rc, text, fix);
+		link_refuse(l, text, fix, true);
 		return;
 	}
 	h.session = session;
@@ -195,18 +221,11 @@ void link_welcome(struct vm *vm, int err, const char *why)
 static int agree(struct vm *vm, const struct hello *theirs, char *reason, char *fix)
 {
 	struct hello mine;
+	int rc = fill(vm, &mine);
 
-	switch (fill(vm, &mine)) {
-	case 0:
+	if (!rc)
 		return hello_mismatch(&mine, theirs, reason, fix);
-	case -EPERM:
-		snprintf(reason, RECORD_WHY_MAX, "%s", foreign);
-		snprintf(fix, RECORD_WHY_MAX, "destroy it first");
-		break;
-	default:
-		snprintf(reason, RECORD_WHY_MAX, "the CPU policy of the VM's domain cannot be read here");
-		snprintf(fix, RECORD_WHY_MAX, "%s", fix_log);
-	}
+	explain_silence(rc, reason, fix);
 	return -EPROTO;
 }
 

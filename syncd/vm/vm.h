@@ -34,6 +34,7 @@
 #include "control/story.h"
 #include "daemon.h"
 #include "device.h"
+#include "domain/cpu.h"
 #include "domain/domain_helper.h"
 #include "domain/record.h"
 #include "engine/engine.h"
@@ -141,6 +142,7 @@ struct vm {
 	bool ending; /* gone for good: free the VM once the engine has done with it */
 
 	struct device_host host;
+	struct cpu_policy cpu; /* of the domain; no leaves: not read yet */
 	struct vm_device device[VM_MAX_DEVICES];
 	unsigned int nr_devices;
 	struct device *devices[VM_MAX_DEVICES];
