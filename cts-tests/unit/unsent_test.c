@@ -18,7 +18,7 @@ static int setup(void **state)
 {
 	struct unsent *u = malloc(unsent_size(FRAMES, LIST));
 
-	unsent_init(u, FRAMES, LIST);
+	unsent_init(u, FRAMES, LIST, false);
 	*state = u;
 	return 0;
 }
@@ -27,6 +27,15 @@ static int teardown(void **state)
 {
 	free(*state);
 	return 0;
+}
+
+static bool take(struct unsent *u, uint64_t *f)
+{
+	bool found = unsent_find(u, f);
+
+	if (found)
+		unsent_drop(u, *f);
+	return found;
 }
 
 static void marked_frames_come_out_once_in_order(void **state)
@@ -39,16 +48,16 @@ static void marked_frames_come_out_once_in_order(void **state)
 	unsent_mark(u, 64);
 	unsent_mark(u, 64);
 	assert_int_equal(u->nr_again, 3);
-	assert_true(unsent_take(u, &f));
+	assert_true(take(u, &f));
 	assert_int_equal(f, 0);
 	f++;
-	assert_true(unsent_take(u, &f));
+	assert_true(take(u, &f));
 	assert_int_equal(f, 64);
 	f++;
-	assert_true(unsent_take(u, &f));
+	assert_true(take(u, &f));
 	assert_int_equal(f, 999);
 	f = 0;
-	assert_false(unsent_take(u, &f));
+	assert_false(take(u, &f));
 	assert_int_equal(u->nr_again, 0);
 }
 
@@ -63,10 +72,10 @@ static void an_acked_epoch_is_not_sent_again(void **state)
 	assert_int_equal(unsent_in_flight(u), 2);
 	unsent_acked(u, 1);
 	unsent_merge(u);
-	assert_true(unsent_take(u, &f));
+	assert_true(take(u, &f));
 	assert_int_equal(f, 20);
 	f++;
-	assert_false(unsent_take(u, &f));
+	assert_false(take(u, &f));
 }
 
 static void a_full_list_says_so(void **state)
@@ -97,9 +106,35 @@ static void everything_marked_is_every_frame(void **state)
 
 	unsent_mark_all(u);
 	assert_int_equal(u->nr_again, FRAMES);
-	for (; unsent_take(u, &f); f++)
+	for (; take(u, &f); f++)
 		assert_int_equal(f, n++);
 	assert_int_equal(n, FRAMES);
+}
+
+static void a_user_that_died_left_no_frame_behind(void **state)
+{
+	struct unsent *u = *state;
+	uint64_t f = 0;
+
+	assert_int_equal(unsent_add(u, unsent_begin(u, 1), 7), 0);
+	unsent_mark(u, 7); /* in the list, and not out of the bitmap yet */
+	unsent_mark(u, 900);
+	u->nr_again = 0; /* nor counted */
+	unsent_recover(u);
+	assert_true(take(u, &f));
+	assert_int_equal(f, 7);
+	assert_true(take(u, &f));
+	assert_int_equal(f, 900);
+	assert_int_equal(u->nr_again, 0);
+}
+
+static void one_made_anew_may_begin_with_every_frame(void **state)
+{
+	struct unsent *u = *state;
+
+	unsent_init(u, FRAMES, LIST, true);
+	assert_true(unsent_valid(u, FRAMES, LIST));
+	assert_int_equal(u->nr_again, FRAMES);
 }
 
 static void a_file_of_another_size_is_not_believed(void **state)
@@ -130,6 +165,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_list_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(slots_run_out_and_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(everything_marked_is_every_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_user_that_died_left_no_frame_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_made_anew_may_begin_with_every_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_another_size_is_not_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_frame_out_of_range_changes_nothing, setup, teardown),
 	};

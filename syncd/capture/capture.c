@@ -32,42 +32,50 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
 	return unsent_size(pages_frames_of(memory_kb), list_max(epoch_bytes));
 }
 
-static int start_logging(struct capture *c, bool *everything)
+/* 1: it was on already, for a daemon before us. */
+static int start_logging(struct capture *c)
 {
 	int rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
 
-	if (rc < 0 && errno == EINVAL) /* on already: a daemon before us, or the promotion */
-		rc = 0;
-	else
-		*everything = true;
-	if (rc < 0) {
+	if (rc < 0 && errno == EINVAL) {
+		rc = 1;
+	} else if (rc < 0) {
 		rc = -errno;
 		kem_vm_err(c->cfg.vm, "cannot switch dirty logging on: %s", strerror(-rc));
 		return rc;
 	}
 	c->logging = true;
-	return 0;
+	return rc;
 }
 
-int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *everything)
+/*
+ * What the standby lacks, as the daemon before us left it.  If that one died in a harvest, or had other
+ * limits, marks were taken from Xen that nobody has: nothing less than all pages will do then.
+ */
+static void take_unsent_up(const struct capture *c, bool was_logging)
+{
+	uint64_t frames = pages_frames_of(c->cfg.memory_kb);
+	uint32_t max = list_max(c->cfg.epoch_bytes);
+
+	if (!unsent_valid(c->unsent, frames, max) || c->unsent->harvesting)
+		unsent_init(c->unsent, frames, max, was_logging);
+	unsent_recover(c->unsent);
+}
+
+int capture_open(const struct capture_cfg *cfg, struct capture **out)
 {
 	uint64_t frames = pages_frames_of(cfg->memory_kb);
-	uint32_t max = list_max(cfg->epoch_bytes);
 	struct capture *c;
 	int rc;
 
-	if (cfg->buffers > CAPTURE_MAX_BUFFERS || cfg->mem_len < unsent_size(frames, max))
+	if (cfg->buffers > CAPTURE_MAX_BUFFERS ||
+	    cfg->mem_len < capture_mem_size(cfg->memory_kb, cfg->epoch_bytes))
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->cfg = *cfg;
 	c->unsent = cfg->mem;
-	*everything = false;
-	if (!unsent_valid(c->unsent, frames, max) || c->unsent->harvesting) {
-		unsent_init(c->unsent, frames, max);
-		*everything = true;
-	}
 	rc = pages_open(cfg->vm, cfg->domid, cfg->ram, &c->pages);
 	if (!rc)
 		rc = hot_open(frames, &c->hot);
@@ -79,11 +87,12 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *ever
 	if (rc)
 		kem_vm_err(cfg->vm, "cannot prepare for captures: %s", strerror(-rc));
 	else
-		rc = start_logging(c, everything);
-	if (rc) {
+		rc = start_logging(c);
+	if (rc < 0) {
 		capture_close(c, false);
 		return rc;
 	}
+	take_unsent_up(c, rc == 1);
 	/* whatever an earlier daemon had on the hot list is dirty from here on */
 	hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
 	*out = c;
@@ -328,12 +337,13 @@ static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record
 		if (page && !hot_same(c->hot, s, page))
 			unsent_mark(c->unsent, frame);
 	}
-	for (uint64_t frame = 0; !rc && unsent_take(c->unsent, &frame); frame++) {
+	/* into the list before out of the bitmap: the daemon may die in between */
+	for (uint64_t frame = 0; !rc && unsent_find(c->unsent, &frame); frame++) {
 		rc = unsent_add(c->unsent, slot, frame);
-		if (!rc)
-			rc = put_frame(c, w, frame, page_to_send(c, frame));
 		if (rc)
-			unsent_mark(c->unsent, frame);
+			break;
+		unsent_drop(c->unsent, frame);
+		rc = put_frame(c, w, frame, page_to_send(c, frame));
 	}
 	return rc;
 }
@@ -524,9 +534,10 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 {
 	int rc = 0;
 
-	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_take(c->unsent, &c->bulk_at)) {
+	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at)) {
 		const void *page = pages_page(c->pages, c->bulk_at);
 
+		unsent_drop(c->unsent, c->bulk_at);
 		rc = page ? put_frame(c, w, c->bulk_at, page) : 0;
 		c->bulk_at++;
 		c->bulk.sent++;

@@ -44,10 +44,10 @@ struct capture_cfg {
 size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes);
 
 /*
- * Maps what it needs and switches dirty logging on.  *everything: what the standby lacks is not known (a new
- * guest, or a harvest was cut short by the daemon's death): only a bulk copy helps.
+ * Maps what it needs, switches dirty logging on, and takes up what the daemon before us had not sent: all
+ * pages, if it died in a harvest.
  */
-int capture_open(const struct capture_cfg *cfg, struct capture **out, bool *everything);
+int capture_open(const struct capture_cfg *cfg, struct capture **out);
 /* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */
 void capture_close(struct capture *c, bool keep);
 
@@ -80,7 +80,7 @@ struct capture_epoch {
 /*
  * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
  * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for
- * an epoch; they are kept for the next one.  -EBUSY: no buffer is free.
+ * an epoch, which a bulk copy carries.  -EBUSY: no buffer is free.
  */
 int capture_take(struct capture *c, const struct capture_request *rq, struct capture_epoch **out);
 /* The bytes are not needed any more. */

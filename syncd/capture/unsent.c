@@ -2,6 +2,7 @@
 #include "unsent.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define UNSENT_VERSION 1
@@ -21,11 +22,14 @@ size_t unsent_size(uint64_t frames, uint32_t list_max)
 	return sizeof(struct unsent) + words(frames) * 8 + (size_t)UNSENT_SLOTS * list_max * 4;
 }
 
-void unsent_init(struct unsent *u, uint64_t frames, uint32_t list_max)
+void unsent_init(struct unsent *u, uint64_t frames, uint32_t list_max, bool all)
 {
 	memset(u, 0, unsent_size(frames, list_max));
 	u->frames = frames;
 	u->list_max = list_max;
+	if (all)
+		unsent_mark_all(u);
+	atomic_signal_fence(memory_order_seq_cst);
 	u->version = UNSENT_VERSION;
 }
 
@@ -79,6 +83,14 @@ void unsent_merge(struct unsent *u)
 	}
 }
 
+void unsent_recover(struct unsent *u)
+{
+	u->nr_again = 0;
+	for (uint64_t w = 0; w < words(u->frames); w++)
+		u->nr_again += (uint64_t)__builtin_popcountll(u->bitmap[w]);
+	unsent_merge(u);
+}
+
 void unsent_mark(struct unsent *u, uint64_t frame)
 {
 	uint64_t bit = 1ULL << (frame % 64);
@@ -105,7 +117,7 @@ void unsent_clear(struct unsent *u)
 		u->slot[i].epoch = 0;
 }
 
-bool unsent_take(struct unsent *u, uint64_t *from)
+bool unsent_find(const struct unsent *u, uint64_t *from)
 {
 	for (uint64_t w = *from / 64; u->nr_again && w < words(u->frames); w++) {
 		uint64_t bits = u->bitmap[w];
@@ -115,11 +127,15 @@ bool unsent_take(struct unsent *u, uint64_t *from)
 		if (!bits)
 			continue;
 		*from = w * 64 + (uint64_t)__builtin_ctzll(bits);
-		u->bitmap[w] &= ~(1ULL << (*from % 64));
-		u->nr_again--;
 		return true;
 	}
 	return false;
+}
+
+void unsent_drop(struct unsent *u, uint64_t frame)
+{
+	u->bitmap[frame / 64] &= ~(1ULL << (frame % 64));
+	u->nr_again--;
 }
 
 uint64_t unsent_in_flight(const struct unsent *u)

@@ -34,7 +34,8 @@ struct unsent {
 };
 
 size_t unsent_size(uint64_t frames, uint32_t list_max);
-void unsent_init(struct unsent *u, uint64_t frames, uint32_t list_max);
+/* all: every frame is marked; nobody finds it valid and unmarked. */
+void unsent_init(struct unsent *u, uint64_t frames, uint32_t list_max, bool all);
 /* Found in a memory file: does it fit these sizes and make sense? */
 bool unsent_valid(const struct unsent *u, uint64_t frames, uint32_t list_max);
 
@@ -46,12 +47,16 @@ int unsent_add(struct unsent *u, struct unsent_slot *s, uint64_t frame);
 void unsent_acked(struct unsent *u, uint64_t epoch);
 /* All epochs > acked are lost: their frames go with the next one. */
 void unsent_merge(struct unsent *u);
+/* The same after its last user died at any point. */
+void unsent_recover(struct unsent *u);
 
 void unsent_mark(struct unsent *u, uint64_t frame);
 void unsent_mark_all(struct unsent *u);
 void unsent_clear(struct unsent *u);
-/* Takes the first marked frame >= *from out of the bitmap; false: none. */
-bool unsent_take(struct unsent *u, uint64_t *from);
+/* The first marked frame >= *from; false: none. */
+bool unsent_find(const struct unsent *u, uint64_t *from);
+/* It is marked, and no more. */
+void unsent_drop(struct unsent *u, uint64_t frame);
 
 /* Frames in flight, counted once for each epoch. */
 uint64_t unsent_in_flight(const struct unsent *u);

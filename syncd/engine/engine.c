@@ -393,6 +393,11 @@ enum engine_protection engine_protection(const struct engine *e)
 	return e->protection;
 }
 
+bool engine_wants_protection(const struct engine *e)
+{
+	return e->p.want_protect;
+}
+
 uint64_t engine_generation(const struct engine *e)
 {
 	return e->p.g;

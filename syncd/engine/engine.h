@@ -348,6 +348,8 @@ int engine_handle(struct engine *e, const struct engine_event *ev, struct engine
 
 enum engine_role engine_role(const struct engine *e);
 enum engine_protection engine_protection(const struct engine *e);
+/* Owner: the VM is to be kept protected; false from the end of an UNPROTECT on, whoever waits for it. */
+bool engine_wants_protection(const struct engine *e);
 /* For status: "protected", "blocked: cannot fence", "copy", ... */
 const char *engine_state_name(const struct engine *e);
 uint64_t engine_generation(const struct engine *e);

@@ -76,7 +76,6 @@ int vm_capture_open(struct vm *vm)
 		.epoch_bytes = vm_epoch_bytes(d),
 		.buffers = d->cfg.max_in_flight + 1,
 	};
-	bool everything;
 	int rc;
 
 	if (vm->capture)
@@ -89,7 +88,7 @@ int vm_capture_open(struct vm *vm)
 	rc = vm_tree_open(vm);
 	if (rc)
 		return rc;
-	rc = capture_open(&cfg, &vm->capture, &everything);
+	rc = capture_open(&cfg, &vm->capture);
 	if (!rc)
 		poll_in(vm, POLL_BUSY_NS);
 	return rc;
@@ -213,6 +212,10 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = e->pages;
 		vm_verify_take(vm, epoch);
+	} else if (rc == -ENOBUFS) {
+		/* more than staging takes, and it only grows: the engine has the copy made anew */
+		ev.type = ENGINE_EV_CAPTURED;
+		ev.pages = UINT64_MAX;
 	} else if (rc != -EAGAIN) {
 		kem_vm_warn(vm->rec.name, "epoch %llu could not be captured: %s", (unsigned long long)epoch,
 			    strerror(-rc));

@@ -119,10 +119,6 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 	/* protect is answered when the first epoch is committed */
 	if (q->op == CONTROL_PROTECT)
 		return;
-	if (q->op == CONTROL_UNPROTECT) {
-		link_leave(vm);
-		vm_capture_close(vm, false);
-	}
 	vm_request_done_with(vm, q->op,
 			     json_pack("{sI}", "us", (json_int_t)((monotonic_ns() - q->started_ns) / 1000)));
 }

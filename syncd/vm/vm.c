@@ -163,10 +163,22 @@ static void carry_out(struct vm *vm, struct engine_actions *acts)
 	}
 }
 
+/* The operator unprotected it: no link, no peer to look for, no dirty logging. */
+static void leave_protection(struct vm *vm)
+{
+	if (engine_role(&vm->engine) != ENGINE_OWNER ||
+	    engine_protection(&vm->engine) != ENGINE_UNPROTECTED || engine_wants_protection(&vm->engine) ||
+	    !vm->mem->peer[0])
+		return;
+	link_leave(vm);
+	vm_capture_close(vm, false);
+}
+
 static void state_changed(struct vm *vm)
 {
 	const char *state = engine_state_name(&vm->engine);
 
+	leave_protection(vm);
 	vm_committed(vm);
 	link_offer(vm);
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
