@@ -93,6 +93,7 @@ static void destroy(struct vm *vm, bool restart)
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm->restarting = restart;
+	vm->dead_seen = true;
 	let_go(vm);
 	/* a new incarnation: the standby's copy of the old one is worthless from here on */
 	if (restart)
@@ -150,6 +151,7 @@ static void ended(struct vm *vm, unsigned int reason)
 		reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "ended");
 	if (what == VM_PRESERVE) {
 		vm_tell(vm, "its domain is preserved");
+		vm->preserved = true;
 		return;
 	}
 	destroy(vm, what == VM_RESTART);
@@ -180,14 +182,16 @@ void vm_check_death(struct vm *vm)
 
 	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
 		return;
-	there = xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid;
-	if (there && !info.dying && !info.shutdown && !info.crashed) /* libxc: a crash is no shutdown */
+	there = xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid &&
+		!info.dying;
+	if (there && (vm->preserved || (!info.shutdown && !info.crashed))) /* libxc: a crash is no shutdown */
 		return;
-	vm->dead_seen = true;
-	if (there && !info.dying)
+	if (there) {
 		ended(vm, info.shutdown_reason);
-	else
+	} else {
+		vm->dead_seen = true;
 		vanished(vm);
+	}
 }
 
 void vms_released(void *arg)

@@ -181,6 +181,33 @@ static bool in_interrupt(struct vm *vm)
 	return true;
 }
 
+/* Of those in a row the 1st, 2nd, 4th ... is told. */
+static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
+{
+	vm->failed++;
+	if (!(vm->failed & (vm->failed - 1)))
+		kem_vm_warn(vm->rec.name, "epoch %llu could not be captured (%u in a row): %s",
+			    (unsigned long long)epoch, vm->failed, strerror(-rc));
+}
+
+static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
+{
+	bool ran = !vm->stopped;
+	int rc = vm_guest_stop(vm);
+
+	if (!rc && ran && in_interrupt(vm))
+		rc = -EAGAIN;
+	if (!rc && !vm->capture)
+		rc = -EIO;
+	if (rc)
+		return rc;
+	rq->stop_ns = vm->stop_ns;
+	/* epochs after base did not count: their pages go with this one */
+	if (rq->base != vm->last_captured)
+		capture_lost(vm->capture);
+	return capture_take(vm->capture, rq, e);
+}
+
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 {
 	struct capture_request rq = {
@@ -193,19 +220,14 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		.verify = vm_verify_wants(vm),
 	};
 	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
-	struct capture_epoch *e = NULL;
-	bool ran = !vm->stopped;
-	int rc = vm_guest_stop(vm);
+	struct capture_epoch *e;
+	int rc;
 
-	if (!rc && ran && in_interrupt(vm))
-		rc = -EAGAIN;
-	rq.stop_ns = vm->stop_ns;
-	/* epochs after base did not count: their pages go with this one */
-	if (!rc && vm->capture && base != vm->last_captured)
-		capture_lost(vm->capture);
-	if (!rc)
-		rc = vm->capture ? capture_take(vm->capture, &rq, &e) : -EIO;
+	if (vm->dead_seen)
+		return; /* nothing to capture any more; GUEST_DEAD is on its way */
+	rc = take_epoch(vm, &rq, &e);
 	if (!rc) {
+		vm->failed = 0;
 		remember(vm, e, monotonic_ns());
 		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
@@ -217,8 +239,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = UINT64_MAX;
 	} else if (rc != -EAGAIN) {
-		kem_vm_warn(vm->rec.name, "epoch %llu could not be captured: %s", (unsigned long long)epoch,
-			    strerror(-rc));
+		explain_failure(vm, epoch, rc);
 	}
 	vm_event(vm, &ev);
 }

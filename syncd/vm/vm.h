@@ -138,6 +138,7 @@ struct vm {
 	struct creation *creation;				/* the request that makes it */
 	bool shell;						/* what vm_domain_make makes */
 	bool dead_seen;						/* its end is being dealt with */
+	bool preserved;						/* it ended and its domain stays */
 	bool restarting;					/* ... by making it anew */
 	bool ending; /* gone for good: free the VM once the engine has done with it */
 
@@ -152,6 +153,7 @@ struct vm {
 	struct vm_share *share; /* the disks are being compared with the peer's */
 	bool shared;		/* ... and were, for the bulk copy that begins now */
 	unsigned int postponed; /* captures in a row, for an interrupt handler's sake */
+	unsigned int failed;	/* ... that failed */
 	bool bulk;		/* a bulk copy is under way */
 	bool bulk_sending;
 	uint8_t *bulk_buf;
