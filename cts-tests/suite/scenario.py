@@ -69,7 +69,7 @@ class Session:
         self.a, self.b = lab.hosts[0], lab.hosts[1]
         self.at, self.other = self.a, self.b
         self.events = []        # (kind, begin, end) in ns of CLOCK_MONOTONIC
-        self.cut_count = 0
+        self.compared = 0       # epochs after which both copies were equal
         self.client = None
         self.dmesg = ""
 
@@ -159,7 +159,6 @@ class Session:
         self.other.exec(f"kemari promote {VM} --primary-is-off", timeout=60)
         self.story.note("promoted", seconds=(time.monotonic_ns() - asked) / 1e9)
         self.at, self.other = self.other, self.at
-        self.cut_count += 1
         self.client.wait_for_more()
         self.event("cut", begin)
         self.story.say(f"    runs on {self.at} {self.story_of(self.at)}")
@@ -171,9 +170,12 @@ class Session:
         self.protect()
 
     def verify(self, epochs):
+        begin = time.monotonic_ns()
         with self.story.step(f"whole-RAM comparison of both copies after {epochs} epochs"):
             r = self.at.exec(f"kemari verify {VM} --epochs {epochs}", timeout=60 + 5 * epochs, check=False)
+        self.event("comparison", begin)     # the guest stands still while its memory is hashed
         self.story.check(f"both copies equal over {epochs} epochs", [] if r.ok else [(r.err or r.out).strip()])
+        self.compared += epochs if r.ok else 0
 
     def restart_daemon(self):
         begin = time.monotonic_ns()

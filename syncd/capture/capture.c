@@ -110,6 +110,7 @@ void capture_close(struct capture *c, bool keep)
 	for (unsigned int i = 0; i < CAPTURE_MAX_BUFFERS; i++)
 		free(c->epoch[i].buf);
 	free(c->ref.before);
+	free(c->ref.state);
 	free(c->hvm);
 	hot_close(c->hot);
 	pages_close(c->pages);

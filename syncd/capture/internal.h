@@ -20,7 +20,9 @@ struct xen_kemari_state;
 struct reference {
 	uint8_t *before; /* of each pinned frame, as it was before the epoch's pages were copied; NULL: not
 			    begun */
-	uint64_t epoch;	 /* that `before` belongs to, 0: none */
+	struct xen_kemari_state *state; /* the hidden state, read again at that moment */
+	uint32_t state_size;
+	uint64_t epoch; /* that both belong to, 0: none */
 	uint32_t page[RAM_PAGE_SIZE / 4];
 };
 

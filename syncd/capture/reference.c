@@ -13,7 +13,9 @@ int reference_begin(struct capture *c)
 {
 	if (!c->ref.before)
 		c->ref.before = aligned_alloc(RAM_PAGE_SIZE, (size_t)HOT_MAX_PINNED * RAM_PAGE_SIZE);
-	return c->ref.before ? 0 : -ENOMEM;
+	if (!c->ref.state)
+		c->ref.state = malloc(HVM_CONTEXT_MAX);
+	return c->ref.before && c->ref.state ? 0 : -ENOMEM;
 }
 
 bool reference_of(const struct capture *c, uint64_t epoch)
@@ -21,10 +23,29 @@ bool reference_of(const struct capture *c, uint64_t epoch)
 	return c->ref.epoch == epoch;
 }
 
+/*
+ * Xen samples the time first and reads the timers after it: one may fire in between.  So the reference gets
+ * the time at which all of it had been read.
+ */
+static int keep_state(struct capture *c)
+{
+	const struct xen_kemari_state *s;
+	uint64_t begin = monotonic_ns();
+	int rc = capture_read_state(c, &s, &c->ref.state_size);
+
+	if (rc)
+		return rc;
+	if (c->ref.state_size > HVM_CONTEXT_MAX)
+		return -ENOBUFS;
+	memcpy(c->ref.state, s, c->ref.state_size);
+	c->ref.state->system_time += monotonic_ns() - begin;
+	return 0;
+}
+
 void reference_keep(struct capture *c, uint64_t epoch)
 {
 	c->ref.epoch = 0;
-	if (!c->ref.before)
+	if (!c->ref.before || keep_state(c))
 		return;
 	for (unsigned int i = 0; i < c->pins.nr; i++) {
 		const void *page = pages_page(c->pages, c->pins.frame[i]);
@@ -93,32 +114,11 @@ static int device_state(struct device *dev, struct record_writer *w)
 	return verify_commit_state(w, (size_t)len);
 }
 
-/*
- * Xen samples the time first and reads the timers after it: one may fire in between.  So the reference gets
- * the time at which all of it had been read.
- */
-static int hidden_state(struct capture *c, struct record_writer *w)
-{
-	struct xen_kemari_state *copy = (struct xen_kemari_state *)c->hvm;
-	const struct xen_kemari_state *s;
-	uint64_t begin = monotonic_ns();
-	uint32_t size;
-	int rc = capture_read_state(c, &s, &size);
-
-	if (rc)
-		return rc;
-	if (size > HVM_CONTEXT_MAX)
-		return -ENOBUFS;
-	memcpy(copy, s, size);
-	copy->system_time += monotonic_ns() - begin;
-	return verify_put_state(w, RECORD_HV_STATE, copy, size);
-}
-
 int reference_state(struct capture *c, struct device *const *devices, unsigned int nr,
 		    struct record_writer *w)
 {
 	uint64_t param[2];
-	int rc = hidden_state(c, w);
+	int rc = verify_put_state(w, RECORD_HV_STATE, c->ref.state, c->ref.state_size);
 
 	if (rc)
 		return rc;

@@ -6,6 +6,8 @@
  * A stopped guest's memory is not frozen: Xen sets event bits, xenstored writes its ring.  So the pinned
  * pages are read twice, before and after the epoch's pages were copied.  A word that is the same both times
  * must be in the epoch; one that changed was written by somebody else in between, and what was sent counts.
+ * The hidden state is read again at once: a timer that fires while the pages are copied could not be missed
+ * on the standby any more.
  */
 #ifndef KEMARI_CAPTURE_REFERENCE_H
 #define KEMARI_CAPTURE_REFERENCE_H

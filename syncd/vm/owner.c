@@ -18,7 +18,9 @@
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
 #define RFLAGS_IF 0x200U
-#define MAX_POSTPONED 8 /* times 1 ms, engine_cfg.retry_ns */
+/* What a handler may take of its guest's CPU time, and of ours, before an epoch does not wait any more. */
+#define HANDLER_CPU_NS (20ULL * 1000000)
+#define HANDLER_NS (200ULL * 1000000)
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 
@@ -166,19 +168,29 @@ static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e
 
 /*
  * A guest that stands still inside an interrupt handler finds its next timer late, for instance, and says so
- * in its log.  It is let out of it; a handler that never ends does not keep an epoch away.
+ * in its log.  It is let out of it; a handler that never ends does not keep an epoch away.  Its own CPU time
+ * counts: on a busy host it may not run at all between two attempts.
  */
 static bool in_interrupt(struct vm *vm)
 {
 	vcpu_guest_context_any_t ctx;
+	uint64_t now, cpu;
 
-	if (vm->postponed == MAX_POSTPONED || engine_role(&vm->engine) != ENGINE_OWNER ||
-	    xc_vcpu_getcontext(vm->d->xc, vm->domid, 0, &ctx) || ctx.c.user_regs.rflags & RFLAGS_IF) {
-		vm->postponed = 0;
+	if (engine_role(&vm->engine) != ENGINE_OWNER || xc_vcpu_getcontext(vm->d->xc, vm->domid, 0, &ctx) ||
+	    ctx.c.user_regs.rflags & RFLAGS_IF) {
+		vm->postponed.ns = 0;
 		return false;
 	}
-	vm->postponed++;
-	return true;
+	now = monotonic_ns();
+	cpu = capture_cpu_time(vm->capture);
+	if (!vm->postponed.ns) {
+		vm->postponed.ns = now;
+		vm->postponed.cpu = cpu;
+	}
+	if (now - vm->postponed.ns < HANDLER_NS && cpu - vm->postponed.cpu < HANDLER_CPU_NS)
+		return true;
+	vm->postponed.ns = 0;
+	return false;
 }
 
 /* Of those in a row the 1st, 2nd, 4th ... is told. */
@@ -195,10 +207,10 @@ static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_
 	bool ran = !vm->stopped;
 	int rc = vm_guest_stop(vm);
 
-	if (!rc && ran && in_interrupt(vm))
-		rc = -EAGAIN;
 	if (!rc && !vm->capture)
 		rc = -EIO;
+	if (!rc && ran && in_interrupt(vm))
+		rc = -EAGAIN;
 	if (rc)
 		return rc;
 	rq->stop_ns = vm->stop_ns;
