@@ -20,10 +20,20 @@ static const void *page(void *arg, uint64_t index)
 	return memory[index % 8];
 }
 
+static unsigned int nr_dropped;
+static uint64_t last_dropped;
+
+static void note_dropped(void *arg, uint64_t index)
+{
+	nr_dropped++;
+	last_dropped = index;
+}
+
 static int setup(void **state)
 {
 	struct hot *h;
 
+	nr_dropped = 0;
 	memset(memory, 0, sizeof(memory));
 	if (hot_open(FRAMES, &h))
 		return -1;
@@ -92,7 +102,7 @@ static void after_forgetting_a_page_is_sent_though_it_looks_the_same(void **stat
 
 	heat(h, 3, 100, HOT_ENTER);
 	hot_settle(h, 100 + HOT_ENTER, page, NULL);
-	hot_pin(h, &pin, 1);
+	hot_pin(h, &pin, 1, note_dropped, NULL);
 	hot_same(h, 1, memory[5]);
 	assert_true(hot_same(h, 0, memory[3]));
 	assert_ptr_not_equal(hot_pinned_copy(h, 5), NULL);
@@ -120,7 +130,7 @@ static void a_pinned_page_is_sent_first_and_stays(void **state)
 	struct hot *h = *state;
 	uint64_t pin = 5;
 
-	assert_int_equal(hot_pin(h, &pin, 1), 0);
+	assert_int_equal(hot_pin(h, &pin, 1, note_dropped, NULL), 0);
 	/* all zero, as its copy would be: it must be sent all the same */
 	assert_false(hot_same(h, 0, memory[5]));
 	for (unsigned int i = 0; i < 2 * HOT_LEAVE; i++)
@@ -134,9 +144,9 @@ static void an_unpinned_page_cools_down(void **state)
 	struct hot *h = *state;
 	uint64_t pin[2] = { 5, 6 };
 
-	hot_pin(h, pin, 2);
+	hot_pin(h, pin, 2, note_dropped, NULL);
 	hot_settle(h, 10, page, NULL);
-	hot_pin(h, pin + 1, 1);
+	hot_pin(h, pin + 1, 1, note_dropped, NULL);
 	for (unsigned int i = 0; i <= HOT_LEAVE; i++)
 		for (unsigned int s = 0; s < hot_members(h); s++)
 			hot_same(h, s, memory[hot_member(h, s)]);
@@ -155,10 +165,13 @@ static void a_full_list_makes_room_for_pins(void **state)
 		heat(h, f, 100, HOT_ENTER);
 	hot_settle(h, 100 + HOT_ENTER, page, NULL);
 	assert_int_equal(hot_members(h), HOT_MAX);
-	assert_int_equal(hot_pin(h, &pin, 1), 0);
+	assert_int_equal(hot_pin(h, &pin, 1, note_dropped, NULL), 0);
 	assert_int_equal(hot_members(h), HOT_MAX);
-	for (unsigned int s = 0; s < hot_members(h); s++)
+	assert_int_equal(nr_dropped, 1);
+	for (unsigned int s = 0; s < hot_members(h); s++) {
 		found |= hot_member(h, s) == pin;
+		assert_int_not_equal(hot_member(h, s), last_dropped);
+	}
 	assert_true(found);
 }
 
@@ -166,7 +179,7 @@ static void a_pin_out_of_range_is_refused(void **state)
 {
 	uint64_t pin = FRAMES;
 
-	assert_int_equal(hot_pin(*state, &pin, 1), -22);
+	assert_int_equal(hot_pin(*state, &pin, 1, note_dropped, NULL), -22);
 	assert_int_equal(hot_members(*state), 0);
 }
 

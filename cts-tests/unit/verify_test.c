@@ -115,7 +115,7 @@ static void a_timer_may_fire_after_the_capture_but_not_before_its_time(void **st
 	assert_string_equal(hidden_says(&fired, &guest_hidden), "");
 	fired.s.system_time = DEADLINE - 1;
 	assert_string_equal(hidden_says(&fired, &guest_hidden),
-			    "hidden state: vcpu 0: singleshot timer armed, the guest's is not");
+			    "hidden state: vcpu 0: singleshot timer armed, 1 ns to go, the guest's is not");
 }
 
 static void each_part_of_the_hidden_state_is_found_and_named(void **state)

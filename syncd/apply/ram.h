@@ -27,7 +27,7 @@ struct gfn_range {
 };
 
 struct ram_ops {
-	/* Maps nr gfns writable; err[i] = 0 or negative errno of gfns[i].  NULL: nothing could be mapped. */
+	/* Maps nr gfns writable; err[i] = 0 or negative errno of gfns[i].  NULL, errno: it failed. */
 	void *(*map)(void *arg, const uint64_t *gfns, unsigned int nr, int *err);
 	void (*unmap)(void *arg, void *addr, unsigned int nr);
 };
@@ -54,8 +54,18 @@ void ram_close(struct ram *r);
 /* The page, or NULL if the guest has none there (or it lies outside of the ranges and was not ram_remap()ed).
  */
 uint8_t *ram_page(const struct ram *r, uint64_t gfn);
-/* Maps the gfn anew.  0, -ENOENT: nothing there now (ram_page gives NULL), -ENOSPC: RAM_MAX_EXTRA reached. */
+/*
+ * Maps the gfn anew.  0, -ENOENT: nothing there now (ram_page gives NULL), -ENOSPC: RAM_MAX_EXTRA reached, or
+ * the map's error: ram_page gives NULL, whatever is there.
+ */
 int ram_remap(struct ram *r, uint64_t gfn);
+/*
+ * The same for many, in ascending order; those outside of the ranges are left out.  Pointers into the same
+ * chunks change, too.  0 or the map's error.
+ */
+int ram_remap_list(struct ram *r, const uint64_t *gfns, uint32_t nr);
+/* All of the ranges: physmap changes may have gone unseen. */
+int ram_remap_all(struct ram *r);
 /* Takes the page out: ram_page gives NULL until ram_remap(). */
 void ram_hide(struct ram *r, uint64_t gfn);
 

@@ -95,11 +95,16 @@ static void compare_timer(struct verify_result *res, const char *what, const str
 {
 	bool armed = have->flags & XEN_KEMARI_VF_singleshot;
 
-	if (armed && !(want->flags & XEN_KEMARI_VF_singleshot) && have->singleshot_abs <= now)
+	if (armed && !(want->flags & XEN_KEMARI_VF_singleshot)) {
+		if (have->singleshot_abs > now)
+			verify_differs(
+				res,
+				"hidden state: %ssingleshot timer armed, %llu ns to go, the guest's is not",
+				what, (unsigned long long)(have->singleshot_abs - now));
 		return;
+	}
 	if ((want->flags ^ have->flags) & XEN_KEMARI_VF_singleshot)
-		verify_differs(res, "hidden state: %ssingleshot timer %s", what,
-			       armed ? "armed, the guest's is not" : "not armed");
+		verify_differs(res, "hidden state: %ssingleshot timer not armed", what);
 	else if (armed && want->singleshot_abs != have->singleshot_abs)
 		verify_differs(res, "hidden state: %ssingleshot_abs", what);
 }

@@ -22,14 +22,18 @@
 
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
 
-static uint32_t list_max(size_t epoch_bytes)
-{
-	return (uint32_t)(epoch_bytes / RECORD_PAGE_SIZE) + HOT_MAX;
-}
-
 size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
 {
-	return unsent_size(pages_frames_of(memory_kb), list_max(epoch_bytes));
+	return unsent_size(pages_frames_of(memory_kb), (uint32_t)(epoch_bytes / RECORD_PAGE_SIZE) + HOT_MAX);
+}
+
+/* Frames that an epoch may have; the memory may be of a time with other settings. */
+static uint32_t list_max(const struct capture_cfg *cfg)
+{
+	size_t least = unsent_size(pages_frames_of(cfg->memory_kb), 0);
+
+	return cfg->mem_len < least ? 0
+				    : (uint32_t)((cfg->mem_len - least) / (UNSENT_SLOTS * sizeof(uint32_t)));
 }
 
 /* 1: it was on already, for a daemon before us. */
@@ -55,7 +59,7 @@ static int start_logging(struct capture *c)
 static void take_unsent_up(const struct capture *c, bool was_logging)
 {
 	uint64_t frames = pages_frames_of(c->cfg.memory_kb);
-	uint32_t max = list_max(c->cfg.epoch_bytes);
+	uint32_t max = list_max(&c->cfg);
 
 	if (!unsent_valid(c->unsent, frames, max) || c->unsent->harvesting)
 		unsent_init(c->unsent, frames, max, was_logging);
@@ -68,8 +72,7 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	struct capture *c;
 	int rc;
 
-	if (cfg->buffers > CAPTURE_MAX_BUFFERS ||
-	    cfg->mem_len < capture_mem_size(cfg->memory_kb, cfg->epoch_bytes))
+	if (cfg->buffers > CAPTURE_MAX_BUFFERS || !list_max(cfg))
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -126,6 +129,13 @@ static bool pin_gfn(struct capture *c, struct pins *pins, uint64_t gfn, enum pin
 	return frame == PAGES_NONE || pins_add(pins, frame, kind);
 }
 
+static void not_hot_any_more(void *arg, uint64_t frame)
+{
+	struct capture *c = arg;
+
+	unsent_mark(c->unsent, frame);
+}
+
 /* What is written without a dirty mark: reference study of the hypervisor, section 3.6. */
 static int pin_pages(struct capture *c, const struct capture_request *rq, const struct xen_kemari_state *s)
 {
@@ -155,7 +165,7 @@ static int pin_pages(struct capture *c, const struct capture_request *rq, const 
 	if (pins_equal(&pins, &c->pins))
 		return 0;
 	c->pins = pins;
-	return hot_pin(c->hot, pins.frame, pins.nr);
+	return hot_pin(c->hot, pins.frame, pins.nr, not_hot_any_more, c);
 }
 
 int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size)
@@ -226,16 +236,6 @@ static int take_context(struct capture *c, struct record_writer *w)
 	return rc ? rc : record_put(w, RECORD_HVM_PARAMS, param, sizeof(param));
 }
 
-static void remap(struct capture *c, const struct hvop_harvest *h)
-{
-	for (uint32_t i = 0; i < h->nr; i++) {
-		uint64_t frame = pages_frame(c->pages, h->gfns[i]);
-
-		if (frame != PAGES_NONE)
-			pages_remap(c->pages, frame);
-	}
-}
-
 /* Moves Xen's dirty marks into the bitmap of unsent frames. */
 static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 {
@@ -243,15 +243,20 @@ static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 	int rc;
 
 	*nr = 0;
+	if (c->broken)
+		return -ENOBUFS; /* no epoch could carry what is missing */
 	c->unsent->harvesting = 1;
 	do {
 		rc = hvop_harvest(c->cfg.hv, c->cfg.domid, &h);
 		if (rc) {
 			kem_vm_err(c->cfg.vm, "cannot read the dirty pages: %s", strerror(-rc));
+			c->broken = rc == -EFAULT || rc == -ENOMEM; /* marks are lost */
 			return rc;
 		}
-		if (h.physmap)
-			remap(c, &h);
+		rc = h.physmap ? pages_remap(c->pages, h.gfns, h.nr) : 0;
+		c->broken = rc;
+		if (rc)
+			return rc;
 		for (uint32_t i = 0; i < h.nr; i++) {
 			uint64_t frame = pages_frame(c->pages, h.gfns[i]);
 
@@ -516,10 +521,25 @@ static int bulk_harvest(struct capture *c)
 	return rc;
 }
 
+/* Xen's marks begin anew, for a list of them was lost. */
+static int log_anew(struct capture *c)
+{
+	if (!c->broken)
+		return 0;
+	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	c->broken = false;
+	return start_logging(c);
+}
+
 int capture_bulk_begin(struct capture *c)
 {
-	int rc = bulk_harvest(c);
+	int rc = log_anew(c);
 
+	/* while nobody looked, the physmap may have changed */
+	if (rc >= 0)
+		rc = pages_remap(c->pages, NULL, 0);
+	if (!rc)
+		rc = bulk_harvest(c);
 	if (rc)
 		return rc;
 	unsent_clear(c->unsent);

@@ -86,7 +86,8 @@ static void drop(struct hot *h, unsigned int slot)
 	memcpy(h->copy + (size_t)slot * PAGE, h->copy + (size_t)last * PAGE, PAGE);
 }
 
-int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr)
+int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr, void (*dropped)(void *arg, uint64_t index),
+	    void *arg)
 {
 	if (nr > HOT_MAX_PINNED)
 		return -E2BIG;
@@ -107,6 +108,7 @@ int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr)
 
 			while (h->member[s].pinned)
 				s--;
+			dropped(arg, h->member[s].index);
 			drop(h, s);
 		}
 		add(h, index[i], true);

@@ -28,8 +28,12 @@ struct hot;
 int hot_open(uint64_t frames, struct hot **out);
 void hot_close(struct hot *h); /* NULL ok */
 
-/* Replaces the pinned members; -E2BIG.  Those that were members anyway keep their copy. */
-int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr);
+/*
+ * Replaces the pinned members; -E2BIG.  Those that were members anyway keep their copy.  dropped() is told of
+ * members that had to make room: nobody compares them any more, and the hypervisor does not list them yet.
+ */
+int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr, void (*dropped)(void *arg, uint64_t index),
+	    void *arg);
 
 /* A frame was in this epoch's harvest. */
 void hot_dirtied(struct hot *h, uint64_t index, uint64_t epoch);

@@ -22,6 +22,7 @@ struct reference {
 			    begun */
 	struct xen_kemari_state *state; /* the hidden state, read again at that moment */
 	uint32_t state_size;
+	int error;	/* why it could not */
 	uint64_t epoch; /* that both belong to, 0: none */
 	uint32_t page[RAM_PAGE_SIZE / 4];
 };
@@ -37,6 +38,7 @@ struct capture {
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
 	bool logging;
+	bool broken; /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
 	uint64_t bulk_at; /* frame */
 	struct fault fault;

@@ -102,16 +102,13 @@ const void *pages_page(const struct pages *p, uint64_t frame)
 	return ram_page(p->ram, pages_gfn(p, frame));
 }
 
-void pages_remap(struct pages *p, uint64_t frame)
+int pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr)
 {
-	int rc;
+	int rc = gfns ? ram_remap_list(p->ram, gfns, nr) : ram_remap_all(p->ram);
 
-	if (frame >= p->ram_frames)
-		return;
-	rc = ram_remap(p->ram, pages_gfn(p, frame));
-	if (rc && rc != -ENOENT)
-		kem_vm_warn(p->vm, "cannot map gfn 0x%llx anew: %s", (unsigned long long)pages_gfn(p, frame),
-			    strerror(-rc));
+	if (rc)
+		kem_vm_err(p->vm, "cannot map the guest's memory anew: %s", strerror(-rc));
+	return rc;
 }
 
 int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr)

@@ -25,8 +25,11 @@ uint64_t pages_gfn(const struct pages *p, uint64_t frame); /* PAGES_NONE: a gran
 uint64_t pages_frame(const struct pages *p, uint64_t gfn); /* PAGES_NONE: no such frame */
 const void *pages_page(const struct pages *p, uint64_t frame); /* NULL: nothing there */
 
-/* After a physmap change. */
-void pages_remap(struct pages *p, uint64_t frame);
+/*
+ * After a physmap change somewhere in the gfns (ascending); NULL: anywhere.  0 or a negative errno with one
+ * message.
+ */
+int pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr);
 
 /* The grant table as get_state shows it; maps it anew when it grew. */
 int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr);

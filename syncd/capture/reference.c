@@ -45,8 +45,9 @@ static int keep_state(struct capture *c)
 void reference_keep(struct capture *c, uint64_t epoch)
 {
 	c->ref.epoch = 0;
-	if (!c->ref.before || keep_state(c))
+	if (!c->ref.before || !c->ref.state)
 		return;
+	c->ref.error = keep_state(c);
 	for (unsigned int i = 0; i < c->pins.nr; i++) {
 		const void *page = pages_page(c->pages, c->pins.frame[i]);
 
@@ -118,8 +119,10 @@ int reference_state(struct capture *c, struct device *const *devices, unsigned i
 		    struct record_writer *w)
 {
 	uint64_t param[2];
-	int rc = verify_put_state(w, RECORD_HV_STATE, c->ref.state, c->ref.state_size);
+	int rc = c->ref.error;
 
+	if (!rc)
+		rc = verify_put_state(w, RECORD_HV_STATE, c->ref.state, c->ref.state_size);
 	if (rc)
 		return rc;
 	rc = capture_read_context(c);

@@ -102,7 +102,7 @@ static void destroy(struct vm *vm, bool restart)
 	vm->helper = NULL;
 	if (domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS, on_destroyed,
 			      vm, &vm->helper))
-		vm_tell(vm, "kemari-domain cannot be started: domain %u stays", vm->domid);
+		on_destroyed(vm, -1, NULL, "kemari-domain cannot be started");
 }
 
 static void on_shell_destroyed(void *arg, int exit_code, const char *json, const char *error)

@@ -364,16 +364,20 @@ void link_close(struct vm *vm)
 	link_free(l);
 }
 
+void link_again(struct vm *vm)
+{
+	link_close(vm);
+	link_reconnect_later(vm);
+}
+
 static void on_up(struct conn *c, void *arg)
 {
 	struct link *l = arg;
 	struct vm *vm = l->vm;
 
 	l->bound = true;
-	if (link_send_hello(l)) {
-		link_close(vm);
-		link_reconnect_later(vm);
-	}
+	if (link_send_hello(l))
+		link_again(vm);
 }
 
 static ssize_t on_received(struct conn *c, void *arg, const uint8_t *bytes, size_t len, char *why)

@@ -139,11 +139,9 @@ void link_offer(struct vm *vm)
 {
 	struct link *l = vm->link;
 
-	if (l && l->bound && !l->up && !l->offered && !l->ended && engine_role(&vm->engine) >= ENGINE_HELD &&
-	    link_send_hello(l)) {
-		link_close(vm);
-		link_reconnect_later(vm);
-	}
+	if (l && l->bound && !l->up && !l->offered && !l->ended && !vm->restarting && !vm->ready &&
+	    engine_role(&vm->engine) >= ENGINE_HELD && link_send_hello(l))
+		link_again(vm);
 }
 
 void link_refuse(struct link *l, const char *reason, const char *fix, bool retry)

@@ -330,10 +330,27 @@ static void progress(struct vm *vm)
 	vm_request_progress(vm, CONTROL_PROTECT, control_copy_row(&row));
 }
 
+/* The engine waits for BULK_DONE of a copy that cannot be: both sides begin again with a new link. */
+static void bulk_failed(struct vm *vm, int err)
+{
+	vm_tell(vm, "the guest's memory cannot be copied: %s", strerror(-err));
+	vm_request_fail(vm, CONTROL_PROTECT, -err, "the guest's memory cannot be copied",
+			"see the log of kemari-syncd; it is tried again");
+	vm_bulk_stop(vm);
+	vm->refusals++;
+	link_again(vm);
+}
+
 void vm_bulk_start(struct vm *vm)
 {
-	int rc = vm->shared ? vm_capture_open(vm) : vm_share_start(vm);
+	int rc;
 
+	if (vm->dead_seen || vm->ready) { /* the guest is being made anew */
+		vm->shared = false;
+		link_again(vm);
+		return;
+	}
+	rc = vm->shared ? vm_capture_open(vm) : vm_share_start(vm);
 	if (!rc && !vm->shared)
 		return; /* it comes back */
 	vm->shared = false;
@@ -344,9 +361,7 @@ void vm_bulk_start(struct vm *vm)
 	if (!rc)
 		rc = capture_bulk_begin(vm->capture);
 	if (rc) {
-		vm_tell(vm, "the copy cannot begin: %s", strerror(-rc));
-		vm_request_fail(vm, CONTROL_PROTECT, -rc, "the copy of the guest's memory cannot begin",
-				"see the log of kemari-syncd");
+		bulk_failed(vm, rc);
 		return;
 	}
 	vm->bulk = true;
@@ -388,8 +403,7 @@ void vm_bulk_pump(struct vm *vm)
 		rc = capture_bulk_next(vm->capture, &w);
 	while (rc == 1 && !w.len);
 	if (rc < 0) {
-		vm_tell(vm, "the copy failed: %s", strerror(-rc));
-		vm_bulk_stop(vm);
+		bulk_failed(vm, rc);
 		return;
 	}
 	progress(vm);

@@ -229,6 +229,8 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	ram_remap(vm->ram, vm->store.gfn);
 	vm_standby_close(vm);
 	rc = vm_devices_reconnect(vm);
+	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+		rc = vm_capture_open(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
 	if (!rc)

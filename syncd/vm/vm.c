@@ -168,7 +168,7 @@ static void leave_protection(struct vm *vm)
 {
 	if (engine_role(&vm->engine) != ENGINE_OWNER ||
 	    engine_protection(&vm->engine) != ENGINE_UNPROTECTED || engine_wants_protection(&vm->engine) ||
-	    !vm->mem->peer[0])
+	    !(vm->mem->peer[0] || vm->capture))
 		return;
 	link_leave(vm);
 	vm_capture_close(vm, false);
@@ -178,7 +178,6 @@ static void state_changed(struct vm *vm)
 {
 	const char *state = engine_state_name(&vm->engine);
 
-	leave_protection(vm);
 	vm_committed(vm);
 	link_offer(vm);
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
@@ -191,24 +190,30 @@ static void state_changed(struct vm *vm)
 	vm_publish_status(vm);
 }
 
+static void handle_one(struct vm *vm)
+{
+	struct engine_event ev = vm->event[vm->first_event];
+	struct engine_actions acts;
+	int rc;
+
+	vm->first_event = (vm->first_event + 1) % VM_EVENTS;
+	vm->nr_events--;
+	ev.now = monotonic_ns();
+	rc = engine_handle(&vm->engine, &ev, &acts);
+	if (rc)
+		kem_vm_err(vm->rec.name, "the engine refused event %d: %s", ev.type, strerror(-rc));
+	else
+		carry_out(vm, &acts);
+}
+
 static void pump(struct vm *vm)
 {
 	if (vm->pumping)
 		return;
 	vm->pumping = true;
 	while (vm->nr_events) {
-		struct engine_event ev = vm->event[vm->first_event];
-		struct engine_actions acts;
-		int rc;
-
-		vm->first_event = (vm->first_event + 1) % VM_EVENTS;
-		vm->nr_events--;
-		ev.now = monotonic_ns();
-		rc = engine_handle(&vm->engine, &ev, &acts);
-		if (rc)
-			kem_vm_err(vm->rec.name, "the engine refused event %d: %s", ev.type, strerror(-rc));
-		else
-			carry_out(vm, &acts);
+		handle_one(vm);
+		leave_protection(vm);
 	}
 	vm->pumping = false;
 	state_changed(vm);

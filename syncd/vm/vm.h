@@ -305,6 +305,8 @@ struct link;
 
 void link_connect(struct vm *vm);
 void link_close(struct vm *vm);
+/* Ends the connection; the side that made it makes another one in a while. */
+void link_again(struct vm *vm);
 /* The engine's session on it is over; the connection stays. */
 void link_end_session(struct vm *vm);
 /* The VM is not protected any more: no connection, and none is sought. */
