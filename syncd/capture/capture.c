@@ -16,6 +16,11 @@
 #include "wire/writer.h"
 #include "xenstore/tree.h"
 
+#define RFLAGS_IF 0x200U
+/* What a handler may take of its guest's CPU time, and of ours, before an epoch does not wait any more. */
+#define HANDLER_CPU_NS (20ULL * 1000000)
+#define HANDLER_NS (200ULL * 1000000)
+
 /* A bulk round that leaves no more than this is the last: one epoch carries the rest. */
 #define BULK_ENOUGH 1024U
 #define BULK_MAX_ROUNDS 8U
@@ -502,6 +507,28 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 	return frame == PAGES_NONE ? NULL : pages_page(c->pages, frame);
 }
 
+/* Its own CPU time counts: on a busy host a guest may not run at all between two attempts. */
+bool capture_in_interrupt(struct capture *c)
+{
+	vcpu_guest_context_any_t ctx;
+	uint64_t now, cpu;
+
+	if (xc_vcpu_getcontext(c->cfg.xc, c->cfg.domid, 0, &ctx) || ctx.c.user_regs.rflags & RFLAGS_IF) {
+		c->postponed.ns = 0;
+		return false;
+	}
+	now = monotonic_ns();
+	cpu = capture_cpu_time(c);
+	if (!c->postponed.ns) {
+		c->postponed.ns = now;
+		c->postponed.cpu = cpu;
+	}
+	if (now - c->postponed.ns < HANDLER_NS && cpu - c->postponed.cpu < HANDLER_CPU_NS)
+		return true;
+	c->postponed.ns = 0;
+	return false;
+}
+
 /* ---- bulk ------------------------------------------------------------------------------------------ */
 
 static int bulk_harvest(struct capture *c)
@@ -516,7 +543,7 @@ static int bulk_harvest(struct capture *c)
 		return rc;
 	}
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
-	rc = harvest(c, 0, &nr);
+	rc = capture_in_interrupt(c) ? -EAGAIN : harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
 }
@@ -538,8 +565,6 @@ int capture_bulk_begin(struct capture *c)
 	/* while nobody looked, the physmap may have changed */
 	if (rc >= 0)
 		rc = pages_remap(c->pages, NULL, 0);
-	if (!rc)
-		rc = bulk_harvest(c);
 	if (rc)
 		return rc;
 	unsent_clear(c->unsent);
@@ -568,7 +593,7 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 	if (rc)
 		return rc;
 	c->bulk.left = c->unsent->nr_again;
-	if (c->bulk.left)
+	if (c->bulk.left || w->len)
 		return 1;
 	rc = bulk_harvest(c);
 	if (rc)

@@ -78,6 +78,11 @@ struct capture_epoch {
 };
 
 /*
+ * The guest is stopped inside an interrupt handler: there it finds its next timer late, for instance, and
+ * says so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.
+ */
+bool capture_in_interrupt(struct capture *c);
+/*
  * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
  * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for
  * an epoch, which a bulk copy carries.  -EBUSY: no buffer is free.
@@ -108,7 +113,7 @@ struct capture_bulk {
 int capture_bulk_begin(struct capture *c);
 /*
  * Appends pages to w until it is full or the round is at its end.  Between rounds the guest stops for a
- * harvest. 1: go on; 0: converged, the rest fits one epoch.
+ * harvest. 1: go on; 0: converged, the rest fits one epoch; -EAGAIN: as capture_in_interrupt(), w is empty.
  */
 int capture_bulk_next(struct capture *c, struct record_writer *w);
 const struct capture_bulk *capture_bulk_state(const struct capture *c);

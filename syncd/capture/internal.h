@@ -41,6 +41,9 @@ struct capture {
 	bool broken; /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
 	uint64_t bulk_at; /* frame */
+	struct {
+		uint64_t ns, cpu; /* since when, and the guest's CPU time then; ns 0: not at all */
+	} postponed;		  /* a harvest, for an interrupt handler's sake */
 	struct fault fault;
 	struct reference ref;
 };

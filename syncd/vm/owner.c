@@ -12,15 +12,12 @@
 #include "wire/writer.h"
 
 #define BULK_BYTES (1U << 20)
+#define BULK_RETRY_NS 1000000ULL
 /* How often the guest is looked at between epochs. */
 #define POLL_BUSY_NS (20ULL * 1000000)
 #define POLL_IDLE_NS (100ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
-#define RFLAGS_IF 0x200U
-/* What a handler may take of its guest's CPU time, and of ours, before an epoch does not wait any more. */
-#define HANDLER_CPU_NS (20ULL * 1000000)
-#define HANDLER_NS (200ULL * 1000000)
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 
@@ -166,33 +163,6 @@ static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e
 			    (unsigned long long)t->copy / 1000000);
 }
 
-/*
- * A guest that stands still inside an interrupt handler finds its next timer late, for instance, and says so
- * in its log.  It is let out of it; a handler that never ends does not keep an epoch away.  Its own CPU time
- * counts: on a busy host it may not run at all between two attempts.
- */
-static bool in_interrupt(struct vm *vm)
-{
-	vcpu_guest_context_any_t ctx;
-	uint64_t now, cpu;
-
-	if (engine_role(&vm->engine) != ENGINE_OWNER || xc_vcpu_getcontext(vm->d->xc, vm->domid, 0, &ctx) ||
-	    ctx.c.user_regs.rflags & RFLAGS_IF) {
-		vm->postponed.ns = 0;
-		return false;
-	}
-	now = monotonic_ns();
-	cpu = capture_cpu_time(vm->capture);
-	if (!vm->postponed.ns) {
-		vm->postponed.ns = now;
-		vm->postponed.cpu = cpu;
-	}
-	if (now - vm->postponed.ns < HANDLER_NS && cpu - vm->postponed.cpu < HANDLER_CPU_NS)
-		return true;
-	vm->postponed.ns = 0;
-	return false;
-}
-
 /* Of those in a row the 1st, 2nd, 4th ... is told. */
 static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 {
@@ -209,7 +179,7 @@ static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_
 
 	if (!rc && !vm->capture)
 		rc = -EIO;
-	if (!rc && ran && in_interrupt(vm))
+	if (!rc && ran && engine_role(&vm->engine) == ENGINE_OWNER && capture_in_interrupt(vm->capture))
 		rc = -EAGAIN;
 	if (rc)
 		return rc;
@@ -373,6 +343,7 @@ void vm_bulk_start(struct vm *vm)
 void vm_bulk_stop(struct vm *vm)
 {
 	vm_share_stop(vm);
+	vm_timer_stop(vm, &vm->bulk_again);
 	vm->bulk = false;
 	if (vm->bulk_sending)
 		return; /* the buffer is freed when the transport has done with it */
@@ -391,6 +362,14 @@ static void on_bulk_sent(void *arg, bool sent)
 		vm_bulk_stop(vm);
 }
 
+static void pump_again(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->bulk_again = 0;
+	vm_bulk_pump(vm);
+}
+
 void vm_bulk_pump(struct vm *vm)
 {
 	struct record_writer w;
@@ -402,6 +381,10 @@ void vm_bulk_pump(struct vm *vm)
 	do
 		rc = capture_bulk_next(vm->capture, &w);
 	while (rc == 1 && !w.len);
+	if (rc == -EAGAIN) {
+		vm_timer_start(vm, &vm->bulk_again, QB_LOOP_LOW, BULK_RETRY_NS, pump_again);
+		return;
+	}
 	if (rc < 0) {
 		bulk_failed(vm, rc);
 		return;

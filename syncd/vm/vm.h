@@ -152,11 +152,9 @@ struct vm {
 	struct capture *capture;
 	struct vm_share *share; /* the disks are being compared with the peer's */
 	bool shared;		/* ... and were, for the bulk copy that begins now */
-	struct {
-		uint64_t ns, cpu; /* since when, and the guest's CPU time then; ns 0: not at all */
-	} postponed;		  /* captures, for an interrupt handler's sake */
-	unsigned int failed;	  /* captures in a row */
-	bool bulk;		  /* a bulk copy is under way */
+	unsigned int failed;	/* captures in a row */
+	bool bulk;		/* a bulk copy is under way */
+	uint64_t bulk_again;	/* qb handle: it waits for the guest to leave an interrupt handler */
 	bool bulk_sending;
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
