@@ -21,10 +21,6 @@
 #define HANDLER_CPU_NS (20ULL * 1000000)
 #define HANDLER_NS (200ULL * 1000000)
 
-/* A bulk round that leaves no more than this is the last: one epoch carries the rest. */
-#define BULK_ENOUGH 1024U
-#define BULK_MAX_ROUNDS 8U
-
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
 
 size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
@@ -41,8 +37,7 @@ static uint32_t list_max(const struct capture_cfg *cfg)
 				    : (uint32_t)((cfg->mem_len - least) / (UNSENT_SLOTS * sizeof(uint32_t)));
 }
 
-/* 1: it was on already, for a daemon before us. */
-static int start_logging(struct capture *c)
+int capture_start_logging(struct capture *c)
 {
 	int rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
 
@@ -95,7 +90,7 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	if (rc)
 		kem_vm_err(cfg->vm, "cannot prepare for captures: %s", strerror(-rc));
 	else
-		rc = start_logging(c);
+		rc = capture_start_logging(c);
 	if (rc < 0) {
 		capture_close(c, false);
 		return rc;
@@ -241,8 +236,7 @@ static int take_context(struct capture *c, struct record_writer *w)
 	return rc ? rc : record_put(w, RECORD_HVM_PARAMS, param, sizeof(param));
 }
 
-/* Moves Xen's dirty marks into the bitmap of unsent frames. */
-static int harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
+int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 {
 	struct hvop_harvest h;
 	int rc;
@@ -317,7 +311,7 @@ static int take_tree(struct capture *c, const struct capture_request *rq, struct
 	return record_put(w, RECORD_XENSTORE, buf, len);
 }
 
-static int put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page)
+int capture_put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page)
 {
 	uint64_t gfn = pages_gfn(c->pages, frame);
 
@@ -354,7 +348,7 @@ static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record
 		if (rc)
 			break;
 		unsent_drop(c->unsent, frame);
-		rc = put_frame(c, w, frame, page_to_send(c, frame));
+		rc = capture_put_frame(c, w, frame, page_to_send(c, frame));
 	}
 	return rc;
 }
@@ -408,7 +402,7 @@ static int write_epoch(struct capture *c, const struct capture_request *rq, stru
 		rc = take_context(c, w);
 	t[2] = monotonic_ns();
 	if (!rc)
-		rc = harvest(c, rq->epoch, &e->dirty);
+		rc = capture_harvest(c, rq->epoch, &e->dirty);
 	t[3] = monotonic_ns();
 	if (!rc)
 		rc = take_devices(c, rq, w);
@@ -527,86 +521,4 @@ bool capture_in_interrupt(struct capture *c)
 		return true;
 	c->postponed.ns = 0;
 	return false;
-}
-
-/* ---- bulk ------------------------------------------------------------------------------------------ */
-
-static int bulk_harvest(struct capture *c)
-{
-	uint64_t nr;
-	int rc;
-
-	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
-	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
-		rc = -errno;
-		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
-		return rc;
-	}
-	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
-	rc = capture_in_interrupt(c) ? -EAGAIN : harvest(c, 0, &nr);
-	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
-	return rc;
-}
-
-/* Xen's marks begin anew, for a list of them was lost. */
-static int log_anew(struct capture *c)
-{
-	if (!c->broken)
-		return 0;
-	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-	c->broken = false;
-	return start_logging(c);
-}
-
-int capture_bulk_begin(struct capture *c)
-{
-	int rc = log_anew(c);
-
-	/* while nobody looked, the physmap may have changed */
-	if (rc >= 0)
-		rc = pages_remap(c->pages, NULL, 0);
-	if (rc)
-		return rc;
-	unsent_clear(c->unsent);
-	unsent_mark_all(c->unsent);
-	hot_forget(c->hot);
-	c->tree_sent = false;
-	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
-	c->bulk_at = 0;
-	return 0;
-}
-
-int capture_bulk_next(struct capture *c, struct record_writer *w)
-{
-	int rc = 0;
-
-	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at)) {
-		const void *page = pages_page(c->pages, c->bulk_at);
-
-		unsent_drop(c->unsent, c->bulk_at);
-		rc = page ? put_frame(c, w, c->bulk_at, page) : 0;
-		c->bulk_at++;
-		c->bulk.sent++;
-	}
-	if (!rc)
-		rc = record_pages_flush(w);
-	if (rc)
-		return rc;
-	c->bulk.left = c->unsent->nr_again;
-	if (c->bulk.left || w->len)
-		return 1;
-	rc = bulk_harvest(c);
-	if (rc)
-		return rc;
-	c->bulk.left = c->unsent->nr_again;
-	c->bulk_at = 0;
-	if (c->bulk.left <= BULK_ENOUGH || c->bulk.round == BULK_MAX_ROUNDS)
-		return 0;
-	c->bulk.round++;
-	return 1;
-}
-
-const struct capture_bulk *capture_bulk_state(const struct capture *c)
-{
-	return &c->bulk;
 }

@@ -48,7 +48,15 @@ struct capture {
 	struct reference ref;
 };
 
-/* capture.c.  *s is good until the next operation of the handle. */
+/* capture.c */
+
+/* Switches dirty logging on.  1: it was on already, for a daemon before us; or a negative errno, told. */
+int capture_start_logging(struct capture *c);
+/* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
+int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
+/* Appends the frame, page NULL: as a hole. */
+int capture_put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page);
+/* *s is good until the next operation of the handle. */
 int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size);
 /* Into c->hvm; its length. */
 int capture_read_context(struct capture *c);

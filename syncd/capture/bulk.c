@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The first copy of a guest, and any copy anew: all pages, in rounds, while it runs. */
+#include <errno.h>
+#include <string.h>
+
+#include <xenctrl.h>
+
+#include "capture/internal.h"
+#include "log.h"
+#include "wire/writer.h"
+
+/* A bulk round that leaves no more than this is the last: one epoch carries the rest. */
+#define BULK_ENOUGH 1024U
+#define BULK_MAX_ROUNDS 8U
+
+static int bulk_harvest(struct capture *c)
+{
+	uint64_t nr;
+	int rc;
+
+	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
+	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
+		rc = -errno;
+		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
+		return rc;
+	}
+	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
+	rc = capture_in_interrupt(c) ? -EAGAIN : capture_harvest(c, 0, &nr);
+	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
+	return rc;
+}
+
+/* Xen's marks begin anew, for a list of them was lost. */
+static int log_anew(struct capture *c)
+{
+	if (!c->broken)
+		return 0;
+	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	c->broken = false;
+	return capture_start_logging(c);
+}
+
+int capture_bulk_begin(struct capture *c)
+{
+	int rc = log_anew(c);
+
+	/* while nobody looked, the physmap may have changed */
+	if (rc >= 0)
+		rc = pages_remap(c->pages, NULL, 0);
+	if (rc)
+		return rc;
+	unsent_clear(c->unsent);
+	unsent_mark_all(c->unsent);
+	hot_forget(c->hot);
+	c->tree_sent = false;
+	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
+	c->bulk_at = 0;
+	return 0;
+}
+
+int capture_bulk_next(struct capture *c, struct record_writer *w)
+{
+	int rc = 0;
+
+	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at)) {
+		const void *page = pages_page(c->pages, c->bulk_at);
+
+		unsent_drop(c->unsent, c->bulk_at);
+		rc = page ? capture_put_frame(c, w, c->bulk_at, page) : 0;
+		c->bulk_at++;
+		c->bulk.sent++;
+	}
+	if (!rc)
+		rc = record_pages_flush(w);
+	if (rc)
+		return rc;
+	c->bulk.left = c->unsent->nr_again;
+	if (c->bulk.left || w->len)
+		return 1;
+	rc = bulk_harvest(c);
+	if (rc)
+		return rc;
+	c->bulk.left = c->unsent->nr_again;
+	c->bulk_at = 0;
+	if (c->bulk.left <= BULK_ENOUGH || c->bulk.round == BULK_MAX_ROUNDS)
+		return 0;
+	c->bulk.round++;
+	return 1;
+}
+
+const struct capture_bulk *capture_bulk_state(const struct capture *c)
+{
+	return &c->bulk;
+}
