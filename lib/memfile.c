@@ -176,7 +176,7 @@ static int fill_new(struct memfile *m, const char *tmp, const struct memfile_hea
 
 	if (flock(m->fd, LOCK_EX | LOCK_NB))
 		return -errno;
-	ret = reserve_file(m->fd, h->file_size);
+	ret = reserve_file(m->fd, 0, h->file_size);
 	if (ret)
 		return ret;
 	m->size = h->file_size;

@@ -6,10 +6,10 @@
 
 #define STEP (1ULL << 20)
 
-int reserve_file(int fd, uint64_t len)
+int reserve_file(int fd, uint64_t from, uint64_t to)
 {
-	for (uint64_t at = 0; at < len; at += STEP) {
-		uint64_t n = len - at < STEP ? len - at : STEP;
+	for (uint64_t at = from; at < to; at += STEP) {
+		uint64_t n = to - at < STEP ? to - at : STEP;
 		int err;
 
 		do

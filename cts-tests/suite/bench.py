@@ -22,7 +22,6 @@ from scenario import PULSE_MS, VM, Outside, Session
 from story import telling
 
 HERE = Path(__file__).resolve().parent
-TOP = HERE.parents[1]
 RR_PORT = 7006
 SECONDS = 5             # of each rate
 IDLE_SECONDS = 20
@@ -67,27 +66,13 @@ class Bench(Session):
         tool = build_hv_check(self.lab)
         self.a.exec("cat > /root/hv-check; chmod +x /root/hv-check", stdin=tool)
 
-    def quiet_guest(self):
-        self.lab.guest.wait_up()
+    def begin_rates(self):
         self.lab.guest.start(f"witness count {RR_PORT}")
 
     def end_guest(self):
         self.a.exec(f"xl destroy {VM}", timeout=60)
         self.until("no domain of the guest on any host",
                    lambda: not any(self.domains(h) for h in self.lab.hosts))
-
-    def end_kemari_guest(self):
-        self.end_guest()
-        self.until("no host serves the guest", lambda: not any(self.status(h) for h in self.lab.hosts))
-
-    def protect_quietly(self):
-        self.a.exec(f"kemari protect {VM} --to {self.b}", timeout=180)
-        self.wait_state(self.a, "protected")
-
-    def unprotect_quietly(self):
-        self.a.exec(f"kemari unprotect {VM}", timeout=60)
-        self.wait_state(self.a, "unprotected")
-        self.until(f"the copy on {self.b} is gone", lambda: not self.status(self.b) and not self.domains(self.b))
 
     # ---- figures
 
@@ -180,27 +165,27 @@ class Bench(Session):
     def round(self):
         story, a = self.story, self.a
         with story.step("the guest on the stock backends"):
-            a.exec("systemctl stop kemari-syncd; rm -f /run/kemari/*; modprobe xen-blkback; modprobe xen-netback; "
-                   "xl create /lab/g1.cfg", timeout=120)
-            self.quiet_guest()
+            self.stock_guest()
+            self.begin_rates()
             self.rates("stock")
             self.end_guest()
         with story.step("the guest on Kemari's backends, unprotected"):
             a.exec("systemctl start kemari-syncd; n=0; until kemari status >/dev/null 2>&1 || [ $n -ge 50 ]; do "
                    "n=$((n + 1)); sleep 0.2; done; kemari create /lab/g1.cfg", timeout=180)
-            self.quiet_guest()
+            self.lab.guest.wait_up()
+            self.begin_rates()
             self.rates("unprotected")
         with story.step("the same guest, protected"):
-            self.protect_quietly()
+            self.protect()
             self.rates("protected")
             self.idle()
             self.begin_load()
             self.epochs()
         with story.step("the same guest under the same load, unprotected: stock hypercalls"):
-            self.unprotect_quietly()
+            self.unprotect()
             self.stock_epochs()
             self.end_load()
-            self.end_kemari_guest()
+            self.host_ends(f"xl destroy {VM}", "xl destroy")
 
     def promotion(self, config, size):
         """A planned move; and the daemons' memory with a guest of that size."""
@@ -328,8 +313,5 @@ def bench(lab, rounds):
             s.stop()
         text = report(s, rounds)
         print(text, flush=True)
-        out = TOP / "doc" / "results" / "bench.md"
-        out.parent.mkdir(exist_ok=True)
-        out.write_text(text)
-        print(f"written: {out.relative_to(TOP)}", flush=True)
+        figures.write("bench.md", text)
     return not story.failed

@@ -13,7 +13,6 @@ from pathlib import Path
 from lab import LabError, run
 
 TOP = Path(__file__).resolve().parents[2]
-VM = "g1"
 FAULT_FILE = "/run/kemari/fault"
 EPOCHS = 20
 
@@ -46,17 +45,8 @@ def daemon_with_faults():
         shutil.rmtree(tree, ignore_errors=True)
 
 
-def verify(s, epochs=EPOCHS):
-    """(equal, what it said)"""
-    r = s.at.exec(f"kemari verify {VM} --epochs {epochs}", timeout=120 + 5 * epochs, check=False)
-    said = " ".join((r.err or r.out).split())
-    if not r.ok and "differ on the standby" not in said:
-        raise LabError(f"{s.at}: kemari verify did not compare: {r.status} {said}")
-    return r.ok, said
-
-
 def green(s, when):
-    equal, said = verify(s)
+    equal, said = s.compare(EPOCHS)
     s.story.check(f"{when}: both copies equal over {EPOCHS} epochs", [] if equal else [said])
     return equal
 
@@ -64,7 +54,7 @@ def green(s, when):
 def red(s, fault, names):
     s.at.exec(f"printf %s {fault} > {FAULT_FILE}")
     try:
-        equal, said = verify(s)
+        equal, said = s.compare(EPOCHS)
     finally:
         s.at.exec(f"rm -f {FAULT_FILE}")
     if equal:
@@ -79,8 +69,7 @@ def red(s, fault, names):
 
 def copy_anew(s):
     """What was left out is missing on the standby until it gets a whole copy again."""
-    s.at.exec(f"kemari unprotect {VM}", timeout=60)
-    s.wait_state(s.at, "unprotected")
+    s.unprotect()
     s.protect()
 
 

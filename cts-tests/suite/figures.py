@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The benchmark's arithmetic: pure functions from what programs printed to lines of a table."""
+"""The arithmetic of what is measured, from what programs printed to the tables in doc/results."""
 
 import statistics
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
 
 
 def quantile(values, q):
@@ -80,6 +83,14 @@ def stock_epochs(text):
     if not rows:
         raise ValueError(f"no epoch by stock hypercalls: {text.strip()[-200:]}")
     return rows
+
+
+def write(name, text):
+    """To doc/results."""
+    out = TOP / "doc" / "results" / name
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(text)
+    print(f"written: {out.relative_to(TOP)}", flush=True)
 
 
 def table(head, rows):

@@ -178,7 +178,7 @@ class Host:
 
 class Guest:
     """The test guest, asked from outside both hosts."""
-    CLOCKS, DIRTY = 7003, 7004
+    CLOCKS, DIRTY, BUSY = 7003, 7004, 7008
 
     def __init__(self, lab):
         self.lab = lab

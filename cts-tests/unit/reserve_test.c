@@ -40,7 +40,7 @@ static void all_of_it_is_there_though_signals_come(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(sigaction(SIGALRM, &act, &was), 0);
 	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-	rc = reserve_file(fd, LEN);
+	rc = reserve_file(fd, 0, LEN);
 	setitimer(ITIMER_REAL, &never, NULL);
 	sigaction(SIGALRM, &was, NULL);
 	assert_int_equal(rc, 0);
@@ -50,14 +50,25 @@ static void all_of_it_is_there_though_signals_come(void **state)
 
 static void what_cannot_be_reserved_is_an_error(void **state)
 {
-	assert_int_equal(reserve_file(-1, 4096), -EBADF);
-	assert_int_equal(reserve_file(-1, 0), 0);
+	assert_int_equal(reserve_file(-1, 0, 4096), -EBADF);
+	assert_int_equal(reserve_file(-1, 4096, 4096), 0);
+}
+
+static void a_piece_of_it_is_reserved_alone(void **state)
+{
+	int fd = memfd_create("reserve", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(reserve_file(fd, 1 << 20, 3 << 20), 0);
+	assert_int_equal(reserved(fd), 2 << 20);
+	close(fd);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it_is_there_though_signals_come),
+		cmocka_unit_test(a_piece_of_it_is_reserved_alone),
 		cmocka_unit_test(what_cannot_be_reserved_is_an_error),
 	};
 

@@ -73,6 +73,15 @@ static int on_other(void *arg, const struct record *r, char *reason)
 
 static const struct receive_ops ops = { on_bulk_begin, on_admit, on_staged, on_applied, on_other };
 
+static int make_staging(void)
+{
+	int rc = staging_create(dir, uuid, AREA, &st);
+
+	while (!rc && (rc = staging_reserve(st)) == 1)
+		rc = 0;
+	return rc;
+}
+
 static int setup(void **state)
 {
 	strcpy(dir, "/tmp/staging-XXXXXX");
@@ -82,8 +91,7 @@ static int setup(void **state)
 	fake = fake_ram_new(&ram);
 	mem_size = image_mem_size(&cfg, fake_ranges, 2);
 	mem = calloc(1, mem_size);
-	if (image_open(mem, mem_size, &cfg, ram, &img) || staging_create(dir, uuid, AREA, &st) ||
-	    receive_init(&rx, &ops, NULL))
+	if (image_open(mem, mem_size, &cfg, ram, &img) || make_staging() || receive_init(&rx, &ops, NULL))
 		return -1;
 	receive_attach(&rx, st, img, SESSION);
 	return 0;
@@ -334,6 +342,24 @@ static void a_damaged_file_does_not_count(void **state)
 	assert_int_equal(staging_open("/nonexistent", uuid, &s), -ENOENT);
 }
 
+/* It is made piece by piece; a daemon may die in between. */
+static void half_a_file_does_not_count(void **state)
+{
+	static const uint8_t other[16] = { 2 };
+	struct staging *s, *again;
+	void *where;
+
+	assert_int_equal(staging_create(dir, other, 2 << 20, &s), 0);
+	assert_int_equal(staging_reserve(s), 1);
+	assert_int_equal(staging_open(dir, other, &again), -EBADMSG);
+	assert_int_equal(staging_reserve(s), 1);
+	assert_int_equal(staging_reserve(s), 0);
+	assert_int_equal(staging_place(s, 2 << 20, &where), 0);
+	assert_int_equal(staging_open(dir, other, &again), 0);
+	staging_close(again);
+	staging_remove(s);
+}
+
 static void who_is_not_admitted_changes_nothing(void **state)
 {
 	start();
@@ -463,6 +489,7 @@ int main(void)
 		TEST(a_half_applied_epoch_is_redone),
 		TEST(an_epoch_that_is_applied_and_still_staged_is_harmless),
 		TEST(a_damaged_file_does_not_count),
+		TEST(half_a_file_does_not_count),
 		TEST(who_is_not_admitted_changes_nothing),
 		TEST(an_epoch_that_cannot_be_applied_is_not_staged),
 		TEST(a_new_bulk_copy_forgets_what_was_staged),

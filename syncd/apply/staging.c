@@ -23,6 +23,7 @@
 /* One page of header, one for the index, then the area. */
 #define INDEX_OFFSET PAGE
 #define AREA_OFFSET (2 * PAGE)
+#define RESERVE_STEP (1U << 20)
 
 struct staging_header {
 	uint64_t magic;
@@ -41,8 +42,10 @@ _Static_assert(2 * (sizeof(struct staging_index) + 16) <= PAGE, "the index fits 
 
 struct staging {
 	int fd;
+	uint8_t uuid[16];
 	size_t area;
-	uint8_t *head; /* header and index */
+	uint64_t reserved; /* bytes of a file in the making */
+	uint8_t *head;	   /* header and index */
 	uint8_t *data; /* the area, twice */
 	struct persist store;
 	struct staging_index index;
@@ -60,6 +63,7 @@ static struct staging *staging_new(const char *dir, const uint8_t uuid[16])
 	if (!s)
 		return NULL;
 	s->fd = -1;
+	memcpy(s->uuid, uuid, sizeof(s->uuid));
 	uuid_unparse_lower(uuid, text);
 	snprintf(s->path, sizeof(s->path), "%s/%s.staging", dir, text);
 	return s;
@@ -110,17 +114,14 @@ static int map_area(struct staging *s)
 	return 0;
 }
 
-static int fill_new(struct staging *s, const uint8_t uuid[16])
+static int finish_new(struct staging *s)
 {
 	struct staging_header h = { .version = STAGING_VERSION, .area = s->area };
-	int ret = reserve_file(s->fd, AREA_OFFSET + s->area);
+	int ret = map_head(s) ?: map_area(s) ?: boot_id_read(h.boot_id);
 
 	if (ret)
 		return ret;
-	ret = map_head(s) ?: map_area(s) ?: boot_id_read(h.boot_id);
-	if (ret)
-		return ret;
-	memcpy(h.uuid, uuid, sizeof(h.uuid));
+	memcpy(h.uuid, s->uuid, sizeof(h.uuid));
 	memcpy(s->head, &h, sizeof(h));
 	ret = persist_attach(&s->store, s->head + INDEX_OFFSET, PAGE, sizeof(s->index));
 	if (ret)
@@ -141,14 +142,30 @@ int staging_create(const char *dir, const uint8_t uuid[16], size_t area, struct 
 	s->area = (area + PAGE - 1) / PAGE * PAGE;
 	unlink(s->path);
 	s->fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ret = s->fd < 0 ? -errno : fill_new(s, uuid);
-	if (ret) {
-		kem_err("%s: cannot be set up (%zu bytes): %s", s->path, s->area, strerror(-ret));
-		staging_remove(s);
+	if (s->fd < 0) {
+		ret = -errno;
+		kem_err("%s: cannot be created: %s", s->path, strerror(-ret));
+		staging_close(s);
 		return ret;
 	}
 	*out = s;
 	return 0;
+}
+
+int staging_reserve(struct staging *s)
+{
+	uint64_t size = AREA_OFFSET + s->area, from = s->reserved;
+	int ret;
+
+	s->reserved = size - from < RESERVE_STEP ? size : from + RESERVE_STEP;
+	ret = reserve_file(s->fd, from, s->reserved);
+	if (!ret && s->reserved < size)
+		return 1;
+	if (!ret)
+		ret = finish_new(s);
+	if (ret)
+		kem_err("%s: cannot be set up (%zu bytes): %s", s->path, s->area, strerror(-ret));
+	return ret;
 }
 
 static int check_header(const struct staging *s, const uint8_t uuid[16], uint64_t file_size)

@@ -26,8 +26,13 @@ struct staged_epoch {
 	uint64_t length;
 };
 
-/* Makes a new empty file, over an old one if there is one.  area: bytes, rounded up to pages.  -ENOSPC. */
+/*
+ * Makes a new empty file, over an old one if there is one.  area: bytes, rounded up to pages.  Before anything
+ * else is done with it, staging_reserve() is called until it returns 0.
+ */
 int staging_create(const char *dir, const uint8_t uuid[16], size_t area, struct staging **out);
+/* Reserves one more piece of the area, in milliseconds.  1: go on; 0: it is usable; -ENOSPC. */
+int staging_reserve(struct staging *s);
 /*
  * Opens what an earlier daemon left and checks every staged epoch in it, byte for byte.  -ENOENT, -EPROTO
  * unknown version, -ESTALE earlier boot, -EBADMSG damaged: then nothing in it counts, the copy is NONE.

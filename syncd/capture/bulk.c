@@ -13,6 +13,14 @@
 #define BULK_ENOUGH 1024U
 #define BULK_MAX_ROUNDS 8U
 
+/* After the last round, what one epoch carries: as the engine, it leaves a quarter for what comes on top. */
+static uint64_t fits_epoch(const struct capture *c)
+{
+	uint64_t pages = c->cfg.epoch_bytes / RECORD_PAGE_SIZE;
+
+	return pages - pages / 4;
+}
+
 static int bulk_harvest(struct capture *c)
 {
 	uint64_t nr;
@@ -25,7 +33,7 @@ static int bulk_harvest(struct capture *c)
 		return rc;
 	}
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
-	rc = capture_in_interrupt(c) ? -EAGAIN : capture_harvest(c, 0, &nr);
+	rc = !c->bulk.outrun && capture_in_interrupt(c) ? -EAGAIN : capture_harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
 }
@@ -82,8 +90,10 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 		return rc;
 	c->bulk.left = c->unsent->nr_again;
 	c->bulk_at = 0;
-	if (c->bulk.left <= BULK_ENOUGH || c->bulk.round == BULK_MAX_ROUNDS)
+	if (c->bulk.left <= BULK_ENOUGH ||
+	    (c->bulk.round >= BULK_MAX_ROUNDS && c->bulk.left <= fits_epoch(c)))
 		return 0;
+	c->bulk.outrun = c->bulk.round >= BULK_MAX_ROUNDS;
 	c->bulk.round++;
 	return 1;
 }

@@ -107,6 +107,7 @@ struct capture_bulk {
 	uint32_t round; /* 1, 2, ... */
 	uint64_t sent;	/* pages, all rounds */
 	uint64_t left;	/* pages of this round */
+	bool outrun;	/* the guest writes faster than rounds carry: it has to stand still for this last one */
 };
 
 /* Marks every page as unsent. */
@@ -114,6 +115,7 @@ int capture_bulk_begin(struct capture *c);
 /*
  * Appends pages to w until it is full or the round is at its end.  Between rounds the guest stops for a
  * harvest. 1: go on; 0: converged, the rest fits one epoch; -EAGAIN: as capture_in_interrupt(), w is empty.
+ * Before it is called with .outrun set, the caller stops the guest, outside of an interrupt handler.
  */
 int capture_bulk_next(struct capture *c, struct record_writer *w);
 const struct capture_bulk *capture_bulk_state(const struct capture *c);

@@ -196,6 +196,7 @@ int vm_guest_go(struct vm *vm)
 		return rc;
 	}
 	vm->stopped = false;
+	vm->bulk_stopped = false;
 	return 0;
 }
 

@@ -436,6 +436,7 @@ void link_connect(struct vm *vm)
 		link_reconnect_later(vm);
 		return;
 	}
+	vm_staging_begin(vm); /* vm_bulk_start() has the last word about it */
 	l = link_new(d);
 	if (!l ||
 	    transport_resolve(kem_config_address(&d->cfg, vm->mem->peer), (uint16_t)d->cfg.port, &addr,

@@ -273,6 +273,7 @@ static int make_standby(struct link *l, const struct hello *h, const char *name,
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", h->host);
 	vm_tell(vm, "%s wants its copy here: making the standby, domain %u", h->host, h->domid);
 	say_progress(l, "shell");
+	vm_staging_begin(vm); /* meanwhile; shell_ready() has the last word about it */
 	rc = vm_domain_make(vm, true, shell_ready);
 	if (!rc)
 		return 0;

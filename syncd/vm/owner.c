@@ -345,6 +345,9 @@ void vm_bulk_stop(struct vm *vm)
 	vm_share_stop(vm);
 	vm_timer_stop(vm, &vm->bulk_again);
 	vm->bulk = false;
+	if (vm->bulk_stopped && engine_role(&vm->engine) == ENGINE_OWNER)
+		vm_guest_go(vm);
+	vm->bulk_stopped = false;
 	if (vm->bulk_sending)
 		return; /* the buffer is freed when the transport has done with it */
 	free(vm->bulk_buf);
@@ -370,6 +373,41 @@ static void pump_again(void *arg)
 	vm_bulk_pump(vm);
 }
 
+/* Of a guest that writes faster than the link carries the last round is taken while it stands still. */
+static int stand_still(struct vm *vm)
+{
+	const struct capture_bulk *b = capture_bulk_state(vm->capture);
+	int rc;
+
+	if (!b->outrun || vm->stopped)
+		return 0;
+	rc = vm_guest_stop(vm);
+	if (rc)
+		return rc;
+	if (capture_in_interrupt(vm->capture)) {
+		vm_guest_go(vm);
+		return -EAGAIN;
+	}
+	vm->bulk_stopped = true;
+	vm_tell(vm,
+		"the guest writes its memory faster than it can be copied: it stands still while the last %llu "
+		"MiB go",
+		(unsigned long long)b->left * RAM_PAGE_SIZE >> 20);
+	return 0;
+}
+
+static int next_pages(struct vm *vm, struct record_writer *w)
+{
+	int rc;
+
+	do {
+		rc = stand_still(vm);
+		if (!rc)
+			rc = capture_bulk_next(vm->capture, w);
+	} while (rc == 1 && !w->len);
+	return rc;
+}
+
 void vm_bulk_pump(struct vm *vm)
 {
 	struct record_writer w;
@@ -378,9 +416,7 @@ void vm_bulk_pump(struct vm *vm)
 	if (!vm->bulk || vm->bulk_sending || !link_up(vm))
 		return;
 	record_writer_init(&w, vm->bulk_buf, BULK_BYTES);
-	do
-		rc = capture_bulk_next(vm->capture, &w);
-	while (rc == 1 && !w.len);
+	rc = next_pages(vm, &w);
 	if (rc == -EAGAIN) {
 		vm_timer_start(vm, &vm->bulk_again, QB_LOOP_LOW, BULK_RETRY_NS, pump_again);
 		return;

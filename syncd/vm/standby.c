@@ -12,22 +12,68 @@
 #include "vm.h"
 
 #define ADOPT_TIMEOUT_MS 60000
+/* Between two pieces of the staging file. */
+#define RESERVE_NS 1000000ULL
 
 /* ---- the copy
  * ---------------------------------------------------------------------------------------------- */
 
-int vm_staging_open(struct vm *vm)
+/* 1: there is more to do. */
+static int reserve_some(struct vm *vm)
+{
+	int rc = staging_reserve(vm->staging_new);
+
+	if (rc == 1)
+		return 1;
+	if (rc)
+		staging_remove(vm->staging_new);
+	else
+		vm->staging = vm->staging_new;
+	vm->staging_new = NULL;
+	vm_timer_stop(vm, &vm->staging_timer);
+	return rc;
+}
+
+static void reserve_more(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->staging_timer = 0;
+	if (reserve_some(vm) == 1)
+		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, RESERVE_NS, reserve_more);
+}
+
+int vm_staging_begin(struct vm *vm)
 {
 	const struct kem_config *c = &vm->d->cfg;
 	int rc;
 
-	if (vm->staging)
+	if (vm->staging || vm->staging_new || !staging_open(c->run_dir, vm->rec.uuid, &vm->staging))
 		return 0;
-	rc = staging_open(c->run_dir, vm->rec.uuid, &vm->staging);
-
-	if (rc)
-		rc = staging_create(c->run_dir, vm->rec.uuid, (size_t)c->staging_mb << 20, &vm->staging);
+	rc = staging_create(c->run_dir, vm->rec.uuid, (size_t)c->staging_mb << 20, &vm->staging_new);
+	if (!rc)
+		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, RESERVE_NS, reserve_more);
 	return rc;
+}
+
+int vm_staging_open(struct vm *vm)
+{
+	int rc = vm_staging_begin(vm);
+
+	while (rc >= 0 && vm->staging_new)
+		rc = reserve_some(vm);
+	return rc;
+}
+
+void vm_staging_close(struct vm *vm, bool keep)
+{
+	vm_timer_stop(vm, &vm->staging_timer);
+	if (keep)
+		staging_close(vm->staging);
+	else
+		staging_remove(vm->staging);
+	staging_remove(vm->staging_new);
+	vm->staging = vm->staging_new = NULL;
 }
 
 static int open_image(struct vm *vm)

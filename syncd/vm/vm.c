@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include <qb/qbloop.h>
+#include <uuid/uuid.h>
 
 #include "ring/guest_xen.h"
 #include "vms.h"
@@ -401,11 +402,7 @@ static void release_all(struct vm *vm, bool keep)
 	stop_timers(vm);
 	vm_capture_close(vm, keep);
 	vm_standby_close(vm);
-	if (vm->staging && keep)
-		staging_close(vm->staging);
-	else if (vm->staging)
-		staging_remove(vm->staging);
-	vm->staging = NULL;
+	vm_staging_close(vm, keep);
 	vm_devices_close(vm);
 	vm_domain_close(vm);
 	story_close(vm->story);
@@ -423,6 +420,15 @@ void vm_free(struct vm *vm)
 	}
 	release_all(vm, false);
 	memfile_remove(vm->file);
+	vm_record_free(&vm->rec);
+	free(vm);
+}
+
+/* All that a later daemon needs stays where it is. */
+static void close_keeping(struct vm *vm)
+{
+	release_all(vm, true);
+	memfile_close(vm->file);
 	vm_record_free(&vm->rec);
 	free(vm);
 }
@@ -491,7 +497,8 @@ static int reattach(struct vm *vm)
 	return 0;
 }
 
-int vm_reopen(struct daemon *d, const uint8_t uuid[16])
+/* What the memory file of that uuid says.  0 or a negative errno. */
+static int reopen(struct daemon *d, const uint8_t uuid[16])
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	char why[256];
@@ -519,18 +526,31 @@ int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 	vm->domid = vm->mem->domid;
 	vm->next = d->vms;
 	d->vms = vm;
-	return reattach(vm);
+	rc = reattach(vm);
+	if (rc)
+		close_keeping(vm);
+	return rc;
 fail:
-	kem_err("a memory file in %s cannot be taken up: %s", d->cfg.run_dir, strerror(-rc));
 	if (vm->file)
 		memfile_close(vm->file);
+	vm_record_free(&vm->rec);
 	free(vm);
 	return rc;
 }
 
+/* One that is refused is left as it is, domain, file and all: the others are served. */
 static int reopen_one(const uint8_t uuid[16], void *arg)
 {
-	return vm_reopen(arg, uuid);
+	struct daemon *d = arg;
+	char text[UUID_STR_LEN];
+	int rc = reopen(d, uuid);
+
+	uuid_unparse_lower(uuid, text);
+	if (rc)
+		kem_err("the VM of the memory file %s/%s.mem is not served: %s. Start kemari-syncd again once "
+			"the cause is gone, or destroy its domain and remove the file",
+			d->cfg.run_dir, text, strerror(-rc));
+	return 0;
 }
 
 int vms_reopen(struct daemon *d)
@@ -540,11 +560,6 @@ int vms_reopen(struct daemon *d)
 
 void vms_close(struct daemon *d)
 {
-	for (struct vm *vm = d->vms, *next; vm; vm = next) {
-		next = vm->next;
-		release_all(vm, true);
-		memfile_close(vm->file);
-		vm_record_free(&vm->rec);
-		free(vm);
-	}
+	while (d->vms)
+		close_keeping(d->vms);
 }

@@ -156,6 +156,7 @@ struct vm {
 	bool bulk;		/* a bulk copy is under way */
 	uint64_t bulk_again;	/* qb handle: it waits for the guest to leave an interrupt handler */
 	bool bulk_sending;
+	bool bulk_stopped; /* the guest stands still for the last round, until vm_guest_go() */
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
 	struct capture_epoch *sending[ENGINE_MAX_FLIGHT];
@@ -175,6 +176,8 @@ struct vm {
 
 	/* standby */
 	struct staging *staging;
+	struct staging *staging_new; /* in the making */
+	uint64_t staging_timer;	     /* qb handle */
 	struct image *image;
 	struct store_ring store;
 	uint64_t tree_hash; /* of the xenstore block that the shell shows */
@@ -200,8 +203,6 @@ size_t vm_epoch_bytes(const struct daemon *d);
 
 /* A VM that this host did not know.  0 or a negative errno with one message. */
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out);
-/* After a restart of the daemon: what the memory file of that uuid says. */
-int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
 /* Forgets it, memory file included; the domain is the caller's business. */
 void vm_free(struct vm *vm);
 /* As vm_free; destroys the shell that was made for it, too. */
@@ -285,8 +286,13 @@ void vm_sends_lost(struct vm *vm); /* the link is down */
 
 /* ---- standby.c ---- */
 
-/* The staging file, made ahead on the primary, too: zeroing it would count into a switchover. */
+/*
+ * The staging file, made ahead on the primary, too: zeroing it would count into a switchover. begin makes it
+ * piece by piece from the loop; open does what is left of that.
+ */
+int vm_staging_begin(struct vm *vm);
 int vm_staging_open(struct vm *vm);
+void vm_staging_close(struct vm *vm, bool keep);
 int vm_standby_open(struct vm *vm);
 /* The staging file stays. */
 void vm_standby_close(struct vm *vm);
