@@ -46,7 +46,7 @@ struct staging {
 	size_t area;
 	uint64_t reserved; /* bytes of a file in the making */
 	uint8_t *head;	   /* header and index */
-	uint8_t *data; /* the area, twice */
+	uint8_t *data;	   /* the area, twice */
 	struct persist store;
 	struct staging_index index;
 	size_t tail;	/* offset behind the newest staged epoch, where the one under way begins */

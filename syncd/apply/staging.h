@@ -27,8 +27,8 @@ struct staged_epoch {
 };
 
 /*
- * Makes a new empty file, over an old one if there is one.  area: bytes, rounded up to pages.  Before anything
- * else is done with it, staging_reserve() is called until it returns 0.
+ * Makes a new empty file, over an old one if there is one.  area: bytes, rounded up to pages.  Before
+ * anything else is done with it, staging_reserve() is called until it returns 0.
  */
 int staging_create(const char *dir, const uint8_t uuid[16], size_t area, struct staging **out);
 /* Reserves one more piece of the area, in milliseconds.  1: go on; 0: it is usable; -ENOSPC. */

@@ -107,7 +107,7 @@ struct capture_bulk {
 	uint32_t round; /* 1, 2, ... */
 	uint64_t sent;	/* pages, all rounds */
 	uint64_t left;	/* pages of this round */
-	bool outrun;	/* the guest writes faster than rounds carry: it has to stand still for this last one */
+	bool outrun; /* the guest writes faster than rounds carry: it has to stand still for this last one */
 };
 
 /* Marks every page as unsent. */

@@ -390,7 +390,8 @@ static int stand_still(struct vm *vm)
 	}
 	vm->bulk_stopped = true;
 	vm_tell(vm,
-		"the guest writes its memory faster than it can be copied: it stands still while the last %llu "
+		"the guest writes its memory faster than it can be copied: it stands still while the last "
+		"%llu "
 		"MiB go",
 		(unsigned long long)b->left * RAM_PAGE_SIZE >> 20);
 	return 0;

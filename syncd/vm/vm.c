@@ -547,7 +547,8 @@ static int reopen_one(const uint8_t uuid[16], void *arg)
 
 	uuid_unparse_lower(uuid, text);
 	if (rc)
-		kem_err("the VM of the memory file %s/%s.mem is not served: %s. Start kemari-syncd again once "
+		kem_err("the VM of the memory file %s/%s.mem is not served: %s. Start kemari-syncd again "
+			"once "
 			"the cause is gone, or destroy its domain and remove the file",
 			d->cfg.run_dir, text, strerror(-rc));
 	return 0;
