@@ -40,6 +40,16 @@ static void fake_unmap(void *arg, void *addr, unsigned int nr)
 
 static const struct ram_ops fake_ram_ops = { fake_map, fake_unmap };
 
+static inline int fake_map_all(struct ram *ram)
+{
+	int rc;
+
+	do
+		rc = ram_map_some(ram);
+	while (rc == 1);
+	return rc;
+}
+
 static inline struct fake_ram *fake_ram_new(struct ram **ram)
 {
 	struct fake_ram *f = calloc(1, sizeof(*f));
@@ -48,7 +58,7 @@ static inline struct fake_ram *fake_ram_new(struct ram **ram)
 		f->present[i] = true;
 	for (unsigned int i = 100; i < 116; i++)
 		f->present[i] = true;
-	if (ram_open(&fake_ram_ops, f, fake_ranges, 2, ram))
+	if (ram_open(&fake_ram_ops, f, fake_ranges, 2, ram) || fake_map_all(*ram))
 		abort();
 	return f;
 }

@@ -44,6 +44,7 @@ static void restart_daemon(void)
 	image_close(img);
 	ram_close(ram);
 	assert_int_equal(ram_open(&fake_ram_ops, fake, fake_ranges, 2, &ram), 0);
+	assert_int_equal(fake_map_all(ram), 0);
 	assert_int_equal(image_open(mem, mem_size, &cfg, ram, &img), 0);
 }
 

@@ -59,7 +59,7 @@ static int setup(void **state)
 
 	w->hole = ~0ULL;
 	*state = w;
-	return ram_open(&ops, w, &range, 1, &w->ram);
+	return ram_open(&ops, w, &range, 1, &w->ram) ?: fake_map_all(w->ram);
 }
 
 static int teardown(void **state)
@@ -79,6 +79,45 @@ static uint64_t map_of(const struct world *w, uint64_t gfn)
 	assert_non_null(page);
 	assert_int_equal(page[0], gfn);
 	return page[1];
+}
+
+static void it_is_mapped_piece_by_piece(void **state)
+{
+	const struct gfn_range range = { 0, PAGES };
+	struct world w = { .hole = ~0ULL };
+
+	assert_int_equal(ram_open(&ops, &w, &range, 1, &w.ram), 0);
+	assert_null(ram_page(w.ram, 0));
+	assert_int_equal(ram_map_some(w.ram), 1);
+	assert_int_equal(w.maps, 1);
+	assert_int_equal(map_of(&w, 0), 1);
+	assert_null(ram_page(w.ram, 4096));
+	w.broken = true;
+	assert_int_equal(ram_map_some(w.ram), -ENOMEM);
+	w.broken = false;
+	assert_int_equal(ram_map_some(w.ram), 1);
+	assert_int_equal(ram_map_some(w.ram), 1);
+	assert_int_equal(ram_map_some(w.ram), 0);
+	assert_int_equal(map_of(&w, PAGES - 1), 4);
+	ram_close(w.ram);
+	assert_int_equal(w.mapped, 0);
+}
+
+static void a_part_is_mapped_anew_up_to_its_end(void **state)
+{
+	struct world *w = *state;
+	uint64_t end;
+
+	assert_int_equal(ram_remap_part(w->ram, 5000, &end), 0);
+	assert_int_equal(end, 8192);
+	assert_int_equal(w->maps, 5);
+	assert_int_equal(map_of(w, 4096), 5);
+	assert_int_equal(map_of(w, 8192), 3);
+	assert_int_equal(ram_remap_part(w->ram, PAGES, &end), 0); /* behind the RAM */
+	assert_int_equal(end, ~0ULL);
+	w->broken = true;
+	assert_int_equal(ram_remap_part(w->ram, 0, &end), -ENOMEM);
+	w->broken = false;
 }
 
 static void a_few_moved_pages_are_mapped_one_by_one(void **state)
@@ -149,6 +188,8 @@ static void gfns_outside_are_left_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_mapped_piece_by_piece),
+		cmocka_unit_test_setup_teardown(a_part_is_mapped_anew_up_to_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_few_moved_pages_are_mapped_one_by_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_in_a_chunk_are_mapped_with_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_page_that_went_is_a_hole_and_may_come_back, setup,

@@ -38,6 +38,7 @@ struct ram {
 	uint64_t nr_own;
 	struct chunk *chunk;
 	unsigned int nr_chunks;
+	unsigned int mapped; /* chunks, by ram_map_some() */
 	unsigned int nr_extra;
 	struct extra extra[RAM_MAX_EXTRA];
 };
@@ -106,7 +107,7 @@ static int map_chunk(struct ram *r, struct chunk *c)
 	return 0;
 }
 
-static int map_all(struct ram *r)
+static void divide(struct ram *r)
 {
 	uint64_t index = 0;
 
@@ -114,17 +115,11 @@ static int map_all(struct ram *r)
 		for (uint64_t at = 0; at < r->range[k].nr;) {
 			uint64_t left = r->range[k].nr - at;
 			unsigned int nr = left < CHUNK_PAGES ? (unsigned int)left : CHUNK_PAGES;
-			struct chunk *c = &r->chunk[r->nr_chunks++];
-			int rc;
 
-			*c = (struct chunk){ .index = index, .nr = nr };
-			rc = map_chunk(r, c);
-			if (rc)
-				return rc;
+			r->chunk[r->nr_chunks++] = (struct chunk){ .index = index, .nr = nr };
 			index += nr;
 			at += nr;
 		}
-	return 0;
 }
 
 static bool ascending(const struct gfn_range *ranges, unsigned int nr)
@@ -139,7 +134,6 @@ int ram_open(const struct ram_ops *ops, void *arg, const struct gfn_range *range
 	     struct ram **out)
 {
 	struct ram *r;
-	int rc = -ENOMEM;
 
 	if (!ascending(ranges, nr))
 		return -EINVAL;
@@ -155,14 +149,22 @@ int ram_open(const struct ram_ops *ops, void *arg, const struct gfn_range *range
 	r->page = calloc(r->frames, sizeof(*r->page));
 	r->own = calloc(r->frames, sizeof(*r->own));
 	r->chunk = calloc(r->frames / CHUNK_PAGES + nr + 1, sizeof(*r->chunk));
-	if (r->page && r->own && r->chunk)
-		rc = map_all(r);
-	if (rc) {
+	if (!r->page || !r->own || !r->chunk) {
 		ram_close(r);
-		return rc;
+		return -ENOMEM;
 	}
+	divide(r);
 	*out = r;
 	return 0;
+}
+
+int ram_map_some(struct ram *r)
+{
+	int rc = r->mapped < r->nr_chunks ? map_chunk(r, &r->chunk[r->mapped]) : 0;
+
+	if (rc)
+		return rc;
+	return ++r->mapped < r->nr_chunks;
 }
 
 void ram_close(struct ram *r)
@@ -303,13 +305,12 @@ int ram_remap_list(struct ram *r, const uint64_t *gfns, uint32_t nr)
 	return rc;
 }
 
-int ram_remap_all(struct ram *r)
+int ram_remap_part(struct ram *r, uint64_t index, uint64_t *end)
 {
-	int rc = 0;
+	struct chunk *c = chunk_of(r, index);
 
-	for (unsigned int i = 0; !rc && i < r->nr_chunks; i++)
-		rc = map_chunk(r, &r->chunk[i]);
-	return rc;
+	*end = c ? c->index + c->nr : ~0ULL;
+	return c ? map_chunk(r, c) : 0;
 }
 
 void ram_hide(struct ram *r, uint64_t gfn)

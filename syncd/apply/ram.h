@@ -45,10 +45,14 @@ void ram_xen_close(void *arg);
  */
 unsigned int ram_pvh_ranges(uint64_t memory_kb, struct gfn_range r[RAM_MAX_RANGES]);
 
-/* Maps all that is present in the ranges (ascending, not overlapping).  -EINVAL, -ENOMEM, or the map's error.
+/*
+ * Of the ranges (ascending, not overlapping).  Nothing is mapped before ram_map_some() has been called until
+ * it returns 0.  -EINVAL, -ENOMEM.
  */
 int ram_open(const struct ram_ops *ops, void *arg, const struct gfn_range *ranges, unsigned int nr,
 	     struct ram **out);
+/* Maps all that is present in the next 16 MiB.  1: go on; 0: that was all; or the map's error. */
+int ram_map_some(struct ram *r);
 void ram_close(struct ram *r);
 
 /* The page, or NULL if the guest has none there (or it lies outside of the ranges and was not ram_remap()ed).
@@ -64,8 +68,11 @@ int ram_remap(struct ram *r, uint64_t gfn);
  * chunks change, too.  0 or the map's error.
  */
 int ram_remap_list(struct ram *r, const uint64_t *gfns, uint32_t nr);
-/* All of the ranges: physmap changes may have gone unseen. */
-int ram_remap_all(struct ram *r);
+/*
+ * The 16 MiB in which the frame lies: physmap changes may have gone unseen.  *end: the first frame behind
+ * them, ~0: there is none.  0 or the map's error.
+ */
+int ram_remap_part(struct ram *r, uint64_t index, uint64_t *end);
 /* Takes the page out: ram_page gives NULL until ram_remap(). */
 void ram_hide(struct ram *r, uint64_t gfn);
 

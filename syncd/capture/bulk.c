@@ -52,18 +52,38 @@ int capture_bulk_begin(struct capture *c)
 {
 	int rc = log_anew(c);
 
-	/* while nobody looked, the physmap may have changed */
-	if (rc >= 0)
-		rc = pages_remap(c->pages, NULL, 0);
-	if (rc)
+	if (rc < 0)
 		return rc;
 	unsent_clear(c->unsent);
 	unsent_mark_all(c->unsent);
 	hot_forget(c->hot);
 	c->tree_sent = false;
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
+	c->bulk_round = c->bulk.left;
 	c->bulk_at = 0;
+	c->bulk_mapped = 0;
 	return 0;
+}
+
+/* While nobody looked, the physmap may have changed: the first round maps what it comes to anew. */
+static int map_ahead(struct capture *c)
+{
+	return c->bulk_at < c->bulk_mapped ? 0 : pages_remap_part(c->pages, c->bulk_at, &c->bulk_mapped);
+}
+
+/* After a harvest.  A round that leaves about as much as it sent gains nothing by another one. */
+static int next_round(struct capture *c)
+{
+	struct capture_bulk *b = &c->bulk;
+	uint64_t before = c->bulk_round;
+	bool last = b->outrun || b->round >= BULK_MAX_ROUNDS || b->left > before - before / 8;
+
+	if (b->left <= BULK_ENOUGH || (last && b->left <= fits_epoch(c)))
+		return 0;
+	c->bulk_round = b->left;
+	b->outrun = last;
+	b->round++;
+	return 1;
 }
 
 int capture_bulk_next(struct capture *c, struct record_writer *w)
@@ -71,8 +91,12 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 	int rc = 0;
 
 	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at)) {
-		const void *page = pages_page(c->pages, c->bulk_at);
+		const void *page;
 
+		rc = map_ahead(c);
+		if (rc)
+			return rc;
+		page = pages_page(c->pages, c->bulk_at);
 		unsent_drop(c->unsent, c->bulk_at);
 		rc = page ? capture_put_frame(c, w, c->bulk_at, page) : 0;
 		c->bulk_at++;
@@ -90,12 +114,7 @@ int capture_bulk_next(struct capture *c, struct record_writer *w)
 		return rc;
 	c->bulk.left = c->unsent->nr_again;
 	c->bulk_at = 0;
-	if (c->bulk.left <= BULK_ENOUGH ||
-	    (c->bulk.round >= BULK_MAX_ROUNDS && c->bulk.left <= fits_epoch(c)))
-		return 0;
-	c->bulk.outrun = c->bulk.round >= BULK_MAX_ROUNDS;
-	c->bulk.round++;
-	return 1;
+	return next_round(c);
 }
 
 const struct capture_bulk *capture_bulk_state(const struct capture *c)

@@ -40,7 +40,9 @@ struct capture {
 	bool logging;
 	bool broken; /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
-	uint64_t bulk_at; /* frame */
+	uint64_t bulk_round;  /* pages that this round sends */
+	uint64_t bulk_at;     /* frame */
+	uint64_t bulk_mapped; /* frames before it were mapped anew by the first round */
 	struct {
 		uint64_t ns, cpu; /* since when, and the guest's CPU time then; ns 0: not at all */
 	} postponed;		  /* a harvest, for an interrupt handler's sake */

@@ -102,13 +102,21 @@ const void *pages_page(const struct pages *p, uint64_t frame)
 	return ram_page(p->ram, pages_gfn(p, frame));
 }
 
-int pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr)
+static int remapped(const struct pages *p, int rc)
 {
-	int rc = gfns ? ram_remap_list(p->ram, gfns, nr) : ram_remap_all(p->ram);
-
 	if (rc)
 		kem_vm_err(p->vm, "cannot map the guest's memory anew: %s", strerror(-rc));
 	return rc;
+}
+
+int pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr)
+{
+	return remapped(p, ram_remap_list(p->ram, gfns, nr));
+}
+
+int pages_remap_part(struct pages *p, uint64_t frame, uint64_t *end)
+{
+	return remapped(p, ram_remap_part(p->ram, frame, end));
 }
 
 int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr)

@@ -26,10 +26,11 @@ uint64_t pages_frame(const struct pages *p, uint64_t gfn); /* PAGES_NONE: no suc
 const void *pages_page(const struct pages *p, uint64_t frame); /* NULL: nothing there */
 
 /*
- * After a physmap change somewhere in the gfns (ascending); NULL: anywhere.  0 or a negative errno with one
- * message.
+ * After a physmap change somewhere in the gfns (ascending), or perhaps in the part of the memory that the
+ * frame lies in; *end: the first frame behind that.  0 or a negative errno with one message.
  */
 int pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr);
+int pages_remap_part(struct pages *p, uint64_t frame, uint64_t *end);
 
 /* The grant table as get_state shows it; maps it anew when it grew. */
 int pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr);

@@ -227,29 +227,43 @@ static int agree(struct vm *vm, const struct hello *theirs, char *reason, char *
 	return -EPROTO;
 }
 
-/* The shell is the first thing that shows what the guest would find here: compared before it is used. */
-static void shell_ready(struct vm *vm, int err, const char *why)
+static void no_standby(struct vm *vm, const char *why, const char *fix, bool retry)
 {
-	struct link *l = vm->link;
-	char text[RECORD_WHY_MAX], fix[RECORD_WHY_MAX];
-	bool retry = err == -EEXIST; /* the domid is a dying domain's */
+	if (vm->link)
+		link_refuse(vm->link, why, fix, retry);
+	vm_free_shell(vm);
+}
+
+static void not_prepared(struct vm *vm, int err, const char *why)
+{
+	char text[RECORD_WHY_MAX];
+
+	snprintf(text, sizeof(text), "the standby cannot be prepared: %.200s", why ? why : strerror(-err));
+	/* -EEXIST: the domid is a dying domain's */
+	no_standby(vm, text, fix_log, err == -EEXIST);
+}
+
+/* The shell is the first thing that shows what the guest would find here: compared before it is used. */
+static void shell_mapped(struct vm *vm, int err)
+{
+	char why[RECORD_WHY_MAX], fix[RECORD_WHY_MAX];
 
 	if (!err)
 		err = vm_standby_open(vm);
-	if (err) {
-		snprintf(text, sizeof(text), "the standby cannot be prepared: %.200s",
-			 why ? why : strerror(-err));
-		snprintf(fix, sizeof(fix), "%s", fix_log);
-	} else if (l) {
-		err = agree(vm, &l->theirs, text, fix);
-	}
-	if (!err) {
+	if (err)
+		not_prepared(vm, err, NULL);
+	else if (vm->link && agree(vm, &vm->link->theirs, why, fix))
+		no_standby(vm, why, fix, false);
+	else
 		link_welcome(vm, 0, NULL);
-		return;
-	}
-	if (l)
-		link_refuse(l, text, fix, retry);
-	vm_free_shell(vm);
+}
+
+static void shell_ready(struct vm *vm, int err, const char *why)
+{
+	if (!err)
+		err = vm_ram_begin(vm, shell_mapped);
+	if (err)
+		not_prepared(vm, err, why);
 }
 
 static int make_standby(struct link *l, const struct hello *h, const char *name, char *why, char *fix)
@@ -273,7 +287,7 @@ static int make_standby(struct link *l, const struct hello *h, const char *name,
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", h->host);
 	vm_tell(vm, "%s wants its copy here: making the standby, domain %u", h->host, h->domid);
 	say_progress(l, "shell");
-	vm_staging_begin(vm); /* meanwhile; shell_ready() has the last word about it */
+	vm_staging_begin(vm); /* meanwhile; shell_mapped() has the last word about it */
 	rc = vm_domain_make(vm, true, shell_ready);
 	if (!rc)
 		return 0;

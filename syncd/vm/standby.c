@@ -12,8 +12,6 @@
 #include "vm.h"
 
 #define ADOPT_TIMEOUT_MS 60000
-/* Between two pieces of the staging file. */
-#define RESERVE_NS 1000000ULL
 
 /* ---- the copy
  * ---------------------------------------------------------------------------------------------- */
@@ -40,7 +38,7 @@ static void reserve_more(void *arg)
 
 	vm->staging_timer = 0;
 	if (reserve_some(vm) == 1)
-		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, RESERVE_NS, reserve_more);
+		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, VM_PIECE_NS, reserve_more);
 }
 
 int vm_staging_begin(struct vm *vm)
@@ -52,7 +50,7 @@ int vm_staging_begin(struct vm *vm)
 		return 0;
 	rc = staging_create(c->run_dir, vm->rec.uuid, (size_t)c->staging_mb << 20, &vm->staging_new);
 	if (!rc)
-		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, RESERVE_NS, reserve_more);
+		vm_timer_start(vm, &vm->staging_timer, QB_LOOP_LOW, VM_PIECE_NS, reserve_more);
 	return rc;
 }
 

@@ -51,6 +51,8 @@
 #define VM_EVENTS 64
 #define VM_RECEIVED 16
 #define VM_REQUESTS 8
+/* Between two pieces of a long work that the loop does beside its own. */
+#define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
 #define VM_MEM_VERSION 1
@@ -128,6 +130,9 @@ struct vm {
 	uint64_t stop_ns;
 	struct guest *guest;
 	struct ram *ram;
+	struct ram *ram_new; /* being mapped */
+	uint64_t ram_timer;  /* qb handle */
+	void (*ram_ready)(struct vm *vm, int err);
 	const struct ram_ops *ram_ops;
 	void *ram_arg;
 	struct xendev_bus *bus;
@@ -269,6 +274,11 @@ void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
 int vm_guest_stop(struct vm *vm);
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
+/*
+ * Its memory: begin maps it piece by piece from the loop, then calls fn if there is one; open does what is
+ * left of that, and fn is not called.
+ */
+int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
 
 /* ---- owner.c ---- */
