@@ -2,6 +2,7 @@
 """The emulated hosts, their BMCs and the guest, through the scripts of cts-tests/lab. Nothing here waits
 without a bound: a dom0, BMC or guest that is dead shows up as LabError."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -62,6 +63,12 @@ class Lab:
     def __init__(self):
         run_dir, self.ns, self.client_ns, hosts, self.net, self.lab_exec, self.xen = settings()
         self.run_dir = Path(run_dir)
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.run_dir / "suite.lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"another run uses the lab in {run_dir}: wait for it, or set LAB_RUN and LAB_NS") from None
         self.hosts = [Host(self, name, n) for n, name in enumerate(hosts.split(), 1)]
         if len(self.hosts) < 2:
             raise LabError("two hosts are needed: LAB_HOSTS")
