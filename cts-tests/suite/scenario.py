@@ -276,6 +276,43 @@ class Session:
                    lambda: not self.status(self.other) and not self.domains(self.other))
         self.story.check(f"nothing of it is left on {self.other}", [])
 
+    # ---- an operator with xl
+
+    def cpu_seconds(self, host):
+        """CPU time of the domain that is the guest or its copy."""
+        out = host.exec("xl list | awk '/g1/ { print $NF }'").out.split()
+        if len(out) != 1:
+            raise LabError(f"{host}: xl list shows {len(out)} domains of {VM}")
+        return float(out[0])
+
+    def unpause_the_copy(self):
+        host = self.other
+        self.story.say(f"xl unpause of the copy on {host}, three times")
+        before = self.cpu_seconds(host)
+        host.exec("d=$(xl list | awk '/g1/ { print $2 }'); for i in 1 2 3; do xl unpause $d; done")
+        time.sleep(3)
+        after = self.cpu_seconds(host)
+        self.story.check("the copy did not run", [] if before == after else [f"it ran for {after - before} s"])
+        self.story.check("it is the standby still", [] if self.status(host)["role"] == "standby"
+                         else [str(self.status(host))])
+        self.client.wait_for_more()
+
+    def pause_the_guest(self, seconds=3):
+        begin = time.monotonic_ns()
+        self.story.say(f"xl pause and, {seconds} s later, xl unpause of the guest on {self.at}")
+        self.at.exec(f"xl pause {VM}")
+        self.story.check("a paused guest stays paused", self.stands_still(seconds))
+        self.at.exec(f"xl unpause {VM}")
+        self.client.wait_for_more()
+        self.event("pause", begin)
+
+    def look_with_xl(self):
+        self.story.say(f"xl vcpu-list, xl console on {self.at}")
+        vcpus = self.at.exec(f"xl vcpu-list {VM}").out
+        self.story.check("xl vcpu-list shows its vCPU", [] if f"{VM} " in vcpus else [vcpus])
+        said = self.at.exec(f"timeout 5 xl console {VM} < /dev/null", timeout=30, check=False).out
+        self.story.check("xl console shows what it prints", [] if "beat" in said else [f"only: {said!r}"])
+
     # ---- the guest ends
 
     def until(self, what, condition, timeout=60):
