@@ -52,7 +52,7 @@ static const struct key keys[] = {
 	  .max = 3600000 },
 	{ "batch_window_us", KIND_NUMBER, AT(batch_window_us), .number = 1000, .min = 0, .max = 1000000 },
 	{ "max_epoch_ms", KIND_NUMBER, AT(max_epoch_ms), .number = 1000, .min = 1, .max = 60000 },
-	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 4, .max = 65536 },
+	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 32, .max = 65536 },
 	{ "max_in_flight", KIND_NUMBER, AT(max_in_flight), .number = 2, .min = 1, .max = 6 },
 	{ "link_timeout_ms", KIND_NUMBER, AT(link_timeout_ms), .number = 3000, .min = 100, .max = 600000 },
 };

@@ -238,13 +238,8 @@ static int lock_wait(const struct memfile *m, unsigned int wait_ms)
 			continue;
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (waited >= wait_ms) {
-			kem_err("%s: is still locked after %u ms: the daemon that holds it, or disk requests "
-				"of it, "
-				"have not ended",
-				m->path, waited);
+		if (waited >= wait_ms)
 			return -EBUSY;
-		}
 		nanosleep(&pause, NULL);
 		waited += LOCK_POLL_MS;
 	}

@@ -29,8 +29,9 @@ struct daemon {
 	struct transport *transport;
 	struct control *control;
 	struct domwatch *domwatch;
-	uint64_t boot;	/* of this host, lib/bootid.h */
-	struct vm *vms; /* list */
+	uint64_t boot;		     /* of this host, lib/bootid.h */
+	struct vm *vms;		     /* list */
+	struct reopening *reopening; /* VMs of an earlier daemon that could not be taken up yet; list */
 };
 
 #endif /* KEMARI_DAEMON_H */

@@ -221,8 +221,10 @@ class Session:
     def restart_daemon(self):
         begin = time.monotonic_ns()
         junk = "/run/kemari/11111111-2222-3333-4444-555555555555.mem"
-        self.story.say(f"kemari-syncd on {self.at} is killed; systemd starts it again, beside a damaged memory file")
-        self.at.exec(f"head -c 65536 /dev/zero > {junk}; systemctl kill -s KILL kemari-syncd")
+        self.story.say(f"kemari-syncd on {self.at} is killed; systemd starts it again, beside a damaged memory file; "
+                       "the lock of the guest's own is not free for 4 s")
+        self.at.exec(f"head -c 65536 /dev/zero > {junk}; systemctl kill -s KILL kemari-syncd; "
+                     f"for f in /run/kemari/*.mem; do setsid flock $f sleep 4 >/dev/null 2>&1 & done")
         self.client.wait_for_more()
         self.event("restart", begin)
         self.wait_state(self.at, "protected")
@@ -368,7 +370,7 @@ class Session:
     def host_ends(self, command, what):
         self.story.say(f"{what} on {self.at}")
         self.drop_client()
-        self.at.exec(command, timeout=60)
+        self.at.exec(command, timeout=120)
         self.nothing_left(what)
 
     # ---- the end

@@ -13,13 +13,18 @@
 #define BULK_ENOUGH 1024U
 #define BULK_MAX_ROUNDS 8U
 
-/* After the last round, what one epoch carries: as the engine, it leaves a quarter for what comes on top. */
+/*
+ * What the first epoch carries beside the hot list, all of which it has to send. As the engine, it leaves a
+ * quarter for what comes on top.
+ */
 static uint64_t fits_epoch(const struct capture *c)
 {
 	uint64_t pages = c->cfg.epoch_bytes / RECORD_PAGE_SIZE;
 
-	return pages - pages / 4;
+	return pages - pages / 4 - hot_members(c->hot);
 }
+_Static_assert((CAPTURE_MIN_EPOCH / RECORD_PAGE_SIZE) / 4 * 3 - HOT_MAX > BULK_ENOUGH,
+	       "the smallest epoch takes what a converged copy leaves");
 
 static int bulk_harvest(struct capture *c)
 {
@@ -71,14 +76,18 @@ static int map_ahead(struct capture *c)
 	return c->bulk_at < c->bulk_mapped ? 0 : pages_remap_part(c->pages, c->bulk_at, &c->bulk_mapped);
 }
 
-/* After a harvest.  A round that leaves about as much as it sent gains nothing by another one. */
+/*
+ * After a harvest.  A round that leaves about as much as it sent gains nothing by another one; of the first
+ * one that says nothing, for it finds marks from before the copy, too.
+ */
 static int next_round(struct capture *c)
 {
 	struct capture_bulk *b = &c->bulk;
 	uint64_t before = c->bulk_round;
-	bool last = b->outrun || b->round >= BULK_MAX_ROUNDS || b->left > before - before / 8;
+	bool last =
+		b->outrun || b->round >= BULK_MAX_ROUNDS || (b->round > 1 && b->left > before - before / 8);
 
-	if (b->left <= BULK_ENOUGH || (last && b->left <= fits_epoch(c)))
+	if (b->left <= fits_epoch(c) && (last || b->left <= BULK_ENOUGH))
 		return 0;
 	c->bulk_round = b->left;
 	b->outrun = last;

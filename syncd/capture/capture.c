@@ -72,7 +72,7 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	struct capture *c;
 	int rc;
 
-	if (cfg->buffers > CAPTURE_MAX_BUFFERS || !list_max(cfg))
+	if (cfg->buffers > CAPTURE_MAX_BUFFERS || cfg->epoch_bytes < CAPTURE_MIN_EPOCH || !list_max(cfg))
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)

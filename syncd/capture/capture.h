@@ -60,6 +60,9 @@ struct capture_request {
 	bool verify;		 /* keep what reference.h needs */
 };
 
+/* The least .epoch_bytes: the whole hot list, what a bulk copy leaves, and a quarter for more. */
+#define CAPTURE_MIN_EPOCH (16U << 20)
+
 /* Times in ns, of one epoch. */
 struct capture_times {
 	uint64_t stop, state, context, harvest, devices, copy;

@@ -131,7 +131,8 @@ static void waited(void *arg)
 	struct vm *vm = arg;
 
 	vm->shell_timer = 0;
-	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ready || vm->ending)
+	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ending ||
+	    vm_shell_in_the_making(vm))
 		return;
 	vm_tell(vm, "nobody wants a copy here: the shell goes");
 	vm_free_shell(vm);
@@ -157,10 +158,11 @@ static void ended(struct vm *vm, unsigned int reason)
 	destroy(vm, what == VM_RESTART);
 }
 
-static void vanished(struct vm *vm)
+void vm_vanished(struct vm *vm)
 {
 	enum engine_role role = engine_role(&vm->engine);
 
+	vm->dead_seen = true; /* nothing is captured any more */
 	vm_tell(vm, "domain %u was destroyed from outside", vm->domid);
 	vm_devices_stopped_by_toolstack(vm);
 	if (role == ENGINE_OWNER || role == ENGINE_HELD) {
@@ -175,6 +177,20 @@ static void vanished(struct vm *vm)
 	vm_free(vm);
 }
 
+/* False: it is not there, or has no life left. */
+static bool look(const struct vm *vm, xc_dominfo_t *info)
+{
+	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, info) == 1 && info->domid == vm->domid &&
+	       !info->dying;
+}
+
+bool vm_domain_is_there(const struct vm *vm)
+{
+	xc_dominfo_t info;
+
+	return look(vm, &info);
+}
+
 void vm_check_death(struct vm *vm)
 {
 	xc_dominfo_t info;
@@ -182,16 +198,13 @@ void vm_check_death(struct vm *vm)
 
 	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
 		return;
-	there = xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid &&
-		!info.dying;
+	there = look(vm, &info);
 	if (there && (vm->preserved || (!info.shutdown && !info.crashed))) /* libxc: a crash is no shutdown */
 		return;
-	if (there) {
+	if (there)
 		ended(vm, info.shutdown_reason);
-	} else {
-		vm->dead_seen = true;
-		vanished(vm);
-	}
+	else
+		vm_vanished(vm);
 }
 
 void vms_released(void *arg)

@@ -191,7 +191,7 @@ static bool guest_is_over(const struct vm *vm)
 
 	if (xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) != 1 || info.domid != vm->domid)
 		return true;
-	return info.dying || info.shutdown || info.crashed || info.paused;
+	return info.dying || info.shutdown || info.crashed || (info.paused && !vm->stopped);
 }
 
 static void on_closing(void *arg, struct xendev *x, enum xendev_why why)

@@ -196,16 +196,18 @@ int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err))
 
 int vm_ram_open(struct vm *vm)
 {
-	int rc = 0;
+	int rc = vm->ram || vm->ram_new ? 0 : begin_mapping(vm);
 
-	if (vm->ram)
-		return 0;
-	if (!vm->ram_new)
-		rc = begin_mapping(vm);
+	vm_timer_stop(vm, &vm->ram_timer);
 	vm->ram_ready = NULL;
 	while (rc >= 0 && vm->ram_new)
 		rc = map_some(vm);
 	return mapped(vm, rc);
+}
+
+bool vm_shell_in_the_making(const struct vm *vm)
+{
+	return vm->ready || (engine_role(&vm->engine) == ENGINE_NONE && vm->ram_ready);
 }
 
 void vm_domain_close(struct vm *vm)
@@ -218,6 +220,7 @@ void vm_domain_close(struct vm *vm)
 	vm->tree_hash = 0;
 	vm->cpu.nr_leaves = 0;
 	vm_timer_stop(vm, &vm->ram_timer);
+	vm->ram_ready = NULL;
 	ram_close(vm->ram_new);
 	ram_close(vm->ram);
 	vm->ram = vm->ram_new = NULL;
@@ -232,9 +235,18 @@ void vm_domain_close(struct vm *vm)
 /* ---- stop and go -----------------------------------------------------------------------------------------
  */
 
+static bool paused(const struct vm *vm)
+{
+	xc_dominfo_t info;
+
+	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid &&
+	       info.paused;
+}
+
+/* An operator's xl unpause may have undone an earlier stop. */
 int vm_guest_stop(struct vm *vm)
 {
-	if (vm->stopped)
+	if (vm->stopped && paused(vm))
 		return 0;
 	vm->stop_ns = monotonic_ns();
 	if (xc_domain_pause(vm->d->xc, vm->domid)) {
@@ -251,7 +263,8 @@ int vm_guest_go(struct vm *vm)
 {
 	if (!vm->stopped)
 		return 0;
-	if (xc_domain_unpause(vm->d->xc, vm->domid)) {
+	if (xc_domain_unpause(vm->d->xc, vm->domid) &&
+	    errno != EINVAL) { /* that: it was not paused any more */
 		int rc = -errno;
 
 		kem_vm_err(vm->rec.name, "cannot let the guest run on: %s", strerror(-rc));
@@ -279,5 +292,6 @@ int vm_guest_unpause_all(struct vm *vm)
 			return -errno;
 	}
 	vm->stopped = false;
+	vm->bulk_stopped = false;
 	return 0;
 }

@@ -436,9 +436,11 @@ void link_connect(struct vm *vm)
 		link_reconnect_later(vm);
 		return;
 	}
-	/* while the standby is made; vm_bulk_start() has the last word about both */
-	vm_staging_begin(vm);
-	vm_ram_begin(vm, NULL);
+	if (vm->guest && !vm->dead_seen && !vm->ending) {
+		/* while the standby is made; vm_bulk_start() has the last word about both */
+		vm_staging_begin(vm);
+		vm_ram_begin(vm, NULL);
+	}
 	l = link_new(d);
 	if (!l ||
 	    transport_resolve(kem_config_address(&d->cfg, vm->mem->peer), (uint16_t)d->cfg.port, &addr,

@@ -313,7 +313,7 @@ static int check_known(struct vm *vm, const struct hello *h, char *why, char *fi
 		return -ENOENT;
 	}
 	/* a shell in the making is compared when it is there */
-	return vm->ready ? 0 : agree(vm, h, why, fix);
+	return vm_shell_in_the_making(vm) ? 0 : agree(vm, h, why, fix);
 }
 
 /* A VM that this host has, too: a session if the other side owns it, an offer of one if we do, else messages.
@@ -334,7 +334,7 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 	l->bound = true;
 	vm->link = l;
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", h->host);
-	if (vm->ready)
+	if (vm_shell_in_the_making(vm))
 		return 0; /* its shell is still being made: WELCOME follows */
 	if (l->peer.role >= ENGINE_HELD)
 		link_welcome(vm, vm->image ? 0 : vm_standby_open(vm), NULL);

@@ -311,6 +311,16 @@ static void bulk_failed(struct vm *vm, int err)
 	link_again(vm);
 }
 
+static void bulk_mapped(struct vm *vm, int err)
+{
+	if (!link_up(vm) || engine_protection(&vm->engine) != ENGINE_SYNCING)
+		return;
+	if (err)
+		bulk_failed(vm, err);
+	else
+		vm_bulk_start(vm);
+}
+
 void vm_bulk_start(struct vm *vm)
 {
 	int rc;
@@ -320,9 +330,15 @@ void vm_bulk_start(struct vm *vm)
 		link_again(vm);
 		return;
 	}
+	if (!vm->ram) {
+		rc = vm_ram_begin(vm, bulk_mapped);
+		if (rc)
+			bulk_failed(vm, rc);
+		return; /* it comes back */
+	}
 	rc = vm->shared ? vm_capture_open(vm) : vm_share_start(vm);
 	if (!rc && !vm->shared)
-		return; /* it comes back */
+		return; /* here, too */
 	vm->shared = false;
 	if (!rc)
 		rc = vm_staging_open(vm);
@@ -379,10 +395,10 @@ static int stand_still(struct vm *vm)
 	const struct capture_bulk *b = capture_bulk_state(vm->capture);
 	int rc;
 
-	if (!b->outrun || vm->stopped)
+	if (!b->outrun)
 		return 0;
 	rc = vm_guest_stop(vm);
-	if (rc)
+	if (rc || vm->bulk_stopped)
 		return rc;
 	if (capture_in_interrupt(vm->capture)) {
 		vm_guest_go(vm);
@@ -412,6 +428,7 @@ static int next_pages(struct vm *vm, struct record_writer *w)
 void vm_bulk_pump(struct vm *vm)
 {
 	struct record_writer w;
+	bool more;
 	int rc;
 
 	if (!vm->bulk || vm->bulk_sending || !link_up(vm))
@@ -427,11 +444,17 @@ void vm_bulk_pump(struct vm *vm)
 		return;
 	}
 	progress(vm);
+	more = rc == 1;
 	if (w.len) {
 		record_seal(vm->bulk_buf, w.len, link_session(vm));
-		vm->bulk_sending = !conn_send(link_conn(vm), vm->bulk_buf, w.len, on_bulk_sent, vm);
+		rc = conn_send(link_conn(vm), vm->bulk_buf, w.len, on_bulk_sent, vm);
+		if (rc) {
+			bulk_failed(vm, rc);
+			return;
+		}
+		vm->bulk_sending = true;
 	}
-	if (rc == 1)
+	if (more)
 		return;
 	vm->bulk = false;
 	vm_event_type(vm, ENGINE_EV_BULK_DONE);

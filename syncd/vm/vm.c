@@ -9,12 +9,9 @@
 #include <sys/random.h>
 
 #include <qb/qbloop.h>
-#include <uuid/uuid.h>
 
 #include "ring/guest_xen.h"
 #include "vms.h"
-
-#define LOCK_WAIT_MS 30000
 
 size_t vm_epoch_bytes(const struct daemon *d)
 {
@@ -463,6 +460,20 @@ static int owner_again(struct vm *vm)
 	return rc;
 }
 
+/* It ended while no daemon was there to see it: the peer has to know. */
+static void without_domain(struct vm *vm, struct engine_actions *acts)
+{
+	bool owner = engine_role(&vm->engine) == ENGINE_OWNER;
+
+	vm->dead_seen = true;
+	vm->pumping = true;
+	carry_out(vm, acts);
+	vm->pumping = false;
+	if (vm->mem->peer[0] && owner)
+		link_connect(vm);
+	vm_vanished(vm);
+}
+
 /*
  * The guest of a restarted daemon is where it was: running until its next output, or held.  A standby's copy
  * is redone from its staging file.
@@ -475,6 +486,10 @@ static int reattach(struct vm *vm)
 
 	if (rc)
 		return rc;
+	if (!vm_domain_is_there(vm)) {
+		without_domain(vm, &acts);
+		return 0;
+	}
 	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
 	if (!rc)
 		rc = vm_devices_open(vm, role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE
@@ -497,8 +512,7 @@ static int reattach(struct vm *vm)
 	return 0;
 }
 
-/* What the memory file of that uuid says.  0 or a negative errno. */
-static int reopen(struct daemon *d, const uint8_t uuid[16])
+int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	char why[256];
@@ -507,7 +521,7 @@ static int reopen(struct daemon *d, const uint8_t uuid[16])
 	if (!vm)
 		return -ENOMEM;
 	vm->d = d;
-	rc = memfile_open(d->cfg.run_dir, uuid, LOCK_WAIT_MS, &vm->file);
+	rc = memfile_open(d->cfg.run_dir, uuid, 0, &vm->file);
 	if (rc == -ESTALE) {
 		free(vm);
 		return memfile_unlink(d->cfg.run_dir, uuid);
@@ -538,29 +552,9 @@ fail:
 	return rc;
 }
 
-/* One that is refused is left as it is, domain, file and all: the others are served. */
-static int reopen_one(const uint8_t uuid[16], void *arg)
-{
-	struct daemon *d = arg;
-	char text[UUID_STR_LEN];
-	int rc = reopen(d, uuid);
-
-	uuid_unparse_lower(uuid, text);
-	if (rc)
-		kem_err("the VM of the memory file %s/%s.mem is not served: %s. Start kemari-syncd again "
-			"once "
-			"the cause is gone, or destroy its domain and remove the file",
-			d->cfg.run_dir, text, strerror(-rc));
-	return 0;
-}
-
-int vms_reopen(struct daemon *d)
-{
-	return memfile_scan(d->cfg.run_dir, reopen_one, d);
-}
-
 void vms_close(struct daemon *d)
 {
+	vms_reopen_stop(d);
 	while (d->vms)
 		close_keeping(d->vms);
 }

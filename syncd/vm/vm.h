@@ -4,6 +4,7 @@
  * out what it decides.
  *
  *   vm.c       life of the object, the event pump, status
+ *   reopen.c   those that an earlier daemon left
  *   action.c   one function for each action of the engine
  *   device.c   its backends, their xenstore side, what they ask of the VM
  *   domain.c   making the domain with kemari-domain, its memory, stop and go
@@ -208,6 +209,13 @@ size_t vm_epoch_bytes(const struct daemon *d);
 
 /* A VM that this host did not know.  0 or a negative errno with one message. */
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out);
+/*
+ * What the memory file of that uuid says, of an earlier daemon.  0 (an earlier boot's is removed), -EBUSY
+ * without a message: that daemon has not ended, or another negative errno: the VM is left as it is.
+ */
+int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
+/* No more attempts of vms_reopen(). */
+void vms_reopen_stop(struct daemon *d);
 /* Forgets it, memory file included; the domain is the caller's business. */
 void vm_free(struct vm *vm);
 /* As vm_free; destroys the shell that was made for it, too. */
@@ -280,6 +288,8 @@ int vm_guest_unpause_all(struct vm *vm);
  */
 int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
+/* Its peer is answered when it is there. */
+bool vm_shell_in_the_making(const struct vm *vm);
 
 /* ---- owner.c ---- */
 
@@ -372,5 +382,8 @@ bool vm_request_waits(const struct vm *vm, enum control_op op);
 /* ---- death.c ---- */
 
 void vm_check_death(struct vm *vm);
+bool vm_domain_is_there(const struct vm *vm);
+/* It is not, and nobody here ended it.  May free the VM. */
+void vm_vanished(struct vm *vm);
 
 #endif /* KEMARI_VM_VM_H */

@@ -8,7 +8,10 @@
 
 struct conn;
 
-/* Takes up what an earlier daemon left in the run directory.  Negative: it must not go on. */
+/*
+ * Takes up what an earlier daemon left in the run directory.  One that cannot be taken up keeps no other VM
+ * away: it is tried again, or left as it is if that is of no use.  Negative: the directory cannot be read.
+ */
 int vms_reopen(struct daemon *d);
 /* Ends the daemon's part; guests stop at their next output and wait for the next daemon. */
 void vms_close(struct daemon *d);
