@@ -345,11 +345,16 @@ class Session:
             self.at.exec(f"kemari create {self.config}", timeout=120)
             self.attach()
 
-    def guest_reboots(self):
-        self.story.say("the guest reboots (on_reboot = restart)")
+    def guest_reboots(self, kill_after=None):
+        """kill_after: seconds until kemari-syncd is killed, which is about to make the domain anew."""
+        self.story.say("the guest reboots (on_reboot = restart)"
+                       + (f", kemari-syncd is killed {kill_after} s later" if kill_after else ""))
         before = self.lab.guest.exec("cat /proc/sys/kernel/random/boot_id").out
         self.drop_client()
         self.lab.guest.exec("reboot -f", check=False)
+        if kill_after:
+            time.sleep(kill_after)
+            self.at.exec("systemctl kill -s KILL kemari-syncd")
         self.until("it boots anew", lambda: self.lab.guest.exec(
             "cat /proc/sys/kernel/random/boot_id", check=False).out not in ("", before), 120)
         self.attach()

@@ -33,6 +33,11 @@ enum domain_helper_exit {
 	DOMAIN_HELPER_KILLED = 128,  /* never exits so: timed out or died by a signal */
 };
 
+/*
+ * Environment of the program: the process that started it, with which it ends. What it has not finished, the
+ * next daemon begins anew; two at work on one domain would be worse.
+ */
+#define DOMAIN_HELPER_PARENT "KEMARI_DOMAIN_PARENT"
 #define DOMAIN_HELPER_MAX_OUT (64U << 10)
 #define DOMAIN_HELPER_MAX_ARGS 16
 

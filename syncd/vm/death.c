@@ -94,6 +94,7 @@ static void destroy(struct vm *vm, bool restart)
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm->restarting = restart;
 	vm->dead_seen = true;
+	vm->mem->making = restart;
 	let_go(vm);
 	/* a new incarnation: the standby's copy of the old one is worthless from here on */
 	if (restart)
@@ -117,7 +118,7 @@ void vm_free_shell(struct vm *vm)
 	struct daemon *d = vm->d;
 	char domid[16];
 	const char *const argv[] = { "destroy", "--domid", domid, NULL };
-	bool ours = vm->guest;
+	bool ours = vm->guest || vm->mem->making;
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm_free(vm);
@@ -132,7 +133,7 @@ static void waited(void *arg)
 
 	vm->shell_timer = 0;
 	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ending ||
-	    vm_shell_in_the_making(vm))
+	    vm_shell_in_the_making(vm)) /* which looks for its link itself */
 		return;
 	vm_tell(vm, "nobody wants a copy here: the shell goes");
 	vm_free_shell(vm);
@@ -142,6 +143,18 @@ void vm_shell_waits(struct vm *vm)
 {
 	if (!vm->shell_timer && engine_role(&vm->engine) == ENGINE_NONE && vm->guest)
 		vm_timer_start(vm, &vm->shell_timer, QB_LOOP_LOW, SHELL_WAITS_NS, waited);
+}
+
+void vm_make_anew(struct vm *vm)
+{
+	vm_tell(vm, "kemari-syncd was away while its domain was made");
+	if (engine_role(&vm->engine) == ENGINE_OWNER) {
+		destroy(vm, true);
+		if (vm->mem->peer[0])
+			link_connect(vm);
+	} else {
+		vm_free_shell(vm);
+	}
 }
 
 static void ended(struct vm *vm, unsigned int reason)

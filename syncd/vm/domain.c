@@ -21,6 +21,7 @@ static void ready(struct vm *vm, int err, const char *why)
 	void (*fn)(struct vm * vm, int e, const char *w) = vm->ready;
 
 	vm->ready = NULL;
+	vm->mem->making = 0;
 	fn(vm, err, why);
 }
 
@@ -125,6 +126,7 @@ int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err,
 	const char *const argv[] = { shell ? "shell" : "create", "--record", "-", "--domid", domid, NULL };
 
 	vm->ready = fn;
+	vm->mem->making = 1;
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	return domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, MAKE_TIMEOUT_MS,
 				 shell ? on_shell : on_created, vm, &vm->helper);

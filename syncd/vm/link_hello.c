@@ -40,19 +40,24 @@ static struct engine_peer peer_of(const struct hello *h)
 	return p;
 }
 
-static void fill_disk(const struct vm_device *vd, struct hello_disk *d)
+/* Of a guest that has ended the names alone: its disks are not open any more. */
+static void fill_disk(const struct vm *vm, unsigned int index, struct hello_disk *d)
 {
-	const struct vm_disk *disk = &vd->vm->rec.disk[vd->index];
+	const struct vm_disk *disk = &vm->rec.disk[index];
+	const struct vm_device *vd = NULL;
 	struct block_properties p;
 
 	snprintf(d->vdev, sizeof(d->vdev), "%s", disk->vdev);
-	if (!vd->dev)
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		if (vm->device[i].kind == VM_DISK && vm->device[i].index == index)
+			vd = &vm->device[i];
+	if (!vd || !vd->dev)
 		return;
 	block_properties(vd->dev, &p);
 	d->bytes = p.sectors * 512;
 	d->sector_size = p.sector_size;
 	if (share_identify(disk->target, &d->share))
-		kem_vm_warn(vd->vm->rec.name, "%s cannot be looked at", disk->target);
+		kem_vm_warn(vm->rec.name, "%s cannot be looked at", disk->target);
 }
 
 /* A domain's policy is made with it: read once. */
@@ -60,7 +65,7 @@ static int cpu_policy_of(struct vm *vm, struct cpu_policy *p)
 {
 	int rc = 0;
 
-	if (!vm->cpu.nr_leaves)
+	if (!vm->cpu.nr_leaves && vm->guest)
 		rc = cpu_policy_read(vm->d->xc, vm->domid, vm->rec.name, &vm->cpu);
 	*p = vm->cpu;
 	return rc;
@@ -77,7 +82,7 @@ static int fill(struct vm *vm, struct hello *h)
 	*h = (struct hello){
 		.protocol = RECORD_VERSION,
 		.state_format = XEN_KEMARI_STATE_VERSION,
-		.domid = vm->domid,
+		.domid = vm->mem->domid, /* also when it has ended */
 		.memory_kb = vm->rec.memory_kb,
 		.boot = vm->d->boot,
 	};
@@ -88,9 +93,8 @@ static int fill(struct vm *vm, struct hello *h)
 	snprintf(h->role, sizeof(h->role), "%s", role_name(me.role));
 	h->g = me.g;
 	h->epoch = me.epoch;
-	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		if (vm->device[i].kind == VM_DISK)
-			fill_disk(&vm->device[i], &h->disk[h->nr_disks++]);
+	for (h->nr_disks = 0; h->nr_disks < vm->rec.nr_disks; h->nr_disks++)
+		fill_disk(vm, h->nr_disks, &h->disk[h->nr_disks]);
 	return cpu_policy_of(vm, &h->cpu);
 }
 
@@ -254,8 +258,10 @@ static void shell_mapped(struct vm *vm, int err)
 		not_prepared(vm, err, NULL);
 	else if (vm->link && agree(vm, &vm->link->theirs, why, fix))
 		no_standby(vm, why, fix, false);
-	else
+	else if (vm->link)
 		link_welcome(vm, 0, NULL);
+	else
+		vm_shell_waits(vm);
 }
 
 static void shell_ready(struct vm *vm, int err, const char *why)

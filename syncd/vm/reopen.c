@@ -72,6 +72,8 @@ static void attempt(void *arg)
 		try_again(r, rc);
 		return;
 	}
+	if (!rc && r->told)
+		vms_released(r->d); /* the guest may have ended before, when nobody looked */
 	if (of_no_use(rc))
 		kem_err("the VM of %s/%s.mem is not served: %s. Start kemari-syncd again once the cause is "
 			"gone, or "

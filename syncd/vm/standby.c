@@ -308,8 +308,8 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	size_t len;
 	int rc = link_apply_all(vm);
 
-	if (rc || image_status(vm->image, NULL, &image_epoch) != IMAGE_WHOLE || image_epoch != epoch ||
-	    !cfg.received_ns) {
+	if (rc || !vm->image || image_status(vm->image, NULL, &image_epoch) != IMAGE_WHOLE ||
+	    image_epoch != epoch || !cfg.received_ns) {
 		vm_tell(vm, "the image is not epoch %llu", (unsigned long long)epoch);
 		return -ENODATA;
 	}
@@ -354,8 +354,8 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 
 int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 {
-	if (vm->restarting || vm->ready)
-		return 0; /* once the domain is made */
+	if (vm->restarting || vm->ready || vm->dead_seen)
+		return 0; /* once the domain is made, if it is */
 	if (vm->mem->running_g != g && epoch)
 		return start_from_image(vm, g, epoch);
 	if (vm->mem->running_g == g)
@@ -381,6 +381,7 @@ static int become_standby(struct vm *vm, uint64_t g)
 	vm->tree = NULL;
 	vm->tree_hash = 0;
 	vm->mem->running_g = 0;
+	vm->stopped = false; /* its pauses are lifted all at once, should it run again */
 	rc = vm_standby_open(vm);
 	if (rc || !exact)
 		return rc;

@@ -460,16 +460,20 @@ static int owner_again(struct vm *vm)
 	return rc;
 }
 
-/* It ended while no daemon was there to see it: the peer has to know. */
+/* There is none, or half of one: nothing to attach to. */
 static void without_domain(struct vm *vm, struct engine_actions *acts)
 {
-	bool owner = engine_role(&vm->engine) == ENGINE_OWNER;
-
-	vm->dead_seen = true;
+	vm->dead_seen = true; /* no action is for its domain */
 	vm->pumping = true;
 	carry_out(vm, acts);
 	vm->pumping = false;
-	if (vm->mem->peer[0] && owner)
+	staging_open(vm->d->cfg.run_dir, vm->rec.uuid, &vm->staging); /* to be dropped with the rest */
+	if (vm->mem->making) {
+		vm_make_anew(vm);
+		return;
+	}
+	/* it ended while no daemon was there to see it: the peer has to know */
+	if (vm->mem->peer[0] && engine_role(&vm->engine) >= ENGINE_HELD)
 		link_connect(vm);
 	vm_vanished(vm);
 }
@@ -478,16 +482,13 @@ static void without_domain(struct vm *vm, struct engine_actions *acts)
  * The guest of a restarted daemon is where it was: running until its next output, or held.  A standby's copy
  * is redone from its staging file.
  */
-static int reattach(struct vm *vm)
+static int reattach(struct vm *vm, struct engine_actions *acts)
 {
-	struct engine_actions acts;
-	int rc = restore_engine(vm, &acts);
 	enum engine_role role = engine_role(&vm->engine);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (!vm_domain_is_there(vm)) {
-		without_domain(vm, &acts);
+	if (vm->mem->making || !vm_domain_is_there(vm)) {
+		without_domain(vm, acts);
 		return 0;
 	}
 	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
@@ -501,7 +502,7 @@ static int reattach(struct vm *vm)
 	if (rc)
 		return rc;
 	vm->pumping = true;
-	carry_out(vm, &acts);
+	carry_out(vm, acts);
 	vm_console_retake(vm);
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && role == ENGINE_OWNER)
@@ -515,6 +516,7 @@ static int reattach(struct vm *vm)
 int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
+	struct engine_actions acts;
 	char why[256];
 	int rc;
 
@@ -540,10 +542,17 @@ int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 	vm->domid = vm->mem->domid;
 	vm->next = d->vms;
 	d->vms = vm;
-	rc = reattach(vm);
-	if (rc)
+	rc = restore_engine(vm, &acts);
+	if (rc) {
 		close_keeping(vm);
-	return rc;
+		return rc;
+	}
+	rc = reattach(vm, &acts);
+	if (!rc)
+		return 0;
+	kem_vm_err(vm->rec.name, "cannot be attached to again: %s", strerror(-rc));
+	close_keeping(vm);
+	return -EAGAIN;
 fail:
 	if (vm->file)
 		memfile_close(vm->file);

@@ -56,7 +56,7 @@
 #define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
-#define VM_MEM_VERSION 1
+#define VM_MEM_VERSION 2
 struct vm_mem {
 	uint32_t version;
 	uint32_t domid;
@@ -69,6 +69,9 @@ struct vm_mem {
 	} received[VM_RECEIVED];
 	uint32_t next_received;
 	uint32_t record_len;
+	uint32_t
+		making; /* kemari-domain is at work on the domain: without its result that is half a domain */
+	uint32_t reserved;
 	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */
 	char record[VM_RECORD_MAX];
 };
@@ -211,7 +214,8 @@ size_t vm_epoch_bytes(const struct daemon *d);
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out);
 /*
  * What the memory file of that uuid says, of an earlier daemon.  0 (an earlier boot's is removed), -EBUSY
- * without a message: that daemon has not ended, or another negative errno: the VM is left as it is.
+ * without a message: that daemon has not ended; -EAGAIN: something of its host is not ready yet; or another
+ * negative errno of the file.  The VM is left as it is then.
  */
 int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
 /* No more attempts of vms_reopen(). */
@@ -383,6 +387,8 @@ bool vm_request_waits(const struct vm *vm, enum control_op op);
 
 void vm_check_death(struct vm *vm);
 bool vm_domain_is_there(const struct vm *vm);
+/* An earlier daemon did not see its domain ready.  May free the VM. */
+void vm_make_anew(struct vm *vm);
 /* It is not, and nobody here ended it.  May free the VM. */
 void vm_vanished(struct vm *vm);
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "domain/helper/helper.h"
 
@@ -137,11 +140,23 @@ static int run(const struct command *cmd, const struct options *o)
 	return cmd_destroy(o);
 }
 
+/* False: the daemon that started this has ended already. */
+static bool end_with_parent(void)
+{
+	const char *parent = getenv(DOMAIN_HELPER_PARENT);
+
+	if (!parent)
+		return true;
+	return !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == (pid_t)strtol(parent, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 	unsigned int i;
 
+	if (!end_with_parent())
+		return fail(DOMAIN_HELPER_FAILED, "the daemon that wanted this has ended");
 	if (parse(argc, argv, &o))
 		return DOMAIN_HELPER_USAGE;
 	if (optind == argc)
