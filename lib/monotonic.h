@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The clock that intervals, deadlines and time-outs are measured with.
+ * The clock that intervals, deadlines and time-outs are measured with, and the CPU time of this process.
  */
 #ifndef KEMARI_LIB_MONOTONIC_H
 #define KEMARI_LIB_MONOTONIC_H
@@ -14,6 +14,15 @@ static inline uint64_t monotonic_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/* CPU time that all threads of this process took so far, ns. */
+static inline uint64_t cpu_time_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <qb/qbloop.h>
 
@@ -18,20 +17,12 @@ struct stall {
 	uint64_t due, cpu;
 };
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 static void look(void *arg);
 
 static int again(struct stall *s)
 {
 	s->due = monotonic_ns() + PERIOD_NS;
-	s->cpu = cpu_ns();
+	s->cpu = cpu_time_ns();
 	return qb_loop_timer_add(s->loop, QB_LOOP_HIGH, PERIOD_NS, s, look, &s->timer);
 }
 
@@ -39,7 +30,7 @@ static void look(void *arg)
 {
 	struct stall *s = arg;
 	uint64_t late = monotonic_ns() - s->due;
-	uint64_t cpu = cpu_ns() - s->cpu;
+	uint64_t cpu = cpu_time_ns() - s->cpu;
 
 	s->timer = 0;
 	if (late > STALL_WARN_NS)

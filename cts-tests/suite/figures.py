@@ -49,11 +49,15 @@ class Recent:
         self.seen = {kind: h["nr"] for kind, h in before["held_us"].items()}
         self.epochs = {}    # number -> {field: value}
         self.held = {}      # kind -> [us]
+        self.gaps = {}      # number -> (us, numbers used up) since the epoch before it
 
     def add(self, recent):
-        for row in recent["epochs"]:
-            if row[0] > self.after:
-                self.epochs[row[0]] = dict(zip(recent["fields"], row))
+        rows = [row for row in recent["epochs"] if row[0] > self.after]
+        at = recent["fields"].index("at_us")
+        for row in rows:
+            self.epochs[row[0]] = dict(zip(recent["fields"], row))
+        for a, b in zip(rows, rows[1:]):    # of one look, so none is missing; numbers between are attempts put off
+            self.gaps[b[0]] = (b[at] - a[at], b[0] - a[0])
         for kind, h in recent["held_us"].items():
             new = min(h["nr"] - self.seen.get(kind, 0), len(h["last"]))
             self.seen[kind] = h["nr"]
@@ -67,10 +71,12 @@ class Recent:
         return [us for us in self.column("commit_us") if us]
 
     def per_second(self):
-        """Between neighbours only: some may be missing between two looks."""
-        ordered = sorted(self.epochs.items())
-        gaps = [b["at_us"] - a["at_us"] for (n, a), (m, b) in zip(ordered, ordered[1:]) if m == n + 1]
-        return len(gaps) * 1e6 / sum(gaps) if sum(gaps) else 0.0
+        us = sum(gap for gap, _ in self.gaps.values())
+        return len(self.gaps) * 1e6 / us if us else 0.0
+
+    def tries(self):
+        """Of each epoch: how often the guest was stopped for it."""
+        return [numbers for _, numbers in self.gaps.values()]
 
 
 def stock_epochs(text):

@@ -363,7 +363,7 @@ class Session:
 
     def nothing_left(self, what):
         self.until(f"{what}: no domain of it on any host",
-                   lambda: not any(self.domains(h) or self.status(h) for h in self.lab.hosts))
+                   lambda: not any(self.domains(h) or self.status(h) for h in self.lab.hosts), 150)
         self.story.check(f"{what}: nothing of it runs or waits on either host", [])
 
     def guest_ends(self, command, what):

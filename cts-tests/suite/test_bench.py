@@ -51,6 +51,12 @@ class Recent(unittest.TestCase):
         r.add(look([7, 8], 0, []))
         self.assertEqual(r.per_second(), 1000)
 
+    def test_numbers_between_are_attempts_put_off(self):
+        r = figures.Recent(look([], 0, []))
+        r.add(look([1, 2, 5], 0, []))
+        self.assertEqual(r.tries(), [1, 3])
+        self.assertEqual(r.per_second(), 500)
+
     def test_more_outputs_than_the_ring_keeps(self):
         r = figures.Recent(look([], 2, [1, 2]))
         r.add(look([], 100, [8, 9]))

@@ -349,6 +349,13 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 	return 0;
 }
 
+/* The owner that asked the peer to drop its copy has forgotten the VM since. */
+static int nobody_has_it(char *why)
+{
+	snprintf(why, RECORD_WHY_MAX, "the VM ended: neither host has it");
+	return -ENOENT;
+}
+
 int link_on_hello(struct link *l, const struct record *r, char *why)
 {
 	struct hello *h = &l->theirs;
@@ -368,7 +375,9 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
 			return -EPROTO;
 		}
-		rc = vm ? known_vm(l, vm, h, why, fix) : make_standby(l, h, name, why, fix);
+		rc = vm				   ? known_vm(l, vm, h, why, fix)
+		     : l->peer.role == ENGINE_NONE ? nobody_has_it(why)
+						   : make_standby(l, h, name, why, fix);
 	}
 	hello_free(h);
 	if (rc)

@@ -163,6 +163,20 @@ static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e
 			    (unsigned long long)t->copy / 1000000);
 }
 
+/*
+ * How long the next epoch has to wait so that the daemon, all its threads and VMs, keeps to its share of a
+ * CPU: by what it used since the last one.
+ */
+static uint64_t rest_after(struct vm *vm, uint64_t now)
+{
+	uint64_t cpu = cpu_time_ns(), used = cpu - vm->paced.cpu, wall = now - vm->paced.ns;
+	uint64_t least = used * 100 / vm->d->cfg.cpu_percent;
+
+	vm->paced.cpu = cpu;
+	vm->paced.ns = now;
+	return least > wall ? least - wall : 0;
+}
+
 /* Of those in a row the 1st, 2nd, 4th ... is told. */
 static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 {
@@ -211,6 +225,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	if (!rc) {
 		vm->failed = 0;
 		remember(vm, e, monotonic_ns());
+		ev.rest_ns = rest_after(vm, monotonic_ns());
 		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
