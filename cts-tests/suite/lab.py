@@ -59,6 +59,15 @@ def settings():
     return r.out.splitlines()
 
 
+def debug_xen():
+    """The path of a hypervisor with its assertions compiled in."""
+    out = run(["bash", "-c", f'. {SCRIPTS}/lab.sh; echo "$KEMARI_CACHE/lab/xen-debug"'], 60).out.strip()
+    r = run([SCRIPTS.parents[1] / "hv-patch/build", "--debug", out], 1800)
+    if not r.ok:
+        raise LabError(f"hv-patch/build --debug: {(r.err or r.out).strip()[-300:]}")
+    return f"{out}/xen"
+
+
 class Lab:
     def __init__(self):
         run_dir, self.ns, self.client_ns, hosts, self.net, self.lab_exec, self.xen = settings()

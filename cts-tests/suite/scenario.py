@@ -7,6 +7,7 @@ each: it holds everything that the client and the disk saw against what an unbro
 done. Silences are the longest gaps in the guest's 20 ms datagrams as seen from outside."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -70,6 +71,7 @@ class Session:
         self.at, self.other = self.a, self.b
         self.events = []        # (kind, begin, end) in ns of CLOCK_MONOTONIC
         self.compared = 0       # epochs after which both copies were equal
+        self.promotions = []    # (kind, seconds from its begin on the new primary to the guest's first instruction)
         self.client = None
         self.dmesg = ""
 
@@ -106,6 +108,15 @@ class Session:
         lines = host.exec(f"kemari log {VM}", check=False).out.splitlines()
         return next((line.partition("the guest runs here ")[2] for line in reversed(lines)
                      if "the guest runs here " in line), "")
+
+    def runs_now(self, kind):
+        """After a move or a cut."""
+        story = self.story_of(self.at)
+        us = re.search(r": (\d+) us ", story)
+        if not us:
+            raise LabError(f"{self.at}: its log does not say how the guest was started: {story!r}")
+        self.promotions.append((kind, int(us[1]) / 1e6))
+        self.story.say(f"    runs on {self.at} {story}")
 
     def stands_still(self, seconds=2):
         """Nothing that the guest sends gets out: a problem if something does."""
@@ -180,7 +191,7 @@ class Session:
         self.client.wait_for_more()
         self.event("move", begin)
         self.wait_state(self.at, "protected")
-        self.story.say(f"    runs on {self.at} {self.story_of(self.at)}")
+        self.runs_now("move")
 
     def cut(self):
         """The power of the guest's host goes, confirmed off; the other host promotes its copy."""
@@ -194,7 +205,7 @@ class Session:
         self.at, self.other = self.other, self.at
         self.client.wait_for_more()
         self.event("cut", begin)
-        self.story.say(f"    runs on {self.at} {self.story_of(self.at)}")
+        self.runs_now("cut")
 
     def repair(self):
         """The dead host comes back and is the standby again."""
