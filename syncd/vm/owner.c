@@ -18,6 +18,8 @@
 #define POLL_IDLE_NS (100ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
+/* No work of the past, such as a bulk copy, keeps an epoch waiting for longer. */
+#define REST_MAX_NS (100ULL * 1000000)
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 
@@ -174,7 +176,9 @@ static uint64_t rest_after(struct vm *vm, uint64_t now)
 
 	vm->paced.cpu = cpu;
 	vm->paced.ns = now;
-	return least > wall ? least - wall : 0;
+	if (least <= wall)
+		return 0;
+	return least - wall < REST_MAX_NS ? least - wall : REST_MAX_NS;
 }
 
 /* Of those in a row the 1st, 2nd, 4th ... is told. */
