@@ -45,7 +45,7 @@ UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
 .PHONY: all help clean programs units check check-unit check-style check-sim prove-sim check-lab demo soak bench \
-	faults install-faults install deps format
+	faults install-faults install rpm deps format
 all: programs
 
 programs: $(PROGRAMS)
@@ -61,6 +61,7 @@ install-faults:
 help:
 	@echo 'make                 build kemari-syncd, kemari and kemari-domain into $(BUILD)/'
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
+	@echo 'make rpm             the RPM package of what is committed, into build/rpm/RPMS'
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
 	@echo
 	@echo 'make check           what must hold in every commit: style, unit, sim, and demo, moves and cuts in the lab'
@@ -120,6 +121,9 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test
 	$(BUILD)/unit/$*_test
 	$(BUILD)/unit-san/$*_test
+
+rpm:
+	@scripts/rpm
 
 # Each prints one line per test and ends with `N passed, N failed`.
 check:
