@@ -362,14 +362,18 @@ class Session:
                        + (f", kemari-syncd is killed {kill_after} s later" if kill_after else ""))
         before = self.lab.guest.exec("cat /proc/sys/kernel/random/boot_id").out
         self.drop_client()
-        self.lab.guest.exec("reboot -f", check=False)
+        self.lab.guest.exec("(sleep 0.3; reboot -f) </dev/null >/dev/null 2>&1 &")
         if kill_after:
             time.sleep(kill_after)
-            self.at.exec("systemctl kill -s KILL kemari-syncd")
+            self.at.exec("systemctl kill --kill-whom=main -s KILL kemari-syncd")
         self.until("it boots anew", lambda: self.lab.guest.exec(
             "cat /proc/sys/kernel/random/boot_id", check=False).out not in ("", before), 120)
         self.attach()
         self.wait_state(self.at, "protected", timeout=120)
+        if kill_after:
+            log = self.at.exec(f"kemari log {VM}", timeout=60).out
+            self.story.say("    it was killed while the domain was made" if "was away while its domain was made" in log
+                           else "    it was killed at another moment")
         self.verify(5)
 
     def nothing_left(self, what):

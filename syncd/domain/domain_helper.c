@@ -272,7 +272,6 @@ int domain_helper_run(struct qb_loop *loop, const char *program, const char *con
 {
 	struct domain_helper *h = calloc(1, sizeof(*h));
 	int in = -1, out_end = -1, err_end = -1, err;
-	char parent[16];
 
 	if (!h)
 		return -ENOMEM;
@@ -282,8 +281,6 @@ int domain_helper_run(struct qb_loop *loop, const char *program, const char *con
 	h->timeout_ms = timeout_ms;
 	h->pidfd = h->out.fd = h->err.fd = -1;
 	snprintf(h->what, sizeof(h->what), "%s", argv[0] ? argv[0] : "");
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	setenv(DOMAIN_HELPER_PARENT, parent, 1);
 	in = input_open(input);
 	err = in < 0 ? in : stream_open(&h->out, DOMAIN_HELPER_MAX_OUT + 2, &out_end);
 	if (!err)

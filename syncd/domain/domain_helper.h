@@ -10,6 +10,8 @@
  * - shell --record - --domid D: the same; a paused standby named NAME--standby
  * - adopt --record - --domid D: {"domid":D,"name":"NAME"}
  * - destroy [--record -] --domid D: {"domid":D}; 0 also when there is none; with a record, only that VM
+ * With --parent PID it ends with that process: for what the next daemon begins anew, lest two are at work on
+ * one domain.
  *
  * Exit codes: enum domain_helper_exit.
  */
@@ -33,11 +35,6 @@ enum domain_helper_exit {
 	DOMAIN_HELPER_KILLED = 128,  /* never exits so: timed out or died by a signal */
 };
 
-/*
- * Environment of the program: the process that started it, with which it ends. What it has not finished, the
- * next daemon begins anew; two at work on one domain would be worse.
- */
-#define DOMAIN_HELPER_PARENT "KEMARI_DOMAIN_PARENT"
 #define DOMAIN_HELPER_MAX_OUT (64U << 10)
 #define DOMAIN_HELPER_MAX_ARGS 16
 

@@ -2,10 +2,13 @@
 /* What becomes of a guest that ends by itself, or is ended by xl. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xenctrl.h>
 
+#include "link.h"
 #include "vm.h"
 #include "vms.h"
 
@@ -88,10 +91,14 @@ static void on_destroyed(void *arg, int exit_code, const char *json, const char 
 static void destroy(struct vm *vm, bool restart)
 {
 	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD, .incarnation = vm_incarnation() };
-	char domid[16];
-	const char *const argv[] = { "destroy", "--domid", domid, NULL };
+	char domid[16], parent[16];
+	/* the next daemon makes the guest anew: it must be alone with that */
+	const char *const argv[] = { "destroy", "--record", "-",
+				     "--domid", domid,	    restart ? "--parent" : NULL,
+				     parent,	NULL };
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	vm->restarting = restart;
 	vm->dead_seen = true;
 	vm->mem->making = restart;
@@ -101,8 +108,8 @@ static void destroy(struct vm *vm, bool restart)
 		vm_event(vm, &ev);
 	domain_helper_cancel(vm->helper);
 	vm->helper = NULL;
-	if (domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS, on_destroyed,
-			      vm, &vm->helper))
+	if (domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, DESTROY_TIMEOUT_MS,
+			      on_destroyed, vm, &vm->helper))
 		on_destroyed(vm, -1, NULL, "kemari-domain cannot be started");
 }
 
@@ -116,15 +123,17 @@ void vm_free_shell(struct vm *vm)
 {
 	struct domain_helper *helper;
 	struct daemon *d = vm->d;
-	char domid[16];
-	const char *const argv[] = { "destroy", "--domid", domid, NULL };
+	char domid[16], *record = strdup(vm->mem->record);
+	/* by its record, too: one that was being made may have found the number taken */
+	const char *const argv[] = { "destroy", "--record", "-", "--domid", domid, NULL };
 	bool ours = vm->guest || vm->mem->making;
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm_free(vm);
-	if (ours && domain_helper_run(d->loop, d->cfg.helper, argv, NULL, DESTROY_TIMEOUT_MS,
-				      on_shell_destroyed, NULL, &helper))
+	if (ours && (!record || domain_helper_run(d->loop, d->cfg.helper, argv, record, DESTROY_TIMEOUT_MS,
+						  on_shell_destroyed, NULL, &helper)))
 		kem_warn("kemari-domain cannot be started: domain %s stays", domid);
+	free(record);
 }
 
 static void waited(void *arg)
@@ -147,14 +156,17 @@ void vm_shell_waits(struct vm *vm)
 
 void vm_make_anew(struct vm *vm)
 {
+	enum engine_role role = engine_role(&vm->engine);
+
 	vm_tell(vm, "kemari-syncd was away while its domain was made");
-	if (engine_role(&vm->engine) == ENGINE_OWNER) {
-		destroy(vm, true);
-		if (vm->mem->peer[0])
-			link_connect(vm);
-	} else {
+	if (role < ENGINE_HELD) {
 		vm_free_shell(vm);
+		return;
 	}
+	vm->initiator = vm->mem->peer[0];
+	if (vm->initiator)
+		link_reconnect_later(vm);
+	destroy(vm, role == ENGINE_OWNER && engine_may_run(&vm->engine));
 }
 
 static void ended(struct vm *vm, unsigned int reason)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 #include <xenctrl.h>
@@ -122,14 +123,23 @@ static void on_shell(void *arg, int exit_code, const char *json, const char *err
 
 int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err, const char *why))
 {
-	char domid[16];
-	const char *const argv[] = { shell ? "shell" : "create", "--record", "-", "--domid", domid, NULL };
+	char domid[16], parent[16];
+	const char *const argv[] = {
+		shell ? "shell" : "create", "--record", "-", "--domid", domid, "--parent", parent, NULL
+	};
+	int rc;
 
 	vm->ready = fn;
 	vm->mem->making = 1;
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
-	return domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, MAKE_TIMEOUT_MS,
-				 shell ? on_shell : on_created, vm, &vm->helper);
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	rc = domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, MAKE_TIMEOUT_MS,
+			       shell ? on_shell : on_created, vm, &vm->helper);
+	if (rc) {
+		vm->ready = NULL;
+		vm->mem->making = 0;
+	}
+	return rc;
 }
 
 /* ---- its memory ---------------------------------------------------------------------------------------- */

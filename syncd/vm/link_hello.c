@@ -350,8 +350,9 @@ static int known_vm(struct link *l, struct vm *vm, const struct hello *h, char *
 }
 
 /* The owner that asked the peer to drop its copy has forgotten the VM since. */
-static int nobody_has_it(char *why)
+static int nobody_has_it(char *why, char *fix)
 {
+	fix[0] = '\0';
 	snprintf(why, RECORD_WHY_MAX, "the VM ended: neither host has it");
 	return -ENOENT;
 }
@@ -376,7 +377,7 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 			return -EPROTO;
 		}
 		rc = vm				   ? known_vm(l, vm, h, why, fix)
-		     : l->peer.role == ENGINE_NONE ? nobody_has_it(why)
+		     : l->peer.role == ENGINE_NONE ? nobody_has_it(why, fix)
 						   : make_standby(l, h, name, why, fix);
 	}
 	hello_free(h);

@@ -22,6 +22,7 @@ struct options {
 	const char *record; /* path, "-": stdin */
 	uint32_t domid;
 	bool have_domid;
+	long parent; /* pid, 0: whoever it is */
 	bool verbose;
 };
 

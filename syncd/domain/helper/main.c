@@ -25,6 +25,7 @@ static const char usage[] =
 	"                                 ends the domain; no error when there is none; with a record, only "
 	"this VM\n"
 	"\n"
+	"  --parent PID   ends when that process, its parent, ends\n"
 	"  --record -     the record comes from standard input\n"
 	"  --verbose      prints what libxl says\n"
 	"  --help         prints this\n"
@@ -46,12 +47,16 @@ int fail(int code, const char *fmt, ...)
 	return code;
 }
 
-enum { OPT_NAME = 256, OPT_RECORD, OPT_DOMID, OPT_VERBOSE, OPT_HELP };
+enum { OPT_NAME = 256, OPT_RECORD, OPT_DOMID, OPT_PARENT, OPT_VERBOSE, OPT_HELP };
 
 static const struct option long_options[] = {
-	{ "name", required_argument, NULL, OPT_NAME },	 { "record", required_argument, NULL, OPT_RECORD },
-	{ "domid", required_argument, NULL, OPT_DOMID }, { "verbose", no_argument, NULL, OPT_VERBOSE },
-	{ "help", no_argument, NULL, OPT_HELP },	 { NULL, 0, NULL, 0 },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "record", required_argument, NULL, OPT_RECORD },
+	{ "domid", required_argument, NULL, OPT_DOMID },
+	{ "parent", required_argument, NULL, OPT_PARENT },
+	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int parse_domid(const char *text, struct options *o)
@@ -83,6 +88,11 @@ static int parse(int argc, char **argv, struct options *o)
 		case OPT_DOMID:
 			if (parse_domid(optarg, o))
 				return DOMAIN_HELPER_USAGE;
+			break;
+		case OPT_PARENT:
+			o->parent = strtol(optarg, NULL, 10);
+			if (o->parent <= 0)
+				return fail(DOMAIN_HELPER_USAGE, "--parent %s: not a process", optarg);
 			break;
 		case OPT_VERBOSE:
 			o->verbose = true;
@@ -140,14 +150,10 @@ static int run(const struct command *cmd, const struct options *o)
 	return cmd_destroy(o);
 }
 
-/* False: the daemon that started this has ended already. */
-static bool end_with_parent(void)
+/* False: it has ended already. */
+static bool end_with(long parent)
 {
-	const char *parent = getenv(DOMAIN_HELPER_PARENT);
-
-	if (!parent)
-		return true;
-	return !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == (pid_t)strtol(parent, NULL, 10);
+	return !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent;
 }
 
 int main(int argc, char **argv)
@@ -155,10 +161,10 @@ int main(int argc, char **argv)
 	struct options o = { 0 };
 	unsigned int i;
 
-	if (!end_with_parent())
-		return fail(DOMAIN_HELPER_FAILED, "the daemon that wanted this has ended");
 	if (parse(argc, argv, &o))
 		return DOMAIN_HELPER_USAGE;
+	if (o.parent && !end_with(o.parent))
+		return fail(DOMAIN_HELPER_FAILED, "process %ld, which wanted this, has ended", o.parent);
 	if (optind == argc)
 		return fail(DOMAIN_HELPER_USAGE, "a command is missing; see kemari-domain --help");
 	if (argc - optind > 2)
