@@ -31,6 +31,8 @@ static int bulk_harvest(struct capture *c)
 	uint64_t nr;
 	int rc;
 
+	if (!c->bulk.outrun && capture_in_interrupt(c, false))
+		return -EAGAIN;
 	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
 	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
 		rc = -errno;
@@ -38,7 +40,7 @@ static int bulk_harvest(struct capture *c)
 		return rc;
 	}
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
-	rc = !c->bulk.outrun && capture_in_interrupt(c) ? -EAGAIN : capture_harvest(c, 0, &nr);
+	rc = !c->bulk.outrun && capture_in_interrupt(c, true) ? -EAGAIN : capture_harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
 }

@@ -502,13 +502,14 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 }
 
 /* Its own CPU time counts: on a busy host a guest may not run at all between two attempts. */
-bool capture_in_interrupt(struct capture *c)
+bool capture_in_interrupt(struct capture *c, bool stopped)
 {
 	vcpu_guest_context_any_t ctx;
 	uint64_t now, cpu;
 
 	if (xc_vcpu_getcontext(c->cfg.xc, c->cfg.domid, 0, &ctx) || ctx.c.user_regs.rflags & RFLAGS_IF) {
-		c->postponed.ns = 0;
+		if (stopped)
+			c->postponed.ns = 0;
 		return false;
 	}
 	now = monotonic_ns();

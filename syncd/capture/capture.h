@@ -81,10 +81,11 @@ struct capture_epoch {
 };
 
 /*
- * The guest is stopped inside an interrupt handler: there it finds its next timer late, for instance, and
- * says so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.
+ * The guest is inside an interrupt handler: stopped there it finds its next timer late, for instance, and says
+ * so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.  Asked
+ * before the guest is stopped, which spares a handler most of the stops, and again when it is.
  */
-bool capture_in_interrupt(struct capture *c);
+bool capture_in_interrupt(struct capture *c, bool stopped);
 /*
  * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
  * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for

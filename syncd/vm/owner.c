@@ -192,12 +192,15 @@ static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 
 static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
 {
-	bool ran = !vm->stopped;
-	int rc = vm_guest_stop(vm);
+	bool may_wait = !vm->stopped && engine_role(&vm->engine) == ENGINE_OWNER;
+	int rc;
 
-	if (!rc && !vm->capture)
-		rc = -EIO;
-	if (!rc && ran && engine_role(&vm->engine) == ENGINE_OWNER && capture_in_interrupt(vm->capture))
+	if (!vm->capture)
+		return -EIO;
+	if (may_wait && capture_in_interrupt(vm->capture, false))
+		return -EAGAIN;
+	rc = vm_guest_stop(vm);
+	if (!rc && may_wait && capture_in_interrupt(vm->capture, true))
 		rc = -EAGAIN;
 	if (rc)
 		return rc;
@@ -416,10 +419,12 @@ static int stand_still(struct vm *vm)
 
 	if (!b->outrun)
 		return 0;
+	if (!vm->stopped && capture_in_interrupt(vm->capture, false))
+		return -EAGAIN;
 	rc = vm_guest_stop(vm);
 	if (rc || vm->bulk_stopped)
 		return rc;
-	if (capture_in_interrupt(vm->capture)) {
+	if (capture_in_interrupt(vm->capture, true)) {
 		vm_guest_go(vm);
 		return -EAGAIN;
 	}
