@@ -81,9 +81,9 @@ struct capture_epoch {
 };
 
 /*
- * The guest is inside an interrupt handler: stopped there it finds its next timer late, for instance, and says
- * so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.  Asked
- * before the guest is stopped, which spares a handler most of the stops, and again when it is.
+ * The guest is inside an interrupt handler: stopped there it finds its next timer late, for instance, and
+ * says so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.
+ * Asked before the guest is stopped, which spares a handler most of the stops, and again when it is.
  */
 bool capture_in_interrupt(struct capture *c, bool stopped);
 /*
