@@ -67,6 +67,7 @@ static void on_remade(struct vm *vm, int err, const char *why)
 		return;
 	}
 	vm_tell(vm, "the guest boots again");
+	link_offer(vm); /* it had to wait for the domain */
 }
 
 static void on_destroyed(void *arg, int exit_code, const char *json, const char *error)
