@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 #include <xxhash.h>
@@ -22,7 +21,6 @@
 #include "reserve.h"
 
 #define PAGE 4096U
-#define LOCK_POLL_MS 10
 
 struct memfile_region {
 	char name[MEMFILE_NAME_MAX];
@@ -228,21 +226,11 @@ out_free:
 	return ret;
 }
 
-static int lock_wait(const struct memfile *m, unsigned int wait_ms)
+static int try_lock(const struct memfile *m)
 {
-	const struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000L };
-	unsigned int waited = 0;
-
-	while (flock(m->fd, LOCK_EX | LOCK_NB)) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		if (waited >= wait_ms)
-			return -EBUSY;
-		nanosleep(&pause, NULL);
-		waited += LOCK_POLL_MS;
-	}
+	while (flock(m->fd, LOCK_EX | LOCK_NB))
+		if (errno != EINTR)
+			return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	return 0;
 }
 
@@ -253,7 +241,7 @@ static int open_locked(struct memfile *m, const uint8_t uuid[16])
 
 	if (fstat(m->fd, &st))
 		return -errno;
-	if (!st.st_nlink) /* removed by the one we waited for */
+	if (!st.st_nlink) /* removed by the one that held it */
 		return -ENOENT;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < sizeof(struct memfile_header)) {
 		kem_err("%s: is no memory file of kemari-syncd (%lld bytes); remove it", m->path,
@@ -265,7 +253,7 @@ static int open_locked(struct memfile *m, const uint8_t uuid[16])
 	return ret ?: header_validate(m, uuid);
 }
 
-int memfile_open(const char *dir, const uint8_t uuid[16], unsigned int wait_ms, struct memfile **out)
+int memfile_open(const char *dir, const uint8_t uuid[16], struct memfile **out)
 {
 	struct memfile *m = calloc(1, sizeof(*m));
 	int ret;
@@ -283,7 +271,7 @@ int memfile_open(const char *dir, const uint8_t uuid[16], unsigned int wait_ms, 
 			kem_err("%s: cannot be opened: %s", m->path, strerror(-ret));
 		goto out_free;
 	}
-	ret = lock_wait(m, wait_ms) ?: open_locked(m, uuid);
+	ret = try_lock(m) ?: open_locked(m, uuid);
 	if (ret)
 		goto out_free;
 	*out = m;

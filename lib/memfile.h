@@ -38,11 +38,11 @@ int memfile_create(const char *dir, const uint8_t uuid[16], const struct memfile
 		   unsigned int nr, struct memfile **out);
 
 /*
- * Opens an existing one, waiting up to wait_ms for its lock.  -ENOENT, -EBUSY: still locked (no message),
+ * Opens an existing one.  -ENOENT, -EBUSY: another process, or a ring of one, has its lock (no message),
  * -EPROTO: a version that this program does not know (the message names the fix), -ESTALE: of an earlier boot
  * (its RAM is gone: remove it), -EBADMSG: damaged.
  */
-int memfile_open(const char *dir, const uint8_t uuid[16], unsigned int wait_ms, struct memfile **out);
+int memfile_open(const char *dir, const uint8_t uuid[16], struct memfile **out);
 
 /* Unmaps and unlocks; the file stays. */
 void memfile_close(struct memfile *m);

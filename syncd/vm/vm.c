@@ -390,7 +390,8 @@ static void stop_timers(struct vm *vm)
 	vm_timer_stop(vm, &vm->shell_timer);
 }
 
-static void release_all(struct vm *vm, bool keep)
+/* keep: all that a later daemon needs stays where it is. */
+static void end(struct vm *vm, bool keep)
 {
 	vm->pumping = true; /* what its rooms still say on their way out is not acted upon */
 	unlist(vm);
@@ -407,6 +408,12 @@ static void release_all(struct vm *vm, bool keep)
 		if (vm->request[i].client)
 			control_fail(vm->request[i].client, ESHUTDOWN, "the VM is no longer served here",
 				     NULL);
+	if (keep)
+		memfile_close(vm->file);
+	else
+		memfile_remove(vm->file);
+	vm_record_free(&vm->rec);
+	free(vm);
 }
 
 void vm_free(struct vm *vm)
@@ -415,19 +422,7 @@ void vm_free(struct vm *vm)
 		vm->doomed = true;
 		return;
 	}
-	release_all(vm, false);
-	memfile_remove(vm->file);
-	vm_record_free(&vm->rec);
-	free(vm);
-}
-
-/* All that a later daemon needs stays where it is. */
-static void close_keeping(struct vm *vm)
-{
-	release_all(vm, true);
-	memfile_close(vm->file);
-	vm_record_free(&vm->rec);
-	free(vm);
+	end(vm, false);
 }
 
 /* ---- restart of the daemon ------------------------------------------------------------------------------
@@ -523,7 +518,7 @@ int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 	if (!vm)
 		return -ENOMEM;
 	vm->d = d;
-	rc = memfile_open(d->cfg.run_dir, uuid, 0, &vm->file);
+	rc = memfile_open(d->cfg.run_dir, uuid, &vm->file);
 	if (rc == -ESTALE) {
 		free(vm);
 		return memfile_unlink(d->cfg.run_dir, uuid);
@@ -544,14 +539,14 @@ int vm_reopen(struct daemon *d, const uint8_t uuid[16])
 	d->vms = vm;
 	rc = restore_engine(vm, &acts);
 	if (rc) {
-		close_keeping(vm);
+		end(vm, true);
 		return rc;
 	}
 	rc = reattach(vm, &acts);
 	if (!rc)
 		return 0;
 	kem_vm_err(vm->rec.name, "cannot be attached to again: %s", strerror(-rc));
-	close_keeping(vm);
+	end(vm, true);
 	return -EAGAIN;
 fail:
 	if (vm->file)
@@ -565,5 +560,5 @@ void vms_close(struct daemon *d)
 {
 	vms_reopen_stop(d);
 	while (d->vms)
-		close_keeping(d->vms);
+		end(d->vms, true);
 }
