@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <xenctrl.h>
 
@@ -92,14 +91,7 @@ static void on_destroyed(void *arg, int exit_code, const char *json, const char 
 static void destroy(struct vm *vm, bool restart)
 {
 	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD, .incarnation = vm_incarnation() };
-	char domid[16], parent[16];
-	/* the next daemon makes the guest anew: it must be alone with that */
-	const char *const argv[] = { "destroy", "--record", "-",
-				     "--domid", domid,	    restart ? "--parent" : NULL,
-				     parent,	NULL };
 
-	snprintf(domid, sizeof(domid), "%u", vm->domid);
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	vm->restarting = restart;
 	vm->dead_seen = true;
 	vm->mem->making = restart;
@@ -109,8 +101,7 @@ static void destroy(struct vm *vm, bool restart)
 		vm_event(vm, &ev);
 	domain_helper_cancel(vm->helper);
 	vm->helper = NULL;
-	if (domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, DESTROY_TIMEOUT_MS,
-			      on_destroyed, vm, &vm->helper))
+	if (vm_helper_run(vm, "destroy", restart, DESTROY_TIMEOUT_MS, on_destroyed))
 		on_destroyed(vm, -1, NULL, "kemari-domain cannot be started");
 }
 
@@ -206,8 +197,7 @@ void vm_vanished(struct vm *vm)
 /* False: it is not there, or has no life left. */
 static bool look(const struct vm *vm, xc_dominfo_t *info)
 {
-	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, info) == 1 && info->domid == vm->domid &&
-	       !info->dying;
+	return vm_domain_info(vm, info) && !info->dying;
 }
 
 bool vm_domain_is_there(const struct vm *vm)

@@ -189,7 +189,7 @@ static bool guest_is_over(const struct vm *vm)
 {
 	xc_dominfo_t info;
 
-	if (xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) != 1 || info.domid != vm->domid)
+	if (!vm_domain_info(vm, &info))
 		return true;
 	return info.dying || info.shutdown || info.crashed || (info.paused && !vm->stopped);
 }

@@ -121,20 +121,26 @@ static void on_shell(void *arg, int exit_code, const char *json, const char *err
 	on_made(arg, true, exit_code, json, error);
 }
 
-int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err, const char *why))
+int vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int timeout_ms, domain_helper_fn fn)
 {
 	char domid[16], parent[16];
-	const char *const argv[] = {
-		shell ? "shell" : "create", "--record", "-", "--domid", domid, "--parent", parent, NULL
-	};
+	const char *const argv[] = { command, "--record", "-", "--domid", domid, tied ? "--parent" : NULL,
+				     parent,  NULL };
+
+	snprintf(domid, sizeof(domid), "%u", vm->domid);
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	return domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, timeout_ms, fn, vm,
+				 &vm->helper);
+}
+
+int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err, const char *why))
+{
 	int rc;
 
 	vm->ready = fn;
 	vm->mem->making = 1;
-	snprintf(domid, sizeof(domid), "%u", vm->domid);
-	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	rc = domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record, MAKE_TIMEOUT_MS,
-			       shell ? on_shell : on_created, vm, &vm->helper);
+	rc = vm_helper_run(vm, shell ? "shell" : "create", true, MAKE_TIMEOUT_MS,
+			   shell ? on_shell : on_created);
 	if (rc) {
 		vm->ready = NULL;
 		vm->mem->making = 0;
@@ -247,12 +253,16 @@ void vm_domain_close(struct vm *vm)
 /* ---- stop and go -----------------------------------------------------------------------------------------
  */
 
+bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info)
+{
+	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, info) == 1 && info->domid == vm->domid;
+}
+
 static bool paused(const struct vm *vm)
 {
 	xc_dominfo_t info;
 
-	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) == 1 && info.domid == vm->domid &&
-	       info.paused;
+	return vm_domain_info(vm, &info) && info.paused;
 }
 
 /* An operator's xl unpause may have undone an earlier stop. */
@@ -296,7 +306,7 @@ int vm_guest_unpause_all(struct vm *vm)
 	for (int i = 0; i < MAX_PAUSES; i++) {
 		xc_dominfo_t info;
 
-		if (xc_domain_getinfo(vm->d->xc, vm->domid, 1, &info) != 1 || info.domid != vm->domid)
+		if (!vm_domain_info(vm, &info))
 			return -ESRCH;
 		if (!info.paused)
 			break;

@@ -439,7 +439,8 @@ void link_connect(struct vm *vm)
 	if (vm->guest && !vm->dead_seen && !vm->ending) {
 		/* while the standby is made; vm_bulk_start() has the last word about both */
 		vm_staging_begin(vm);
-		vm_ram_begin(vm, NULL);
+		if (!vm->ram)
+			vm_ram_begin(vm, NULL);
 	}
 	l = link_new(d);
 	if (!l ||

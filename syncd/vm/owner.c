@@ -190,18 +190,22 @@ static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 			    (unsigned long long)epoch, vm->failed, strerror(-rc));
 }
 
-static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
+/* -EAGAIN: a running guest is in an interrupt handler; it may have been stopped there: let it go on. */
+static int stop_outside_handler(struct vm *vm)
 {
 	bool may_wait = !vm->stopped && engine_role(&vm->engine) == ENGINE_OWNER;
 	int rc;
 
-	if (!vm->capture)
-		return -EIO;
 	if (may_wait && capture_in_interrupt(vm->capture, false))
 		return -EAGAIN;
 	rc = vm_guest_stop(vm);
-	if (!rc && may_wait && capture_in_interrupt(vm->capture, true))
-		rc = -EAGAIN;
+	return !rc && may_wait && capture_in_interrupt(vm->capture, true) ? -EAGAIN : rc;
+}
+
+static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
+{
+	int rc = vm->capture ? stop_outside_handler(vm) : -EIO;
+
 	if (rc)
 		return rc;
 	rq->stop_ns = vm->stop_ns;
@@ -224,6 +228,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	};
 	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
 	struct capture_epoch *e;
+	uint64_t now;
 	int rc;
 
 	if (vm->dead_seen)
@@ -231,8 +236,9 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	rc = take_epoch(vm, &rq, &e);
 	if (!rc) {
 		vm->failed = 0;
-		remember(vm, e, monotonic_ns());
-		ev.rest_ns = rest_after(vm, monotonic_ns());
+		now = monotonic_ns();
+		remember(vm, e, now);
+		ev.rest_ns = rest_after(vm, now);
 		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
@@ -419,15 +425,11 @@ static int stand_still(struct vm *vm)
 
 	if (!b->outrun)
 		return 0;
-	if (!vm->stopped && capture_in_interrupt(vm->capture, false))
-		return -EAGAIN;
-	rc = vm_guest_stop(vm);
+	rc = stop_outside_handler(vm);
+	if (rc == -EAGAIN)
+		vm_guest_go(vm);
 	if (rc || vm->bulk_stopped)
 		return rc;
-	if (capture_in_interrupt(vm->capture, true)) {
-		vm_guest_go(vm);
-		return -EAGAIN;
-	}
 	vm->bulk_stopped = true;
 	vm_tell(vm,
 		"the guest writes its memory faster than it can be copied: it stands still while the last "

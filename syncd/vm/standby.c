@@ -240,12 +240,7 @@ static void on_adopted(void *arg, int exit_code, const char *json, const char *e
 /* The name and the configuration that xl shows; the guest runs already. */
 static void adopt_name(struct vm *vm)
 {
-	char domid[16];
-	const char *const argv[] = { "adopt", "--record", "-", "--domid", domid, NULL };
-
-	snprintf(domid, sizeof(domid), "%u", vm->domid);
-	if (!vm->helper && domain_helper_run(vm->d->loop, vm->d->cfg.helper, argv, vm->mem->record,
-					     ADOPT_TIMEOUT_MS, on_adopted, vm, &vm->helper))
+	if (!vm->helper && vm_helper_run(vm, "adopt", false, ADOPT_TIMEOUT_MS, on_adopted))
 		kem_vm_warn(vm->rec.name, "cannot start kemari-domain to rename the domain");
 }
 

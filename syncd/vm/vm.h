@@ -69,9 +69,7 @@ struct vm_mem {
 	} received[VM_RECEIVED];
 	uint32_t next_received;
 	uint32_t record_len;
-	uint32_t
-		making; /* kemari-domain is at work on the domain: without its result that is half a domain */
-	uint32_t reserved;
+	uint32_t making; /* kemari-domain is at work on the domain; without its result that is half a one */
 	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */
 	char record[VM_RECORD_MAX];
 };
@@ -282,10 +280,19 @@ void vm_devices_stopped_by_toolstack(struct vm *vm);
  * Makes the domain with kemari-domain ("create" or "shell"), takes its console, opens devices; vm->ready when
  * done.
  */
+/*
+ * A command of kemari-domain that takes the record and the domid; its result goes to fn(vm).  tied: it ends
+ * with this daemon, for the next one begins anew with the domain and must be alone with it.
+ */
+int vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int timeout_ms,
+		  domain_helper_fn fn);
 int vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why));
 /* The console is ours, with another pty than before: tells xl console. */
 int vm_console_retake(struct vm *vm);
 void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
+struct xc_dominfo;
+/* What Xen says of it.  False: it is not there. */
+bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info);
 int vm_guest_stop(struct vm *vm);
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
