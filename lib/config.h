@@ -43,7 +43,6 @@ struct kem_config {
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
 	uint32_t disk_error_wait_ms; /* what a host's disk fails is tried again before the guest is told */
-	uint32_t cpu_percent;	     /* of one CPU, for all epochs of this host; 100: all of it */
 	uint32_t batch_window_us;    /* outputs within it share one epoch */
 	uint32_t max_epoch_ms;	     /* no epoch is longer, even without outputs */
 	uint32_t staging_mb;	     /* room for epochs at the standby; one takes half of it at most */

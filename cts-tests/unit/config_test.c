@@ -43,7 +43,6 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
 	assert_int_equal(cfg.mode, KEM_MODE_ASYNC);
 	assert_int_equal(cfg.disk_write_cache, KEM_CACHE_VOLATILE);
 	assert_int_equal(cfg.batch_window_us, 1000);
-	assert_int_equal(cfg.cpu_percent, 80);
 	assert_int_equal(cfg.max_epoch_ms, 1000);
 	assert_int_equal(cfg.staging_mb, 64);
 	assert_int_equal(cfg.max_in_flight, 2);

@@ -296,21 +296,6 @@ static void a_capture_begun_before_the_link_was_lost_does_not_count(void **state
 	assert_int_equal(did(&a, ENGINE_ACT_CAPTURE)->base, 1);
 }
 
-static void the_next_epoch_leaves_the_daemon_its_rest(void **state)
-{
-	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
-	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch, .pages = 1,
-	      .rest_ns = 1000);
-	EVENT(&a, .type = ENGINE_EV_SENT, .epoch = a.e.sending);
-	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
-	assert_null(did(&a, ENGINE_ACT_CAPTURE));
-	assert_int_equal(did(&a, ENGINE_ACT_SET_TIMER)->deadline, a.e.rest_until);
-	tick(&a, 999);
-	assert_null(did(&a, ENGINE_ACT_CAPTURE));
-	tick(&a, 1);
-	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
-}
-
 static void a_large_delta_after_the_first_epoch_is_no_word_of_the_peer(void **state)
 {
 	EVENT(&a, .type = ENGINE_EV_PROTECT);
@@ -532,7 +517,6 @@ int main(void)
 		PAIR(without_a_link_outputs_wait_for_the_peers_none),
 		PAIR(a_silent_peer_has_to_be_fenced),
 		PAIR(a_capture_begun_before_the_link_was_lost_does_not_count),
-		PAIR(the_next_epoch_leaves_the_daemon_its_rest),
 		ALONE(a_large_delta_after_the_first_epoch_is_no_word_of_the_peer),
 		PAIR(promote_alone_is_no_proof),
 		PAIR(after_a_power_cut_the_copy_runs_once_the_host_is_off),

@@ -180,8 +180,7 @@ enum engine_event_type {
 	 * only throttles: what counts against staging is .pages of CAPTURED.
 	 */
 	ENGINE_EV_DIRTY,
-	ENGINE_EV_CAPTURED,	  /* .epoch, .pages, .rest_ns: none but a last one before that has passed; the
-				   * guest is still stopped */
+	ENGINE_EV_CAPTURED,	  /* .epoch, .pages; the guest is still stopped */
 	ENGINE_EV_CAPTURE_FAILED, /* .epoch: not now; nothing was harvested, guest still stopped */
 	ENGINE_EV_SENT,		  /* .epoch: all of it is in the transport's hands */
 	ENGINE_EV_BULK_DONE,	  /* the bulk copy converged: time for the first epoch */
@@ -215,7 +214,6 @@ struct engine_event {
 	uint64_t epoch;
 	uint64_t base;
 	uint64_t pages;
-	uint64_t rest_ns;
 	uint64_t incarnation;
 	uint64_t peer_boot;
 	struct engine_peer peer;

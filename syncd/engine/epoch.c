@@ -63,7 +63,7 @@ void epoch_capture_if_due(struct engine *e)
 {
 	uint64_t t = due(e);
 
-	if (e->p.role == ENGINE_OWNER && t && e->now >= t && e->now >= e->rest_until && can_capture(e))
+	if (e->p.role == ENGINE_OWNER && t && e->now >= t && can_capture(e))
 		capture(e, false);
 }
 
@@ -78,13 +78,13 @@ bool epoch_capture_final(struct engine *e)
 
 uint64_t epoch_deadline(const struct engine *e)
 {
-	uint64_t t = due(e), least = e->retry_at > e->rest_until ? e->retry_at : e->rest_until;
+	uint64_t t = due(e);
 
 	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= e->cfg.max_in_flight)
 		return 0;
 	if (e->p.role == ENGINE_HELD)
 		return e->retry_at > e->now ? e->retry_at : 0;
-	return t && t < least ? least : t;
+	return t && t < e->retry_at ? e->retry_at : t;
 }
 
 void epoch_resume_guest(struct engine *e)
@@ -146,7 +146,6 @@ void epoch_captured(struct engine *e, const struct engine_event *ev)
 	if (!e->capturing || ev->epoch != e->capturing)
 		return;
 	e->capturing = 0;
-	e->rest_until = e->now + ev->rest_ns;
 	if (!linked(e) || e->stale) {
 		epoch_due_now(e);
 		keep_stopped = false;

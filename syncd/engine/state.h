@@ -43,7 +43,6 @@ struct engine {
 	uint64_t dirty_due;   /* capture because memory changed, 0: it did not */
 	uint64_t dirty_pages; /* as last polled */
 	uint64_t captured_at;
-	uint64_t rest_until; /* no capture of a running guest before */
 	uint64_t retry_at;
 
 	/* Standby. */

@@ -19,7 +19,6 @@
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
 /* No work of the past, such as a bulk copy, keeps an epoch waiting for longer. */
-#define REST_MAX_NS (100ULL * 1000000)
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 
@@ -165,22 +164,6 @@ static void explain_long_stop(const struct vm *vm, const struct capture_epoch *e
 			    (unsigned long long)t->copy / 1000000);
 }
 
-/*
- * How long the next epoch has to wait so that the daemon, all its threads and VMs, keeps to its share of a
- * CPU: by what it used since the last one.
- */
-static uint64_t rest_after(struct vm *vm, uint64_t now)
-{
-	uint64_t cpu = cpu_time_ns(), used = cpu - vm->paced.cpu, wall = now - vm->paced.ns;
-	uint64_t least = used * 100 / vm->d->cfg.cpu_percent;
-
-	vm->paced.cpu = cpu;
-	vm->paced.ns = now;
-	if (least <= wall)
-		return 0;
-	return least - wall < REST_MAX_NS ? least - wall : REST_MAX_NS;
-}
-
 /* Of those in a row the 1st, 2nd, 4th ... is told. */
 static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 {
@@ -228,7 +211,6 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	};
 	struct engine_event ev = { .type = ENGINE_EV_CAPTURE_FAILED, .epoch = epoch };
 	struct capture_epoch *e;
-	uint64_t now;
 	int rc;
 
 	if (vm->dead_seen)
@@ -236,9 +218,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 	rc = take_epoch(vm, &rq, &e);
 	if (!rc) {
 		vm->failed = 0;
-		now = monotonic_ns();
-		remember(vm, e, now);
-		ev.rest_ns = rest_after(vm, now);
+		remember(vm, e, monotonic_ns());
 		explain_long_stop(vm, e);
 		vm->cpu_time = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;

@@ -170,9 +170,6 @@ struct vm {
 	struct {
 		uint64_t epoch, ns;
 	} captured[ENGINE_MAX_FLIGHT];
-	struct {
-		uint64_t ns, cpu; /* of the daemon, at the last epoch */
-	} paced;
 	uint64_t poll; /* qb handle of the dirty poll */
 	uint64_t cpu_time;
 	uint64_t last_captured;
