@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 
 import audit
@@ -72,6 +73,7 @@ class Session:
         self.events = []        # (kind, begin, end) in ns of CLOCK_MONOTONIC
         self.compared = 0       # epochs after which both copies were equal
         self.promotions = []    # (kind, seconds from its begin on the new primary to the guest's first instruction)
+        self.not_running = []   # (kind, seconds from the guest's stop until its old host knows that it runs)
         self.client = None
         self.dmesg = ""
 
@@ -117,6 +119,21 @@ class Session:
             raise LabError(f"{self.at}: its log does not say how the guest was started: {story!r}")
         self.promotions.append((kind, int(us[1]) / 1e6))
         self.story.say(f"    runs on {self.at} {story}")
+
+    def handed_over(self, host):
+        """Seconds in the log of the host that a move left, by its clock: from the guest's stop until the other host
+        had said that it runs there."""
+        held = None
+        seconds = None
+        for line in host.exec(f"kemari log {VM}").out.splitlines():
+            when = datetime.fromisoformat(line.split()[0].rstrip("Z")) if line else None
+            if line.endswith(" guest held"):
+                held = when
+            elif held and line.endswith("handed over: the peer runs it"):
+                seconds, held = (when - held).total_seconds(), None
+        if seconds is None:
+            raise LabError(f"{host}: its log does not say when the guest was held and handed over")
+        return seconds
 
     def stands_still(self, seconds=2):
         """Nothing that the guest sends gets out: a problem if something does."""
@@ -192,6 +209,7 @@ class Session:
         self.event("move", begin)
         self.wait_state(self.at, "protected")
         self.runs_now("move")
+        self.not_running.append(("move", self.handed_over(self.other)))
 
     def cut(self):
         """The power of the guest's host goes, confirmed off; the other host promotes its copy."""
