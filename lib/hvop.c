@@ -236,6 +236,14 @@ int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
 	return rc;
 }
 
+int hvop_guard_log(struct hvop *h, uint32_t domid, bool on)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_guard_log);
+
+	op->val = on;
+	return call(h);
+}
+
 int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size)
 {
 	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_get_state);

@@ -344,6 +344,28 @@ class Session:
         said = self.at.exec(f"timeout 5 xl console {VM} < /dev/null", timeout=30, check=False).out
         self.story.check("xl console shows what it prints", [] if "beat" in said else [f"only: {said!r}"])
 
+    def migrate_is_refused(self):
+        self.story.say(f"xl migrate {VM} {self.other}, as for a guest without protection")
+        r = self.at.exec(f"xl migrate -s lab-rsh {VM} {self.other}", timeout=180, check=False)
+        self.story.check("Xen refuses it the guest's dirty log", [] if not r.ok and "Failed to enable logdirty" in r.err
+                         else [f"status {r.status}: {r.err[-600:]}"])
+        self.goes_on_protected()
+
+    def save_and_go_on(self):
+        begin = time.monotonic_ns()
+        self.story.say(f"xl save -c {VM}: the guest is suspended, written to a file, and goes on")
+        self.at.exec(f"xl save -c {VM} /var/tmp/{VM}.save && rm /var/tmp/{VM}.save", timeout=180)
+        self.goes_on_protected()
+        self.event("save", begin)
+        self.dmesg = self.lab.guest.exec("dmesg").out   # it was asked to suspend, and says so
+
+    def goes_on_protected(self):
+        self.client.wait_for_more()
+        self.wait_state(self.at, "protected")
+        problems = [f"{h}: {self.domains(h)}" for h in self.lab.hosts if len(self.domains(h)) != 1]
+        self.story.check("there is the guest, and its copy, and no third domain", problems)
+        self.verify(5)
+
     # ---- the guest ends
 
     def until(self, what, condition, timeout=60):

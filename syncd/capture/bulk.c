@@ -50,7 +50,7 @@ static int log_anew(struct capture *c)
 {
 	if (!c->broken)
 		return 0;
-	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	capture_stop_logging(c);
 	c->broken = false;
 	return capture_start_logging(c);
 }

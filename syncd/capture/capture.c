@@ -17,9 +17,6 @@
 #include "xenstore/tree.h"
 
 #define RFLAGS_IF 0x200U
-/* What a handler may take of its guest's CPU time, and of ours, before an epoch does not wait any more. */
-#define HANDLER_CPU_NS (20ULL * 1000000)
-#define HANDLER_NS (200ULL * 1000000)
 
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
 
@@ -39,17 +36,30 @@ static uint32_t list_max(const struct capture_cfg *cfg)
 
 int capture_start_logging(struct capture *c)
 {
-	int rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+	struct hvop *hv = c->cfg.hv;
+	bool was_on;
+	int rc;
 
-	if (rc < 0 && errno == EINVAL) {
-		rc = 1;
-	} else if (rc < 0) {
+	/* guarded already when a daemon before us did so */
+	hvop_guard_log(hv, c->cfg.domid, false);
+	rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
+	was_on = rc < 0 && errno == EINVAL;
+	if (rc < 0 && !was_on)
 		rc = -errno;
+	else
+		rc = hvop_guard_log(hv, c->cfg.domid, true);
+	if (rc) {
 		kem_vm_err(c->cfg.vm, "cannot switch dirty logging on: %s", strerror(-rc));
 		return rc;
 	}
 	c->logging = true;
-	return rc;
+	return was_on;
+}
+
+void capture_stop_logging(struct capture *c)
+{
+	hvop_guard_log(c->cfg.hv, c->cfg.domid, false);
+	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
 }
 
 /*
@@ -108,7 +118,7 @@ void capture_close(struct capture *c, bool keep)
 		return;
 	if (c->logging && !keep) {
 		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
-		xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+		capture_stop_logging(c);
 	}
 	for (unsigned int i = 0; i < CAPTURE_MAX_BUFFERS; i++)
 		free(c->epoch[i].buf);
@@ -505,21 +515,8 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 bool capture_in_interrupt(struct capture *c, bool stopped)
 {
 	vcpu_guest_context_any_t ctx;
-	uint64_t now, cpu;
+	bool inside = !xc_vcpu_getcontext(c->cfg.xc, c->cfg.domid, 0, &ctx) &&
+		      !(ctx.c.user_regs.rflags & RFLAGS_IF);
 
-	if (xc_vcpu_getcontext(c->cfg.xc, c->cfg.domid, 0, &ctx) || ctx.c.user_regs.rflags & RFLAGS_IF) {
-		if (stopped)
-			c->postponed.ns = 0;
-		return false;
-	}
-	now = monotonic_ns();
-	cpu = capture_cpu_time(c);
-	if (!c->postponed.ns) {
-		c->postponed.ns = now;
-		c->postponed.cpu = cpu;
-	}
-	if (now - c->postponed.ns < HANDLER_NS && cpu - c->postponed.cpu < HANDLER_CPU_NS)
-		return true;
-	c->postponed.ns = 0;
-	return false;
+	return postpone(&c->postponed, inside, stopped, monotonic_ns(), inside ? capture_cpu_time(c) : 0);
 }

@@ -8,6 +8,7 @@
 #include "capture/hot.h"
 #include "capture/pages.h"
 #include "capture/pins.h"
+#include "capture/postpone.h"
 #include "capture/unsent.h"
 #include "monotonic.h"
 
@@ -40,20 +41,22 @@ struct capture {
 	bool logging;
 	bool broken; /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
-	uint64_t bulk_round;  /* pages that this round sends */
-	uint64_t bulk_at;     /* frame */
-	uint64_t bulk_mapped; /* frames before it were mapped anew by the first round */
-	struct {
-		uint64_t ns, cpu; /* since when, and the guest's CPU time then; ns 0: not at all */
-	} postponed;		  /* a harvest, for an interrupt handler's sake */
+	uint64_t bulk_round;	   /* pages that this round sends */
+	uint64_t bulk_at;	   /* frame */
+	uint64_t bulk_mapped;	   /* frames before it were mapped anew by the first round */
+	struct postpone postponed; /* an epoch or a harvest, for an interrupt handler's sake */
 	struct fault fault;
 	struct reference ref;
 };
 
 /* capture.c */
 
-/* Switches dirty logging on.  1: it was on already, for a daemon before us; or a negative errno, told. */
+/*
+ * Switches dirty logging on and keeps other programs' hands (xl migrate, xl save) off it.  1: it was on
+ * already, for a daemon before us; or a negative errno, told.
+ */
 int capture_start_logging(struct capture *c);
+void capture_stop_logging(struct capture *c);
 /* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
 int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
 /* Appends the frame, page NULL: as a hole. */

@@ -15,19 +15,22 @@
 /* A shell without a copy is of use only to an owner who is about to fill it. */
 #define SHELL_WAITS_NS (30ULL * 1000000000)
 
-static const char *const reasons[] = { "powered off", "rebooted",	 "suspended",
-				       "crashed",     "hung (watchdog)", "soft reset" };
+static const char *const reasons[] = {
+	[SHUTDOWN_poweroff] = "powered off",	 [SHUTDOWN_reboot] = "rebooted",
+	[SHUTDOWN_suspend] = "suspended",	 [SHUTDOWN_crash] = "crashed",
+	[SHUTDOWN_watchdog] = "hung (watchdog)", [SHUTDOWN_soft_reset] = "soft reset",
+};
 
 static enum vm_action action_of(const struct vm_record *r, unsigned int reason)
 {
 	switch (reason) {
-	case 1:
+	case SHUTDOWN_reboot:
 		return r->on_reboot;
-	case 3:
+	case SHUTDOWN_crash:
 		return r->on_crash;
-	case 4:
+	case SHUTDOWN_watchdog:
 		return r->on_watchdog;
-	case 5:
+	case SHUTDOWN_soft_reset:
 		return r->on_soft_reset;
 	default:
 		return r->on_poweroff;
@@ -194,6 +197,21 @@ void vm_vanished(struct vm *vm)
 	vm_free(vm);
 }
 
+/*
+ * Not an end: xl save asks for it, and destroys the domain or lets it go on when the file is written.  Epochs
+ * go on meanwhile, the guest has no outputs.
+ */
+static bool suspended(struct vm *vm, const xc_dominfo_t *info)
+{
+	bool now = info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
+
+	if (now && !vm->suspended)
+		vm_tell(vm, "the guest %s: what becomes of it is up to who asked for that (xl save)",
+			reasons[SHUTDOWN_suspend]);
+	vm->suspended = now;
+	return now;
+}
+
 /* False: it is not there, or has no life left. */
 static bool look(const struct vm *vm, xc_dominfo_t *info)
 {
@@ -215,7 +233,9 @@ void vm_check_death(struct vm *vm)
 	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
 		return;
 	there = look(vm, &info);
-	if (there && (vm->preserved || (!info.shutdown && !info.crashed))) /* libxc: a crash is no shutdown */
+	if (there && (vm->preserved || suspended(vm, &info)))
+		return;
+	if (there && !info.shutdown && !info.crashed) /* libxc: a crash is no shutdown */
 		return;
 	if (there)
 		ended(vm, info.shutdown_reason);

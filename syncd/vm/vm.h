@@ -146,6 +146,7 @@ struct vm {
 	bool shell;						/* what vm_domain_make makes */
 	bool dead_seen;						/* its end is being dealt with */
 	bool preserved;						/* it ended and its domain stays */
+	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
 	bool ending; /* gone for good: free the VM once the engine has done with it */
 

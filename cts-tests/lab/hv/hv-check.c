@@ -14,6 +14,8 @@ static void usage(void)
 	fputs("usage: hv-check DOMID COMMAND...\n"
 	      "  enable | enable-fifo | disable | hold GENERATION | run GENERATION | kick PORT | time | "
 	      "count | size\n"
+	      "  log on|off|clean       log-dirty by the stock domctl, as xl migrate does\n"
+	      "  guard 0|1              of log-dirty\n"
 	      "  state                  prints the state\n"
 	      "  roundtrip TIMES        get, set, get on a live guest: equal but for the clocks\n"
 	      "  refuse                 bad blobs are refused and change nothing (domain paused)\n"
@@ -374,6 +376,15 @@ static int print_count(struct hv *hv)
 	return 0;
 }
 
+static int stock_log(struct hv *hv, const char *what)
+{
+	unsigned int op = !strcmp(what, "on")	 ? XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY
+			  : !strcmp(what, "off") ? XEN_DOMCTL_SHADOW_OP_OFF
+						 : XEN_DOMCTL_SHADOW_OP_CLEAN;
+
+	return result(xc_shadow_control(hv->xc, hv->domid, op, NULL, 0) < 0 ? -errno : 0);
+}
+
 static int print_size(struct hv *hv)
 {
 	uint32_t size;
@@ -408,6 +419,10 @@ static int command(struct hv *hv, int argc, char **argv)
 		return print_count(hv);
 	if (!strcmp(cmd, "size"))
 		return print_size(hv);
+	if (!strcmp(cmd, "log"))
+		return stock_log(hv, arg);
+	if (!strcmp(cmd, "guard"))
+		return result(hvop_guard_log(hv->hvop, hv->domid, n));
 	if (!strcmp(cmd, "state"))
 		return show_state(hv);
 	if (!strcmp(cmd, "roundtrip"))

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 1
+#define XEN_KEMARI_INTERFACE 2
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -98,6 +98,12 @@
 #define XEN_KEMARI_kick 10
 /* Out: val = guest system time now, size = guest TSC of vCPU 0 at that same instant. */
 #define XEN_KEMARI_time 11
+/*
+ * val = 1: log-dirty is the caller's from here on.  XEN_DOMCTL_shadow_op fails with -EBUSY where it would
+ * switch log-dirty on or off or clean the bitmap, so that xl migrate, or the end of xl save, takes no mark
+ * away.  val = 0: anyone's again.
+ */
+#define XEN_KEMARI_guard_log 12
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
 #define XEN_KEMARI_F_more (1U << 1)    /* harvest, out */

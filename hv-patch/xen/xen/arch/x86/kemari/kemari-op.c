@@ -67,7 +67,7 @@ static int disable(struct kemari *k)
     if ( k->held )
         return -EBUSY;
 
-    k->enabled = k->no_fifo = k->physmap_changed = false;
+    k->enabled = k->no_fifo = k->physmap_changed = k->guard_log = false;
     drop_buffers(k);
 
     return 0;
@@ -168,6 +168,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_set_hot(d, op);
     case XEN_KEMARI_dirty_count:
         return kemari_dirty_count(d, op);
+    case XEN_KEMARI_guard_log:
+        return kemari_guard_log(d, op);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -193,7 +195,7 @@ static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
     uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo : 0;
 
-    if ( op->cmd > XEN_KEMARI_time || op->reserved || (op->flags & ~flags) ||
+    if ( op->cmd > XEN_KEMARI_guard_log || op->reserved || (op->flags & ~flags) ||
          d == current->domain )
         return -EINVAL;
 

@@ -318,6 +318,36 @@ int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
     return 0;
 }
 
+int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op)
+{
+    if ( op->val > 1 )
+        return -EINVAL;
+
+    write_atomic(&d->kemari->guard_log, op->val);
+
+    return 0;
+}
+
+int kemari_shadow_op(const struct domain *d,
+                     const struct xen_domctl_shadow_op *sc)
+{
+    const struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    if ( !k || !read_atomic(&k->guard_log) )
+        return 0;
+
+    switch ( sc->op )
+    {
+    case XEN_DOMCTL_SHADOW_OP_OFF:
+    case XEN_DOMCTL_SHADOW_OP_ENABLE:
+    case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
+    case XEN_DOMCTL_SHADOW_OP_CLEAN:
+        return -EBUSY;
+    }
+
+    return 0;
+}
+
 void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order)
 {
     struct kemari *k = ACCESS_ONCE(d->kemari);
