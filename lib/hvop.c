@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <xencall.h>
 
 #include "log.h"
+
+/* Of 1 ms, until no other domctl is under way. */
+#define GUARD_TRIES 1000
 
 struct hvop {
 	xencall_handle *call;
@@ -238,10 +242,16 @@ int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
 
 int hvop_guard_log(struct hvop *h, uint32_t domid, bool on)
 {
-	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_guard_log);
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int rc = -EAGAIN;
 
-	op->val = on;
-	return call(h);
+	for (unsigned int i = 0; rc == -EAGAIN && i < GUARD_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		prepare(h, domid, XEN_KEMARI_guard_log)->val = on;
+		rc = call(h);
+	}
+	return rc;
 }
 
 int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size)

@@ -64,7 +64,10 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 /* Frames to leave writable and unlisted from now on; replaces the list before.  nr <= XEN_KEMARI_MAX_HOT. */
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
-/* on: XEN_DOMCTL_shadow_op cannot change the domain's log-dirty any more (-EBUSY), whoever calls it. */
+/*
+ * on: XEN_DOMCTL_shadow_op cannot change the domain's log-dirty any more (-EBUSY), whoever calls it.  Waits
+ * for other domctls, a second at most: -EAGAIN.
+ */
 int hvop_guard_log(struct hvop *h, uint32_t domid, bool on);
 
 /* Bytes hvop_get_state() would need now; reserve with room for ports the guest may yet open (16 bytes each).

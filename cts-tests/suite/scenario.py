@@ -352,12 +352,17 @@ class Session:
         self.goes_on_protected()
 
     def save_and_go_on(self):
+        self.story.check("no new line in the guest's log so far",
+                         audit.dmesg(self.dmesg, self.lab.guest.exec("dmesg").out))
         begin = time.monotonic_ns()
         self.story.say(f"xl save -c {VM}: the guest is suspended, written to a file, and goes on")
         self.at.exec(f"xl save -c {VM} /var/tmp/{VM}.save && rm /var/tmp/{VM}.save", timeout=180)
         self.goes_on_protected()
         self.event("save", begin)
-        self.dmesg = self.lab.guest.exec("dmesg").out   # it was asked to suspend, and says so
+        log = self.lab.guest.exec("dmesg").out
+        self.story.check("in the guest's log only that it suspended and went on",
+                         audit.dmesg(self.dmesg, log, audit.SUSPENDED))
+        self.dmesg = log
 
     def goes_on_protected(self):
         self.client.wait_for_more()

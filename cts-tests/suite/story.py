@@ -93,12 +93,9 @@ def telling(lab, name):
     story = Story(lab, name)
     try:
         yield story
-    except (LabError, KeyboardInterrupt) as e:
-        what = str(e) or type(e).__name__
-        story.failed.append(what.partition("\n")[0])
-        story.say(f"    FAILED {what}")
-        if isinstance(e, KeyboardInterrupt):
-            raise
+    except LabError as e:
+        story.failed.append(str(e).partition("\n")[0])
+        story.say(f"    FAILED {e}")
     finally:
         if story.failed:
             story.collect()

@@ -50,7 +50,7 @@ static int log_anew(struct capture *c)
 {
 	if (!c->broken)
 		return 0;
-	capture_stop_logging(c);
+	capture_stop_logging(c->cfg.hv, c->cfg.xc, c->cfg.domid);
 	c->broken = false;
 	return capture_start_logging(c);
 }
@@ -65,6 +65,7 @@ int capture_bulk_begin(struct capture *c)
 	unsent_mark_all(c->unsent);
 	hot_forget(c->hot);
 	c->tree_sent = false;
+	c->postponed.on = false;
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
 	c->bulk_round = c->bulk.left;
 	c->bulk_at = 0;

@@ -36,30 +36,31 @@ static uint32_t list_max(const struct capture_cfg *cfg)
 
 int capture_start_logging(struct capture *c)
 {
-	struct hvop *hv = c->cfg.hv;
-	bool was_on;
-	int rc;
+	const struct capture_cfg *cfg = &c->cfg;
+	uint64_t count;
+	/* by a daemon before us: its guard stays, or an xl migrate could take marks just now */
+	bool was_on = !hvop_dirty_count(cfg->hv, cfg->domid, &count);
+	int rc = 0;
 
-	/* guarded already when a daemon before us did so */
-	hvop_guard_log(hv, c->cfg.domid, false);
-	rc = xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0);
-	was_on = rc < 0 && errno == EINVAL;
-	if (rc < 0 && !was_on)
-		rc = -errno;
-	else
-		rc = hvop_guard_log(hv, c->cfg.domid, true);
+	if (!was_on) {
+		hvop_guard_log(cfg->hv, cfg->domid, false);
+		if (xc_shadow_control(cfg->xc, cfg->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0)
+			rc = -errno;
+	}
+	if (!rc)
+		rc = hvop_guard_log(cfg->hv, cfg->domid, true);
 	if (rc) {
-		kem_vm_err(c->cfg.vm, "cannot switch dirty logging on: %s", strerror(-rc));
+		kem_vm_err(cfg->vm, "cannot switch dirty logging on: %s", strerror(-rc));
 		return rc;
 	}
 	c->logging = true;
 	return was_on;
 }
 
-void capture_stop_logging(struct capture *c)
+void capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid)
 {
-	hvop_guard_log(c->cfg.hv, c->cfg.domid, false);
-	xc_shadow_control(c->cfg.xc, c->cfg.domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	hvop_guard_log(hv, domid, false);
+	xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
 }
 
 /*
@@ -118,7 +119,7 @@ void capture_close(struct capture *c, bool keep)
 		return;
 	if (c->logging && !keep) {
 		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
-		capture_stop_logging(c);
+		capture_stop_logging(c->cfg.hv, c->cfg.xc, c->cfg.domid);
 	}
 	for (unsigned int i = 0; i < CAPTURE_MAX_BUFFERS; i++)
 		free(c->epoch[i].buf);
@@ -259,7 +260,7 @@ int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 		rc = hvop_harvest(c->cfg.hv, c->cfg.domid, &h);
 		if (rc) {
 			kem_vm_err(c->cfg.vm, "cannot read the dirty pages: %s", strerror(-rc));
-			c->broken = rc == -EFAULT || rc == -ENOMEM; /* marks are lost */
+			c->broken = rc == -EFAULT || rc == -ENOMEM || rc == -ENODATA; /* marks are lost */
 			return rc;
 		}
 		rc = h.physmap ? pages_remap(c->pages, h.gfns, h.nr) : 0;
@@ -461,6 +462,7 @@ int capture_take(struct capture *c, const struct capture_request *rq, struct cap
 		return rc == -ENOSPC ? -ENOBUFS : rc;
 	}
 	settle_hot(c, rq->epoch);
+	c->postponed.on = false;
 	e->epoch = rq->epoch;
 	e->len = w.len;
 	e->pages = w.totals.nr_pages;

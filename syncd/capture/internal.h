@@ -56,7 +56,6 @@ struct capture {
  * already, for a daemon before us; or a negative errno, told.
  */
 int capture_start_logging(struct capture *c);
-void capture_stop_logging(struct capture *c);
 /* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
 int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
 /* Appends the frame, page NULL: as a hole. */

@@ -24,13 +24,16 @@ static bool linked(const struct engine *e)
 			      (e->protection == ENGINE_SYNCING && e->bulk_done && !e->p.right));
 }
 
+static uint32_t max_in_flight(const struct engine *e)
+{
+	return e->cfg.sync_mode ? 1 : e->cfg.max_in_flight;
+}
+
 static bool can_capture(const struct engine *e)
 {
 	if (!linked(e) || e->capturing || e->sending || e->now < e->retry_at)
 		return false;
-	if (e->cfg.sync_mode && e->p.nr_flight)
-		return false;
-	return e->p.nr_flight < e->cfg.max_in_flight;
+	return e->p.nr_flight < max_in_flight(e);
 }
 
 static void capture(struct engine *e, bool final)
@@ -80,7 +83,7 @@ uint64_t epoch_deadline(const struct engine *e)
 {
 	uint64_t t = due(e);
 
-	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= e->cfg.max_in_flight)
+	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= max_in_flight(e))
 		return 0;
 	if (e->p.role == ENGINE_HELD)
 		return e->retry_at > e->now ? e->retry_at : 0;

@@ -18,7 +18,6 @@
 #define POLL_IDLE_NS (100ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
-/* No work of the past, such as a bulk copy, keeps an epoch waiting for longer. */
 /* A stop that a person may ask about. */
 #define LONG_STOP_NS (100ULL * 1000000)
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <xenctrl.h>
+
 #include "vm.h"
 #include "vms.h"
 
@@ -349,9 +351,22 @@ static void promote(struct vm *vm, struct control_client *c, const struct contro
 	command(vm, c, CONTROL_PROMOTE, ev);
 }
 
+static void switchover(struct vm *vm, struct control_client *c)
+{
+	struct engine_event ev = { .type = ENGINE_EV_SWITCHOVER };
+	xc_dominfo_t info;
+
+	/* its copy would take itself for restored from xl's file */
+	if (engine_role(&vm->engine) == ENGINE_OWNER && vm_domain_info(vm, &info) && info.shutdown) {
+		control_fail(c, EBUSY, "the guest is suspended, for xl save, or has just ended",
+			     "wait for that command, then say it again");
+		return;
+	}
+	command(vm, c, CONTROL_SWITCHOVER, ev);
+}
+
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r)
 {
-	struct engine_event move = { .type = ENGINE_EV_SWITCHOVER };
 	struct daemon *d = ctx;
 	struct vm *vm = r->vm[0] ? vm_find(d, r->vm) : NULL;
 
@@ -381,7 +396,7 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 		promote(vm, c, r);
 		break;
 	case CONTROL_SWITCHOVER:
-		command(vm, c, CONTROL_SWITCHOVER, move);
+		switchover(vm, c);
 		break;
 	case CONTROL_VERIFY:
 		verify(vm, c, r);

@@ -449,10 +449,13 @@ static int owner_again(struct vm *vm)
 {
 	int rc = vm_devices_reconnect(vm);
 
+	if (rc)
+		return rc;
 	/* dirty logging went on while no daemon was there */
-	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
-		rc = vm_capture_open(vm);
-	return rc;
+	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+		return vm_capture_open(vm);
+	capture_stop_logging(vm->d->hv, vm->d->xc, vm->domid);
+	return 0;
 }
 
 /* There is none, or half of one: nothing to attach to. */

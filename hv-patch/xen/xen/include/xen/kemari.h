@@ -24,7 +24,7 @@ struct kemari
     bool no_fifo;
     bool held;            /* one domain_pause() is ours */
     bool physmap_changed; /* since the last complete harvest; set by hooks */
-    bool guard_log;       /* log-dirty is not for XEN_DOMCTL_shadow_op */
+    bool guard_log;       /* log-dirty is not for XEN_DOMCTL_shadow_op; under the domctl lock */
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
     unsigned int nr_hot;
@@ -62,7 +62,7 @@ static inline bool kemari_busy(const struct domain *d)
 
 int kemari_domctl(struct domain *d, void *arg, bool *copyback);
 void kemari_destroy(struct domain *d);
-/* -EBUSY: a stock command would change log-dirty, and a guard is on it. */
+/* -EBUSY: a stock command would change log-dirty, and a guard is on it.  Under the domctl lock. */
 int kemari_shadow_op(const struct domain *d,
                      const struct xen_domctl_shadow_op *sc);
 /* The physmap got or lost entries.  Caller holds the p2m lock. */

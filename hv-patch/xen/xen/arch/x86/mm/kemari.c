@@ -320,12 +320,23 @@ int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
 
 int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op)
 {
+    int rc = 0;
+
     if ( op->val > 1 )
         return -EINVAL;
 
-    write_atomic(&d->kemari->guard_log, op->val);
+    /* A stock command is let through, or refused, as a whole. */
+    if ( !domctl_lock_acquire() )
+        return -EAGAIN;
 
-    return 0;
+    if ( d->arch.paging.preempt.dom )
+        rc = -EAGAIN;
+    else
+        d->kemari->guard_log = op->val;
+
+    domctl_lock_release();
+
+    return rc;
 }
 
 int kemari_shadow_op(const struct domain *d,
@@ -333,7 +344,7 @@ int kemari_shadow_op(const struct domain *d,
 {
     const struct kemari *k = ACCESS_ONCE(d->kemari);
 
-    if ( !k || !read_atomic(&k->guard_log) )
+    if ( !k || !k->guard_log )
         return 0;
 
     switch ( sc->op )
@@ -343,9 +354,9 @@ int kemari_shadow_op(const struct domain *d,
     case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
     case XEN_DOMCTL_SHADOW_OP_CLEAN:
         return -EBUSY;
+    default:
+        return 0;
     }
-
-    return 0;
 }
 
 void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order)
