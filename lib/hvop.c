@@ -254,6 +254,14 @@ int hvop_guard_log(struct hvop *h, uint32_t domid, bool on)
 	return rc;
 }
 
+int hvop_stop(struct hvop *h, uint32_t domid, bool anywhere)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_stop);
+
+	op->flags = anywhere ? XEN_KEMARI_F_anywhere : 0;
+	return call(h);
+}
+
 int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size)
 {
 	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_get_state);

@@ -52,6 +52,12 @@ int hvop_disable(struct hvop *h, uint32_t domid);
 int hvop_hold(struct hvop *h, uint32_t domid, uint64_t generation);
 int hvop_run(struct hvop *h, uint32_t domid, uint64_t generation);
 
+/*
+ * Stops the guest as xc_domain_pause() does, which xc_domain_unpause() undoes; -EAGAIN, and it runs on, while
+ * it is in an interrupt handler, unless anywhere.
+ */
+int hvop_stop(struct hvop *h, uint32_t domid, bool anywhere);
+
 struct hvop_harvest {
 	const uint64_t *gfns; /* each once, hot ones left out, ascending within a call */
 	uint32_t nr;

@@ -453,6 +453,7 @@ class Session:
         clocks = guest.ask(guest.CLOCKS)
         memory = guest.ask(guest.DIRTY)
         log = guest.exec("dmesg").out
+        timer = " ".join(guest.exec("grep -E 'nr_(events|retries|hangs)' /proc/timer_list").out.split())
         guest.freeze()
         image = self.story.folder / "disk.img"
         disk_snapshot(self.lab, image)
@@ -469,6 +470,7 @@ class Session:
         check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)", audit.clocks(clocks, longest))
         check("the guest's memory is intact", audit.memory(memory))
         check("no new line in the guest's log", audit.dmesg(self.dmesg, log))
+        self.story.say(f"    its timer interrupts: {timer}")
         check("datagrams in order, none twice", audit.frames(seen.pulses, may_lose=True))
         for h in self.lab.hosts:
             lines = [line for line in h.serial().splitlines() if "Assertion" in line or "FATAL" in line]

@@ -6,6 +6,7 @@
 #include <xenctrl.h>
 
 #include "capture/internal.h"
+#include "hvop.h"
 #include "log.h"
 #include "wire/writer.h"
 
@@ -31,16 +32,15 @@ static int bulk_harvest(struct capture *c)
 	uint64_t nr;
 	int rc;
 
-	if (!c->bulk.outrun && capture_in_interrupt(c, false))
-		return -EAGAIN;
 	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
-	if (xc_domain_pause(c->cfg.xc, c->cfg.domid)) {
-		rc = -errno;
-		kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
+	rc = c->bulk.outrun ? hvop_stop(c->cfg.hv, c->cfg.domid, true) : capture_stop(c);
+	if (rc) {
+		if (rc != -EAGAIN)
+			kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
 		return rc;
 	}
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
-	rc = !c->bulk.outrun && capture_in_interrupt(c, true) ? -EAGAIN : capture_harvest(c, 0, &nr);
+	rc = capture_harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
 	return rc;
 }
@@ -65,7 +65,7 @@ int capture_bulk_begin(struct capture *c)
 	unsent_mark_all(c->unsent);
 	hot_forget(c->hot);
 	c->tree_sent = false;
-	c->postponed.on = false;
+	postpone_end(&c->postponed);
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };
 	c->bulk_round = c->bulk.left;
 	c->bulk_at = 0;

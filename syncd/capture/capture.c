@@ -16,8 +16,6 @@
 #include "wire/writer.h"
 #include "xenstore/tree.h"
 
-#define RFLAGS_IF 0x200U
-
 _Static_assert(HOT_MAX <= XEN_KEMARI_MAX_HOT, "the hypervisor takes the whole hot list");
 
 size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
@@ -462,7 +460,6 @@ int capture_take(struct capture *c, const struct capture_request *rq, struct cap
 		return rc == -ENOSPC ? -ENOBUFS : rc;
 	}
 	settle_hot(c, rq->epoch);
-	c->postponed.on = false;
 	e->epoch = rq->epoch;
 	e->len = w.len;
 	e->pages = w.totals.nr_pages;
@@ -514,11 +511,14 @@ const void *capture_page(const struct capture *c, uint64_t gfn)
 }
 
 /* Its own CPU time counts: on a busy host a guest may not run at all between two attempts. */
-bool capture_in_interrupt(struct capture *c, bool stopped)
+int capture_stop(struct capture *c)
 {
-	vcpu_guest_context_any_t ctx;
-	bool inside = !xc_vcpu_getcontext(c->cfg.xc, c->cfg.domid, 0, &ctx) &&
-		      !(ctx.c.user_regs.rflags & RFLAGS_IF);
+	uint64_t now = monotonic_ns(), cpu = c->postponed.on ? capture_cpu_time(c) : 0;
+	int rc = hvop_stop(c->cfg.hv, c->cfg.domid, postpone_over(&c->postponed, now, cpu));
 
-	return postpone(&c->postponed, inside, stopped, monotonic_ns(), inside ? capture_cpu_time(c) : 0);
+	if (rc == -EAGAIN)
+		postpone_once_more(&c->postponed, now, c->postponed.on ? cpu : capture_cpu_time(c));
+	else
+		postpone_end(&c->postponed);
+	return rc;
 }

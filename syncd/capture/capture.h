@@ -83,11 +83,11 @@ struct capture_epoch {
 };
 
 /*
- * The guest is inside an interrupt handler: stopped there it finds its next timer late, for instance, and
- * says so in its log.  Let it run on and come back.  A handler that never ends does not keep an epoch away.
- * Asked before the guest is stopped, which spares a handler most of the stops, and again when it is.
+ * Stops the guest (xc_domain_unpause() undoes it) outside of its interrupt handlers: stopped in one it finds
+ * its next timer late, and says so in its log.  -EAGAIN: it is in one and runs on, come back.  A handler that
+ * never ends does not keep an epoch away.
  */
-bool capture_in_interrupt(struct capture *c, bool stopped);
+int capture_stop(struct capture *c);
 /*
  * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
  * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for
@@ -120,7 +120,7 @@ struct capture_bulk {
 int capture_bulk_begin(struct capture *c);
 /*
  * Appends pages to w until it is full or the round is at its end.  Between rounds the guest stops for a
- * harvest. 1: go on; 0: converged, the rest fits one epoch; -EAGAIN: as capture_in_interrupt(), w is empty.
+ * harvest. 1: go on; 0: converged, the rest fits one epoch; -EAGAIN: as capture_stop(), w is empty.
  * Before it is called with .outrun set, the caller stops the guest, outside of an interrupt handler.
  */
 int capture_bulk_next(struct capture *c, struct record_writer *w);

@@ -18,20 +18,23 @@ struct postpone {
 	uint64_t since, cpu; /* when the wait began, and the guest's CPU time then; ns */
 };
 
-/*
- * True: wait.  inside: the guest is in a handler.  stopped: the guest stands still, so that this answer is
- * the one that counts and a wait, if it is over, is over; an answer about a running guest is only a first
- * look.
- */
-static inline bool postpone(struct postpone *p, bool inside, bool stopped, uint64_t now, uint64_t cpu)
+/* The guest was found in a handler. */
+static inline void postpone_once_more(struct postpone *p, uint64_t now, uint64_t cpu)
 {
-	if (inside && !p->on)
+	if (!p->on)
 		*p = (struct postpone){ .on = true, .since = now, .cpu = cpu };
-	if (inside && now - p->since < POSTPONE_NS && cpu - p->cpu < POSTPONE_CPU_NS)
-		return true;
-	if (stopped)
-		p->on = false;
-	return false;
+}
+
+/* It was waited for long enough. */
+static inline bool postpone_over(const struct postpone *p, uint64_t now, uint64_t cpu)
+{
+	return p->on && (now - p->since >= POSTPONE_NS || cpu - p->cpu >= POSTPONE_CPU_NS);
+}
+
+/* The guest was stopped. */
+static inline void postpone_end(struct postpone *p)
+{
+	p->on = false;
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -14,6 +15,9 @@
 
 #define MAKE_TIMEOUT_MS 120000
 #define MAX_PAUSES 16
+/* A guest that is to be stopped now gets this long to leave an interrupt handler. */
+#define STOP_WAIT_NS (20ULL * 1000000)
+#define STOP_RETRY_NS 500000
 /* Any generation replaces it: a domain that was just made runs as nobody's. */
 #define FIRST_HOLD 1
 
@@ -268,15 +272,21 @@ static bool paused(const struct vm *vm)
 /* An operator's xl unpause may have undone an earlier stop. */
 int vm_guest_stop(struct vm *vm)
 {
+	const struct timespec pause = { .tv_nsec = STOP_RETRY_NS };
+	uint64_t now = monotonic_ns(), until = now + STOP_WAIT_NS;
+	int rc;
+
 	if (vm->stopped && paused(vm))
 		return 0;
-	vm->stop_ns = monotonic_ns();
-	if (xc_domain_pause(vm->d->xc, vm->domid)) {
-		int rc = -errno;
-
+	while ((rc = hvop_stop(vm->d->hv, vm->domid, now >= until)) == -EAGAIN) {
+		nanosleep(&pause, NULL);
+		now = monotonic_ns();
+	}
+	if (rc) {
 		kem_vm_err(vm->rec.name, "cannot stop the guest: %s", strerror(-rc));
 		return rc;
 	}
+	vm->stop_ns = now;
 	vm->stopped = true;
 	return 0;
 }

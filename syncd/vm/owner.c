@@ -172,16 +172,17 @@ static void explain_failure(struct vm *vm, uint64_t epoch, int rc)
 			    (unsigned long long)epoch, vm->failed, strerror(-rc));
 }
 
-/* -EAGAIN: a running guest is in an interrupt handler; it may have been stopped there: let it go on. */
+/* -EAGAIN: a running guest is in an interrupt handler. */
 static int stop_outside_handler(struct vm *vm)
 {
-	bool may_wait = !vm->stopped && engine_role(&vm->engine) == ENGINE_OWNER;
 	int rc;
 
-	if (may_wait && capture_in_interrupt(vm->capture, false))
-		return -EAGAIN;
-	rc = vm_guest_stop(vm);
-	return !rc && may_wait && capture_in_interrupt(vm->capture, true) ? -EAGAIN : rc;
+	if (vm->stopped || engine_role(&vm->engine) != ENGINE_OWNER)
+		return vm_guest_stop(vm);
+	vm->stop_ns = monotonic_ns();
+	rc = capture_stop(vm->capture);
+	vm->stopped = !rc;
+	return rc;
 }
 
 static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)

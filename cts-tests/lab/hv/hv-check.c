@@ -16,6 +16,7 @@ static void usage(void)
 	      "count | size\n"
 	      "  log on|off|clean       log-dirty by the stock domctl, as xl migrate does\n"
 	      "  guard 0|1              of log-dirty\n"
+	      "  stop TIMES             stops and lets go: how often the guest was in an interrupt handler\n"
 	      "  state                  prints the state\n"
 	      "  roundtrip TIMES        get, set, get on a live guest: equal but for the clocks\n"
 	      "  refuse                 bad blobs are refused and change nothing (domain paused)\n"
@@ -385,6 +386,30 @@ static int stock_log(struct hv *hv, const char *what)
 	return result(xc_shadow_control(hv->xc, hv->domid, op, NULL, 0) < 0 ? -errno : 0);
 }
 
+/* The guest is busy and takes timer interrupts: both answers have to come, and it has to stand still, or not. */
+static int stop_often(struct hv *hv, unsigned int times)
+{
+	unsigned int stopped = 0, inside = 0, wrong = 0;
+	xc_dominfo_t info;
+
+	for (unsigned int i = 0; i < times; i++) {
+		int rc = hvop_stop(hv->hvop, hv->domid, false);
+
+		if (rc && rc != -EAGAIN)
+			return result(rc);
+		wrong += xc_domain_getinfo(hv->xc, hv->domid, 1, &info) != 1 || info.paused != !rc;
+		stopped += !rc;
+		inside += rc == -EAGAIN;
+		if (!rc)
+			xc_domain_unpause(hv->xc, hv->domid);
+		if (rc && !hvop_stop(hv->hvop, hv->domid, true))
+			xc_domain_unpause(hv->xc, hv->domid);
+		nanosleep(&(struct timespec){ .tv_nsec = 1700000 }, NULL);
+	}
+	printf("stopped=%u inside=%u wrong=%u\n", stopped, inside, wrong);
+	return wrong || !stopped;
+}
+
 static int print_size(struct hv *hv)
 {
 	uint32_t size;
@@ -423,6 +448,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return stock_log(hv, arg);
 	if (!strcmp(cmd, "guard"))
 		return result(hvop_guard_log(hv->hvop, hv->domid, n));
+	if (!strcmp(cmd, "stop"))
+		return stop_often(hv, (unsigned int)n);
 	if (!strcmp(cmd, "state"))
 		return show_state(hv);
 	if (!strcmp(cmd, "roundtrip"))

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 2
+#define XEN_KEMARI_INTERFACE 3
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -104,10 +104,18 @@
  * away.  val = 0: anyone's again.  -EAGAIN while such a command, or any other domctl, is under way.
  */
 #define XEN_KEMARI_guard_log 12
+/*
+ * XEN_DOMCTL_pausedomain, but not while a vCPU has interrupts disabled: -EAGAIN then, and the domain runs
+ * on.  A guest that is stopped in an interrupt handler, and has to write to protected frames when it goes
+ * on there, finds its next timers late.  flags: XEN_KEMARI_F_anywhere stops it all the same.
+ * XEN_DOMCTL_unpausedomain undoes it.
+ */
+#define XEN_KEMARI_stop 13
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
 #define XEN_KEMARI_F_more (1U << 1)    /* harvest, out */
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
+#define XEN_KEMARI_F_anywhere (1U << 3) /* stop */
 
 #define XEN_KEMARI_MAX_HOT 4096U
 /* Of set_state, ns: about 73 years. */

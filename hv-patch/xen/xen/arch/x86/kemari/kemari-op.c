@@ -105,6 +105,32 @@ static int run(struct domain *d, const struct xen_kemari_op *op)
     return 0;
 }
 
+static bool interrupts_off(const struct domain *d)
+{
+    const struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+        if ( is_vcpu_online(v) && !(v->arch.user_regs.eflags & X86_EFLAGS_IF) )
+            return true;
+
+    return false;
+}
+
+static int stop(struct domain *d, const struct xen_kemari_op *op)
+{
+    int rc = -EAGAIN;
+
+    /* Its registers are in memory from here on. */
+    domain_pause(d);
+
+    if ( (op->flags & XEN_KEMARI_F_anywhere) || !interrupts_off(d) )
+        rc = domain_pause_by_systemcontroller(d);
+
+    domain_unpause(d);
+
+    return rc;
+}
+
 /* Both clocks at one instant. */
 void kemari_time(struct domain *d, uint64_t *system_time, uint64_t *tsc)
 {
@@ -170,6 +196,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_dirty_count(d, op);
     case XEN_KEMARI_guard_log:
         return kemari_guard_log(d, op);
+    case XEN_KEMARI_stop:
+        return stop(d, op);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -193,9 +221,10 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
 
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
-    uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo : 0;
+    uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo :
+                     op->cmd == XEN_KEMARI_stop ? XEN_KEMARI_F_anywhere : 0;
 
-    if ( op->cmd > XEN_KEMARI_guard_log || op->reserved || (op->flags & ~flags) ||
+    if ( op->cmd > XEN_KEMARI_stop || op->reserved || (op->flags & ~flags) ||
          d == current->domain )
         return -EINVAL;
 
