@@ -72,7 +72,7 @@ int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t 
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
 /*
  * on: XEN_DOMCTL_shadow_op cannot change the domain's log-dirty any more (-EBUSY), whoever calls it.  Waits
- * for other domctls, a second at most: -EAGAIN.
+ * for other domctls, a second at most: -EAGAIN.  off: -ENOENT if it was not on.
  */
 int hvop_guard_log(struct hvop *h, uint32_t domid, bool on);
 

@@ -157,7 +157,7 @@ def clocks(text, outage_s, slack_s=0.5):
 
 
 # What Linux says when it suspends and its hypervisor lets it go on.
-SUSPENDED = re.compile(r"Freezing |OOM killer (dis|en)abled|suspending xenstore|Restarting tasks|PM: ")
+SUSPENDED = re.compile(r"\] (Freezing .*done\.|OOM killer (dis|en)abled\.|suspending xenstore\.\.\.|Restarting tasks .*done\.)$")
 
 
 def dmesg(before, after, expected=None):

@@ -45,8 +45,11 @@ int capture_start_logging(struct capture *c)
 		if (xc_shadow_control(cfg->xc, cfg->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0)
 			rc = -errno;
 	}
-	if (!rc)
+	if (!rc) {
 		rc = hvop_guard_log(cfg->hv, cfg->domid, true);
+		if (rc && !was_on)
+			xc_shadow_control(cfg->xc, cfg->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	}
 	if (rc) {
 		kem_vm_err(cfg->vm, "cannot switch dirty logging on: %s", strerror(-rc));
 		return rc;
@@ -57,8 +60,14 @@ int capture_start_logging(struct capture *c)
 
 void capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid)
 {
-	hvop_guard_log(hv, domid, false);
-	xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+	int rc = hvop_guard_log(hv, domid, false);
+
+	if (rc == -ENOENT)
+		return; /* it is somebody else's, an xl migrate's, if it is on at all */
+	if (!rc && xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0)
+		rc = -errno;
+	if (rc)
+		kem_warn("dirty logging of domain %u cannot be switched off: %s", domid, strerror(-rc));
 }
 
 /*
@@ -460,6 +469,7 @@ int capture_take(struct capture *c, const struct capture_request *rq, struct cap
 		return rc == -ENOSPC ? -ENOBUFS : rc;
 	}
 	settle_hot(c, rq->epoch);
+	postpone_end(&c->postponed);
 	e->epoch = rq->epoch;
 	e->len = w.len;
 	e->pages = w.totals.nr_pages;

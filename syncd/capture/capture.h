@@ -50,7 +50,7 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes);
 int capture_open(const struct capture_cfg *cfg, struct capture **out);
 /* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */
 void capture_close(struct capture *c, bool keep);
-/* Of a domain that a daemon before us may have captured. */
+/* Of a domain that a daemon before us may have captured; one that it did not is left alone. */
 void capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid);
 
 struct capture_request {

@@ -15,7 +15,7 @@
 
 #define MAKE_TIMEOUT_MS 120000
 #define MAX_PAUSES 16
-/* A guest that is to be stopped now gets this long to leave an interrupt handler. */
+/* A guest that is to be handed over gets this long to leave an interrupt handler. */
 #define STOP_WAIT_NS (20ULL * 1000000)
 #define STOP_RETRY_NS 500000
 /* Any generation replaces it: a domain that was just made runs as nobody's. */
@@ -273,7 +273,9 @@ static bool paused(const struct vm *vm)
 int vm_guest_stop(struct vm *vm)
 {
 	const struct timespec pause = { .tv_nsec = STOP_RETRY_NS };
-	uint64_t now = monotonic_ns(), until = now + STOP_WAIT_NS;
+	uint64_t now = monotonic_ns();
+	/* only a handover has time: one that dirties too much is to stop at once */
+	uint64_t until = engine_role(&vm->engine) == ENGINE_HELD ? now + STOP_WAIT_NS : now;
 	int rc;
 
 	if (vm->stopped && paused(vm))

@@ -406,8 +406,6 @@ static int stand_still(struct vm *vm)
 	if (!b->outrun)
 		return 0;
 	rc = stop_outside_handler(vm);
-	if (rc == -EAGAIN)
-		vm_guest_go(vm);
 	if (rc || vm->bulk_stopped)
 		return rc;
 	vm->bulk_stopped = true;

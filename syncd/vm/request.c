@@ -357,9 +357,10 @@ static void switchover(struct vm *vm, struct control_client *c)
 	xc_dominfo_t info;
 
 	/* its copy would take itself for restored from xl's file */
-	if (engine_role(&vm->engine) == ENGINE_OWNER && vm_domain_info(vm, &info) && info.shutdown) {
-		control_fail(c, EBUSY, "the guest is suspended, for xl save, or has just ended",
-			     "wait for that command, then say it again");
+	if (engine_role(&vm->engine) == ENGINE_OWNER && vm_domain_info(vm, &info) &&
+	    (info.shutdown || info.crashed)) {
+		control_fail(c, EBUSY, "the guest is suspended (xl save), or it has ended",
+			     "`xl list` shows which; a suspended one can be moved when xl save has ended");
 		return;
 	}
 	command(vm, c, CONTROL_SWITCHOVER, ev);

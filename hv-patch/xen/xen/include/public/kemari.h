@@ -101,7 +101,7 @@
 /*
  * val = 1: log-dirty is the caller's from here on.  XEN_DOMCTL_shadow_op fails with -EBUSY where it would
  * switch log-dirty on or off or clean the bitmap, so that xl migrate, or the end of xl save, takes no mark
- * away.  val = 0: anyone's again.  -EAGAIN while such a command, or any other domctl, is under way.
+ * away.  val = 0: anyone's again, -ENOENT if there was no guard.  -EAGAIN while such a command, or any other domctl, is under way.
  */
 #define XEN_KEMARI_guard_log 12
 /*

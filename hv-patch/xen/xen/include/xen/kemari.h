@@ -24,7 +24,7 @@ struct kemari
     bool no_fifo;
     bool held;            /* one domain_pause() is ours */
     bool physmap_changed; /* since the last complete harvest; set by hooks */
-    bool guard_log;       /* log-dirty is not for XEN_DOMCTL_shadow_op; under the domctl lock */
+    bool guard_log;       /* log-dirty is not for XEN_DOMCTL_shadow_op; set under the domctl lock */
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
     unsigned int nr_hot;

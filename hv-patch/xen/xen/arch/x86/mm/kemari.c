@@ -331,6 +331,8 @@ int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op)
 
     if ( d->arch.paging.preempt.dom )
         rc = -EAGAIN;
+    else if ( !op->val && !d->kemari->guard_log )
+        rc = -ENOENT;
     else
         d->kemari->guard_log = op->val;
 
