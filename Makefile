@@ -20,6 +20,7 @@ ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport 
 LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengnttab xenstore \
 	liburing gnutls jansson libxxhash uuid
 HELPER_PKG := xenlight xlutil jansson
+FENCE_PKG := libfreeipmi libcurl jansson uuid
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"'
@@ -30,17 +31,19 @@ SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-fr
 
 # A program's main file stays out of the archive, so that tests can have the rest.
 AGENT_SRC := $(wildcard agent/main.c)
-ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c))
+FENCE_SRC := fencing/main.c
+ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c)) \
+	$(filter-out $(FENCE_SRC),$(wildcard fencing/*.c))
 HELPER_SRC := $(wildcard syncd/domain/helper/*.c)
 SYNCD_SRC := $(wildcard syncd/*.c syncd/vm/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
 FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)
-ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
-ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h cts-tests/*/*.h)
+ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(FENCE_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
+ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h fencing/*.h cts-tests/*/*.h)
 
 obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
-PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain
+PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain $(BUILD)/fence_kemari
 UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
@@ -59,7 +62,7 @@ install-faults:
 	@$(MAKE) $(FAULTS) install
 
 help:
-	@echo 'make                 build kemari-syncd, kemari and kemari-domain into $(BUILD)/'
+	@echo 'make                 build kemari-syncd, kemari, kemari-domain and fence_kemari into $(BUILD)/'
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
 	@echo 'make rpm             the RPM package of what is committed, into build/rpm/RPMS'
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
@@ -102,6 +105,9 @@ $(BUILD)/kemari: $(call obj,$(AGENT_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 $(BUILD)/kemari-domain: $(call obj,$(HELPER_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG)) $(LDLIBS_ALL)
+
+$(BUILD)/fence_kemari: $(call obj,$(FENCE_SRC),o) $(BUILD)/libkemari.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(FENCE_PKG))
 
 $(BUILD)/o/%.o: %.c
 	@mkdir -p $(@D)
@@ -194,7 +200,8 @@ install: programs
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)/kemari $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/kemari \
 		$(DESTDIR)$(DOCDIR)
-	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari $(DESTDIR)$(SBINDIR)
+	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/fence_kemari $(DESTDIR)$(SBINDIR)
+	install -D -m 755 fencing/external-kemari $(DESTDIR)$(PREFIX)/lib/stonith/plugins/external/kemari
 	install -m 755 $(BUILD)/kemari-domain $(DESTDIR)$(LIBEXECDIR)/kemari
 	sed 's|/usr/sbin|$(SBINDIR)|' systemd/kemari-syncd.service > $(DESTDIR)$(UNITDIR)/kemari-syncd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/kemari-syncd.service
