@@ -10,7 +10,6 @@
 #define POLL_NS (50 * MS)
 /* An order that shows no effect is given again. */
 #define AGAIN_NS (3000 * MS)
-#define OFF_TWICE 2
 
 static uint64_t now(const struct fence *f)
 {
@@ -32,9 +31,8 @@ static void tell(const struct fence *f, const char *what, const char *why)
 
 struct look {
 	enum bmc_power power;
-	bool known;	       /* the last look succeeded */
-	bool ever;	       /* any look did */
-	unsigned int in_a_row; /* looks with this very answer */
+	unsigned int in_a_row; /* looks with this very answer; 0: the last one failed */
+	bool ever;	       /* any look succeeded */
 	int error;
 };
 
@@ -46,14 +44,13 @@ static void look(const struct fence *f, struct look *l)
 	if (rc) {
 		if (l->error != rc)
 			tell(f, "the power cannot be read", f->bmc->why);
-		l->known = false;
 		l->in_a_row = 0;
 		l->error = rc;
 		return;
 	}
-	l->in_a_row = l->known && l->power == power ? l->in_a_row + 1 : 1;
+	l->in_a_row = l->in_a_row && l->power == power ? l->in_a_row + 1 : 1;
 	l->power = power;
-	l->known = l->ever = true;
+	l->ever = true;
 	l->error = 0;
 }
 
@@ -74,66 +71,64 @@ static int order(const struct fence *f, enum bmc_order what)
 	return rc == -EACCES ? rc : 0;
 }
 
-static int overdue(const struct fence *f, const struct look *l, const char *what)
+struct goal {
+	enum bmc_power power;
+	enum bmc_order order;
+	unsigned int looks;    /* in a row that prove it */
+	uint64_t delay_ns;     /* before the first order */
+	const char *not_there; /* for a person, when the time is up */
+};
+
+static int overdue(const struct fence *f, const struct look *l, const struct goal *g)
 {
-	if (!l->ever) {
-		tell(f, what, f->bmc->why);
-		return l->error;
+	tell(f, g->not_there, l->ever ? NULL : f->bmc->why);
+	return l->ever ? -ETIMEDOUT : l->error;
+}
+
+/* Looks and orders until the power is what it should be.  *ordered: when, last; 0: it was so already. */
+static int reach(const struct fence *f, const struct goal *g, uint64_t *ordered)
+{
+	uint64_t may_order = now(f) + g->delay_ns, end = may_order + f->timeout_ns;
+	struct look l = { 0 };
+	int rc;
+
+	*ordered = 0;
+	for (;;) {
+		look(f, &l);
+		if (hopeless(&l))
+			return l.error;
+		if (l.power == g->power && l.in_a_row >= g->looks)
+			return 0;
+		if (now(f) >= end)
+			return overdue(f, &l, g);
+		if (l.in_a_row && l.power != g->power && now(f) >= may_order &&
+		    (!*ordered || now(f) - *ordered >= AGAIN_NS)) {
+			rc = order(f, g->order);
+			if (rc)
+				return rc;
+			*ordered = now(f);
+		}
+		pause_a_bit(f);
 	}
-	tell(f, what, NULL);
-	return -ETIMEDOUT;
 }
 
 int fence_off(const struct fence *f)
 {
-	uint64_t begin = now(f), may_shoot = begin + f->delay_ns, end = may_shoot + f->timeout_ns,
-		 ordered = 0;
-	struct look l = { 0 };
-	int rc;
+	const struct goal off = { BMC_OFF, BMC_TURN_OFF, 2, f->delay_ns, "not off in time" };
+	uint64_t ordered;
+	int rc = reach(f, &off, &ordered);
 
-	for (;;) {
-		look(f, &l);
-		if (hopeless(&l))
-			return l.error;
-		if (l.known && l.power == BMC_OFF && l.in_a_row >= OFF_TWICE) {
-			tell(f, ordered ? "off, read twice" : "it was off already, read twice", NULL);
-			return 0;
-		}
-		if (now(f) >= end)
-			return overdue(f, &l, "not off in time");
-		if (l.known && l.power != BMC_OFF && now(f) >= may_shoot &&
-		    (!ordered || now(f) - ordered >= AGAIN_NS)) {
-			rc = order(f, BMC_TURN_OFF);
-			if (rc)
-				return rc;
-			ordered = now(f);
-		}
-		pause_a_bit(f);
-	}
+	if (!rc)
+		tell(f, ordered ? "off, read twice" : "it was off already, read twice", NULL);
+	return rc;
 }
 
 int fence_on(const struct fence *f)
 {
-	uint64_t end = now(f) + f->timeout_ns, ordered = 0;
-	struct look l = { 0 };
-	int rc;
+	const struct goal on = { BMC_ON, BMC_TURN_ON, 1, 0, "not on in time" };
+	uint64_t ordered;
 
-	for (;;) {
-		look(f, &l);
-		if (hopeless(&l))
-			return l.error;
-		if (l.known && l.power == BMC_ON)
-			return 0;
-		if (now(f) >= end)
-			return overdue(f, &l, "not on in time");
-		if (l.known && (!ordered || now(f) - ordered >= AGAIN_NS)) {
-			rc = order(f, BMC_TURN_ON);
-			if (rc)
-				return rc;
-			ordered = now(f);
-		}
-		pause_a_bit(f);
-	}
+	return reach(f, &on, &ordered);
 }
 
 int fence_reboot(const struct fence *f)

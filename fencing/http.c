@@ -2,7 +2,6 @@
 #include "fencing/http.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +105,7 @@ static int transport_error(struct http *h, CURLcode code, char *why, size_t len)
 {
 	const char *said = h->error[0] ? h->error : curl_easy_strerror(code);
 
+	snprintf(why, len, "%s: %s", h->o->ip, said);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
@@ -121,14 +121,11 @@ static int transport_error(struct http *h, CURLcode code, char *why, size_t len)
 		snprintf(why, len, "%s: an answer of more than %u bytes", h->o->ip, ANSWER_MAX);
 		return -EPROTO;
 	case CURLE_OPERATION_TIMEDOUT:
-		snprintf(why, len, "%s: %s", h->o->ip, said);
 		return -ETIMEDOUT;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
-		snprintf(why, len, "%s: %s", h->o->ip, said);
 		return -EHOSTUNREACH;
 	default:
-		snprintf(why, len, "%s: %s", h->o->ip, said);
 		return -EPROTO;
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fence_kemari: the fence agent. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,33 +37,30 @@ static void tell_nobody(const char *what)
 {
 }
 
-static int status(const struct fence *f)
+static int read_power(const struct fence *f, enum bmc_power *power)
 {
-	static const char *const names[] = { [BMC_OFF] = "OFF", [BMC_ON] = "ON", [BMC_BETWEEN] = "BETWEEN" };
-	enum bmc_power power;
-	int rc = f->bmc->ops->power(f->bmc, &power);
-
-	if (rc) {
-		tell_person(f->bmc->why);
-		return EXIT_FAILURE;
-	}
-	printf("Status: %s\n", names[power]);
-	return power == BMC_ON ? 0 : power == BMC_OFF ? EXIT_OFF : EXIT_FAILURE;
-}
-
-static int monitor(const struct fence *f)
-{
-	enum bmc_power power;
-	int rc = f->bmc->ops->power(f->bmc, &power);
+	int rc = f->bmc->ops->power(f->bmc, power);
 
 	if (rc)
 		tell_person(f->bmc->why);
 	return rc;
 }
 
+static int status(const struct fence *f)
+{
+	static const char *const names[] = { [BMC_OFF] = "OFF", [BMC_ON] = "ON", [BMC_BETWEEN] = "BETWEEN" };
+	enum bmc_power power;
+
+	if (read_power(f, &power))
+		return EXIT_FAILURE;
+	printf("Status: %s\n", names[power]);
+	return power == BMC_ON ? 0 : power == BMC_OFF ? EXIT_OFF : EXIT_FAILURE;
+}
+
 static int act(const struct fence *f, const struct fence_options *o)
 {
 	int rc = o->has_uuid ? fence_identify(f, o->uuid) : 0;
+	enum bmc_power power;
 
 	if (rc)
 		return EXIT_FAILURE;
@@ -83,8 +79,8 @@ static int act(const struct fence *f, const struct fence_options *o)
 		break;
 	case FENCE_STATUS:
 		return status(f);
-	default:
-		rc = monitor(f);
+	default: /* monitor: it answers */
+		rc = read_power(f, &power);
 	}
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
