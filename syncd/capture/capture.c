@@ -526,9 +526,9 @@ int capture_stop(struct capture *c)
 	uint64_t now = monotonic_ns(), cpu = c->postponed.on ? capture_cpu_time(c) : 0;
 	int rc = hvop_stop(c->cfg.hv, c->cfg.domid, postpone_over(&c->postponed, now, cpu));
 
-	if (rc == -EAGAIN)
-		postpone_once_more(&c->postponed, now, c->postponed.on ? cpu : capture_cpu_time(c));
-	else
+	if (rc != -EAGAIN)
 		postpone_end(&c->postponed);
+	else if (!c->postponed.on)
+		postpone_once_more(&c->postponed, now, capture_cpu_time(c));
 	return rc;
 }

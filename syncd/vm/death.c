@@ -228,19 +228,13 @@ bool vm_domain_is_there(const struct vm *vm)
 void vm_check_death(struct vm *vm)
 {
 	xc_dominfo_t info;
-	bool there;
 
 	if (!vm->domid || vm->ready || vm->dead_seen || !vm->guest)
 		return;
-	there = look(vm, &info);
-	if (there && (vm->preserved || suspended(vm, &info)))
-		return;
-	if (there && !info.shutdown && !info.crashed) /* libxc: a crash is no shutdown */
-		return;
-	if (there)
-		ended(vm, info.shutdown_reason);
-	else
+	if (!look(vm, &info))
 		vm_vanished(vm);
+	else if (!vm->preserved && !suspended(vm, &info) && vm_domain_is_down(&info))
+		ended(vm, info.shutdown_reason);
 }
 
 void vms_released(void *arg)

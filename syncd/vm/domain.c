@@ -262,6 +262,11 @@ bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info)
 	return xc_domain_getinfo(vm->d->xc, vm->domid, 1, info) == 1 && info->domid == vm->domid;
 }
 
+bool vm_domain_is_down(const struct xc_dominfo *info)
+{
+	return info->shutdown || info->crashed; /* libxc: a crash is no shutdown */
+}
+
 static bool paused(const struct vm *vm)
 {
 	xc_dominfo_t info;

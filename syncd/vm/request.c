@@ -358,7 +358,7 @@ static void switchover(struct vm *vm, struct control_client *c)
 
 	/* its copy would take itself for restored from xl's file */
 	if (engine_role(&vm->engine) == ENGINE_OWNER && vm_domain_info(vm, &info) &&
-	    (info.shutdown || info.crashed)) {
+	    vm_domain_is_down(&info)) {
 		control_fail(c, EBUSY, "the guest is suspended (xl save), or it has ended",
 			     "`xl list` shows which; a suspended one can be moved when xl save has ended");
 		return;

@@ -291,6 +291,8 @@ void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
 struct xc_dominfo;
 /* What Xen says of it.  False: it is not there. */
 bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info);
+/* It runs no more: it ended, or suspended. */
+bool vm_domain_is_down(const struct xc_dominfo *info);
 int vm_guest_stop(struct vm *vm); /* outside of its interrupt handlers, if it leaves them soon */
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
