@@ -28,6 +28,10 @@ IDLE_SECONDS = 20
 LOAD_SECONDS = 15
 LOOK_SECONDS = 3        # between two looks at the daemon: each costs dom0 some time
 STOCK_EPOCHS = 150
+# a signal to what prints the line; the guest has no pkill
+BEAT = """for p in /proc/[0-9]*; do
+case $(tr '\\0' ' ' < $p/cmdline) in "witness beat "*) kill -{} ${{p#/proc/}} ;; esac
+done"""
 PARTS = ("stop_us", "state_us", "context_us", "harvest_us", "devices_us", "copy_us")
 RATES = {"rr": "TCP requests/s, one connection", "rr_us": "... time of one, median, us",
          "fsync": "4 KiB write and fsync, /s", "work": "CPU work, rounds/s"}
@@ -100,15 +104,20 @@ class Bench(Session):
         return {k.rstrip(":"): int(v) for k, v in (line.split() for line in lines[1:])}, int(lines[0]), when
 
     def idle(self):
-        begin = [self.usage(h) for h in (self.a, self.b)]
-        time.sleep(IDLE_SECONDS)
-        for side, h, (_, cpu, when) in zip(("primary", "standby"), (self.a, self.b), begin):
-            memory, now_cpu, now = self.usage(h)
-            self.keep(f"{side} cpu", (now_cpu - cpu) / 1e7 / (now - when))
-            for k, v in memory.items():
-                self.keep(f"{side} {k}", v / 1024)
-        self.story.say(f"    idle: kemari-syncd takes {number(self.get('primary cpu')[-1])} % of a CPU "
-                       f"on the primary, {number(self.get('standby cpu')[-1])} % on the standby")
+        """A guest that does nothing; and one that does nothing but print a line each second."""
+        self.lab.guest.exec(BEAT.format("STOP"))
+        for guest in ("idle", "beating"):
+            begin = [self.usage(h) for h in (self.a, self.b)]
+            time.sleep(IDLE_SECONDS)
+            for side, h, (_, cpu, when) in zip(("primary", "standby"), (self.a, self.b), begin):
+                memory, now_cpu, now = self.usage(h)
+                self.keep(f"{side} cpu {guest}", (now_cpu - cpu) / 1e7 / (now - when))
+                if guest == "idle":
+                    for k, v in memory.items():
+                        self.keep(f"{side} {k}", v / 1024)
+            self.story.say(f"    {guest}: kemari-syncd takes {number(self.get(f'primary cpu {guest}')[-1])} % of a CPU "
+                           f"on the primary, {number(self.get(f'standby cpu {guest}')[-1])} % on the standby")
+            self.lab.guest.exec(BEAT.format("CONT"))
 
     def recent(self):
         rows = json.loads(self.a.exec(f"kemari status {VM} --json --recent", timeout=120).out)
@@ -256,7 +265,8 @@ def rate_table(s):
 def daemon_tables(s):
     names = (("VmRSS", "RSS, MiB"), ("RssAnon", "- own, MiB"), ("RssShmem", "- its files in /run, MiB"),
              ("RssFile", "- programs and mapped files, MiB"), ("files", "files in /run/kemari, MiB"))
-    rows = [(f"CPU, % of one, guest idle for {IDLE_SECONDS} s", spread(s.get("primary cpu")), spread(s.get("standby cpu")))]
+    rows = [(f"CPU, % of one, guest {what} for {IDLE_SECONDS} s", spread(s.get(f"primary cpu {k}")),
+             spread(s.get(f"standby cpu {k}"))) for k, what in (("idle", "idle"), ("beating", "printing a line each second"))]
     rows += [(name, spread(s.get(f"primary {k}")), spread(s.get(f"standby {k}"))) for k, name in names]
     yield "## kemari-syncd with one protected guest of 128 MiB"
     yield from figures.table(["figure", "primary", "standby"], rows)
