@@ -11,11 +11,12 @@ enum operand {
 	OPERAND_VM,
 	OPERAND_VM_OR_ALL,
 	OPERAND_CONFIG,
+	OPERAND_ACTION, /* and a VM */
 };
 
 struct command {
 	const char *name;
-	int op; /* enum control_op, -1: keygen */
+	int op; /* enum control_op; -1: keygen, resource */
 	enum operand operand;
 	const char *options; /* the letters of those it takes, see options[] */
 	const char *usage;
@@ -55,6 +56,14 @@ static const struct command commands[] = {
 	  "  --epochs N           of N epochs one after another; 1 if not given\n" },
 	{ "log", CONTROL_LOG, OPERAND_VM, "f", "VM [--follow]", "tell what happened to a VM, and why",
 	  "  --follow             go on with what happens next\n" },
+	{ "resource", -1, OPERAND_ACTION, "xs", "ACTION VM [--vm-config FILE] [--timeout SECONDS]",
+	  "act for the cluster manager (ocf:kemari:vm)",
+	  "ACTION is start, stop, promote, demote or monitor. The exit status is that of an OCF resource "
+	  "agent,\n"
+	  "the reason of a failure or of a degraded state is one line of text.\n"
+	  "\n"
+	  "  --vm-config FILE     start: the VM's xl configuration\n"
+	  "  --timeout SECONDS    stop, promote: what the cluster manager allows for it\n" },
 	{ "keygen", -1, OPERAND_NONE, "o", "[--out FILE]", "make the key that all hosts share",
 	  "Writes 256 random bits. Copy the file to every host over a channel you trust, mode 0600, owner "
 	  "root.\n"
@@ -74,7 +83,8 @@ static const struct {
 	{ 'r', "--recent", false }, { 'p', "--primary-is-off", false },
 	{ 'n', "--epochs", true },  { 'f', "--follow", false },
 	{ 'o', "--out", true },	    { 'c', "--config", true },
-	{ 'h', "--help", false },
+	{ 'h', "--help", false },   { 'x', "--vm-config", true },
+	{ 's', "--timeout", true },
 };
 
 #define NR_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -82,7 +92,7 @@ static const struct {
 struct parse {
 	struct kemari_args *args;
 	const struct command *cmd; /* NULL: not seen yet */
-	bool have_operand;
+	bool have_operand, have_action;
 	char *err;
 	size_t err_len;
 };
@@ -105,17 +115,16 @@ static int take(struct parse *p, const char *what, const char *value, char *out,
 	return 0;
 }
 
-static int set_epochs(struct parse *p, const char *value)
+static int set_number(struct parse *p, const char *name, const char *value, long max, uint32_t *out)
 {
 	char *end;
 	long n;
 
 	errno = 0;
 	n = strtol(value, &end, 10);
-	if (errno || end == value || *end || n < 1 || n > CONTROL_EPOCHS_MAX)
-		return refuse(p, EXIT_USAGE, "--epochs: '%s' is not a number from 1 to %d", value,
-			      CONTROL_EPOCHS_MAX);
-	p->args->req.epochs = n;
+	if (errno || end == value || *end || n < 1 || n > max)
+		return refuse(p, EXIT_USAGE, "%s: '%s' is not a number from 1 to %ld", name, value, max);
+	*out = (uint32_t)n;
 	return 0;
 }
 
@@ -127,7 +136,11 @@ static int set_option(struct parse *p, char letter, const char *value)
 	case 't':
 		return take(p, "--to", value, args->req.host, sizeof(args->req.host));
 	case 'n':
-		return set_epochs(p, value);
+		return set_number(p, "--epochs", value, CONTROL_EPOCHS_MAX, &args->req.epochs);
+	case 's':
+		return set_number(p, "--timeout", value, CONTROL_TIMEOUT_MAX, &args->req.timeout);
+	case 'x':
+		return take(p, "--vm-config", value, args->req.config, sizeof(args->req.config));
 	case 'g':
 		args->req.standby_is_gone = true;
 		break;
@@ -184,10 +197,33 @@ static int parse_option(struct parse *p, int argc, char *const argv[], int *i)
 	return set_option(p, options[k].letter, value);
 }
 
+static int set_action(struct parse *p, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum control_op op;
+	} actions[] = { { "start", CONTROL_RESOURCE_START },
+			{ "stop", CONTROL_RESOURCE_STOP },
+			{ "promote", CONTROL_RESOURCE_PROMOTE },
+			{ "demote", CONTROL_RESOURCE_DEMOTE },
+			{ "monitor", CONTROL_RESOURCE_MONITOR } };
+
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (!strcmp(actions[i].name, name)) {
+			p->args->req.op = actions[i].op;
+			return 0;
+		}
+	return refuse(p, EXIT_USAGE, "'%s' is no action: kemari %s %s", name, p->cmd->name, p->cmd->usage);
+}
+
 static int parse_operand(struct parse *p, const char *arg)
 {
 	struct control_request *req = &p->args->req;
 
+	if (p->cmd->operand == OPERAND_ACTION && !p->have_action) {
+		p->have_action = true;
+		return set_action(p, arg);
+	}
 	if (p->cmd->operand == OPERAND_NONE || p->have_operand)
 		return refuse(p, EXIT_USAGE, "'%s' is too much: kemari %s %s", arg, p->cmd->name,
 			      p->cmd->usage);
@@ -206,12 +242,29 @@ static int set_command(struct parse *p, const char *name)
 	if (i == NR_COMMANDS)
 		return refuse(p, EXIT_USAGE, "unknown command '%s'; kemari --help lists them", name);
 	p->cmd = &commands[i];
-	if (p->cmd->op < 0)
+	if (p->cmd->operand == OPERAND_ACTION)
+		p->args->command = KEMARI_DO_RESOURCE;
+	else if (p->cmd->op < 0)
 		p->args->command = KEMARI_DO_KEYGEN;
 	else
 		p->args->req.op = p->cmd->op;
 	if (p->cmd->op == CONTROL_VERIFY)
 		p->args->req.epochs = 1;
+	return 0;
+}
+
+static int check_resource(struct parse *p)
+{
+	const struct control_request *req = &p->args->req;
+	bool start = req->op == CONTROL_RESOURCE_START;
+
+	if (!p->have_operand)
+		return refuse(p, EXIT_USAGE, "an action and a VM are wanted: kemari %s %s", p->cmd->name,
+			      p->cmd->usage);
+	if (start != !!req->config[0])
+		return refuse(p, EXIT_USAGE, "--vm-config is for start, which needs it");
+	if (req->timeout && req->op != CONTROL_RESOURCE_STOP && req->op != CONTROL_RESOURCE_PROMOTE)
+		return refuse(p, EXIT_USAGE, "--timeout is for stop and promote");
 	return 0;
 }
 
@@ -223,6 +276,8 @@ static int check_complete(struct parse *p)
 
 	if (!cmd)
 		return refuse(p, EXIT_USAGE, "a command is wanted; kemari --help lists them");
+	if (cmd->operand == OPERAND_ACTION)
+		return check_resource(p);
 	if (!p->have_operand && (cmd->operand == OPERAND_VM || cmd->operand == OPERAND_CONFIG))
 		return refuse(p, EXIT_USAGE, "%s is missing: kemari %s %s",
 			      cmd->operand == OPERAND_VM ? "the VM" : "the configuration file", cmd->name,

@@ -48,6 +48,8 @@ char *client_request_text(const struct control_request *r)
 		json_object_set_new(o, "recent", json_true());
 	if (r->epochs)
 		json_object_set_new(o, "epochs", json_integer(r->epochs));
+	if (r->timeout)
+		json_object_set_new(o, "timeout", json_integer(r->timeout));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	return text;

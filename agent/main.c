@@ -11,6 +11,7 @@
 #include "agent/args.h"
 #include "agent/client.h"
 #include "agent/keygen.h"
+#include "agent/resource.h"
 #include "agent/show.h"
 #include "lib/config.h"
 
@@ -242,5 +243,7 @@ int main(int argc, char *argv[])
 		return rc;
 	if (args.command == KEMARI_DO_KEYGEN)
 		return run_keygen(&args, &cfg);
+	if (args.command == KEMARI_DO_RESOURCE)
+		return resource_action(&cfg, &args.req);
 	return run_control(&args, &cfg);
 }

@@ -55,6 +55,8 @@ static const struct key keys[] = {
 	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 32, .max = 65536 },
 	{ "max_in_flight", KIND_NUMBER, AT(max_in_flight), .number = 2, .min = 1, .max = 6 },
 	{ "link_timeout_ms", KIND_NUMBER, AT(link_timeout_ms), .number = 3000, .min = 100, .max = 600000 },
+	{ "outdate_after_ms", KIND_NUMBER, AT(outdate_after_ms), .number = 10000, .min = 0, .max = 3600000 },
+	{ "fence_after_ms", KIND_NUMBER, AT(fence_after_ms), .number = 10000, .min = 100, .max = 3600000 },
 };
 
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))

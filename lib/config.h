@@ -48,6 +48,8 @@ struct kem_config {
 	uint32_t staging_mb;	     /* room for epochs at the standby; one takes half of it at most */
 	uint32_t max_in_flight;	     /* epochs captured and not acked */
 	uint32_t link_timeout_ms;    /* silence after which the link counts as lost */
+	uint32_t outdate_after_ms;   /* ... and then until the standby is asked to drop its copy */
+	uint32_t fence_after_ms;     /* ... and then, without an answer, until it is to be fenced */
 	unsigned int nr_hosts;
 	struct kem_host host[KEM_CONFIG_HOSTS];
 };

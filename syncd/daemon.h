@@ -3,6 +3,7 @@
 #ifndef KEMARI_DAEMON_H
 #define KEMARI_DAEMON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -32,6 +33,9 @@ struct daemon {
 	uint64_t boot;		     /* of this host, lib/bootid.h */
 	struct vm *vms;		     /* list */
 	struct reopening *reopening; /* VMs of an earlier daemon that could not be taken up yet; list */
+	struct resource *resources;  /* in the cluster manager's hands; list */
+	uint64_t publish;	     /* qb handle: status goes to those who watch all VMs */
+	bool publish_soon;	     /* ... for something has changed */
 };
 
 #endif /* KEMARI_DAEMON_H */

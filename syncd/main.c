@@ -19,6 +19,7 @@
 #include "log.h"
 #include "stall.h"
 #include "transport/transport.h"
+#include "vm/resource.h"
 #include "vm/vms.h"
 #include "xenstore/domwatch.h"
 #include "xenstore/xsconn.h"
@@ -109,6 +110,8 @@ static int start(struct daemon *d)
 		rc = open_transport(d);
 	if (!rc)
 		rc = vms_reopen(d);
+	if (!rc)
+		resources_load(d);
 	if (!rc)
 		rc = control_start(d->loop, &handlers, d, &opt, &d->control);
 	return rc;

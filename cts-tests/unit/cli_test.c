@@ -73,6 +73,24 @@ static void every_command_is_understood(void **state)
 	assert_int_equal(args.command, KEMARI_DO_VERSION);
 }
 
+static void actions_of_the_cluster_manager_are_understood(void **state)
+{
+	assert_int_equal(parse("resource start vm1 --vm-config /etc/xen/vm1.cfg"), 0);
+	assert_int_equal(args.command, KEMARI_DO_RESOURCE);
+	assert_int_equal(args.req.op, CONTROL_RESOURCE_START);
+	assert_string_equal(args.req.vm, "vm1");
+	assert_string_equal(args.req.config, "/etc/xen/vm1.cfg");
+	assert_int_equal(parse("resource stop vm1 --timeout 100"), 0);
+	assert_int_equal(args.req.op, CONTROL_RESOURCE_STOP);
+	assert_int_equal(args.req.timeout, 100);
+	assert_int_equal(parse("resource promote vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_RESOURCE_PROMOTE);
+	assert_int_equal(parse("resource demote vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_RESOURCE_DEMOTE);
+	assert_int_equal(parse("resource monitor vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_RESOURCE_MONITOR);
+}
+
 static void refused(const char *line, const char *part)
 {
 	assert_int_equal(parse(line), EXIT_USAGE);
@@ -100,6 +118,13 @@ static void a_wrong_line_says_what_would_be_right(void **state)
 	refused("verify vm1 --epochs 3x", "'3x' is not a number");
 	refused("verify vm1 --epochs 99999999999999999999", "is not a number");
 	refused("create", "the configuration file is missing");
+	refused("resource", "an action and a VM are wanted");
+	refused("resource stop", "an action and a VM are wanted");
+	refused("resource vm1 stop", "'vm1' is no action");
+	refused("resource start vm1", "--vm-config is for start, which needs it");
+	refused("resource stop vm1 --vm-config x", "--vm-config is for start");
+	refused("resource demote vm1 --timeout 5", "--timeout is for stop and promote");
+	refused("resource stop vm1 --timeout 0", "'0' is not a number from 1 to 86400");
 	refused("log 0123456789012345678901234567890123456789012345678901234567890123", "1 to 63 bytes");
 }
 
@@ -113,8 +138,8 @@ static void promote_without_the_operators_word_names_the_risk(void **state)
 
 static void help_works_for_each_command_and_names_all(void **state)
 {
-	static const char *const names[] = { "create", "protect",    "unprotect", "status", "promote",
-					     "verify", "switchover", "log",	  "keygen" };
+	static const char *const names[] = { "create", "protect",    "unprotect", "status",   "promote",
+					     "verify", "switchover", "log",	  "resource", "keygen" };
 	char *all, *one, line[64];
 	size_t i, len;
 	FILE *f;
@@ -291,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_is_understood),
+		cmocka_unit_test(actions_of_the_cluster_manager_are_understood),
 		cmocka_unit_test(a_wrong_line_says_what_would_be_right),
 		cmocka_unit_test(promote_without_the_operators_word_names_the_risk),
 		cmocka_unit_test(help_works_for_each_command_and_names_all),

@@ -185,6 +185,39 @@ static void a_request_reaches_the_handler_checked(void **state)
 	close(fd);
 }
 
+static void the_clusters_requests_reach_the_handler_checked(void **state)
+{
+	struct bed *bed = *state;
+	int fd = client(bed);
+
+	bed->answer_at_once = true;
+	say(bed, fd, "{\"op\":\"resource-start\",\"vm\":\"vm1\",\"config\":\"/etc/xen/vm1.cfg\"}");
+	expect_ok(fd);
+	assert_int_equal(bed->last.op, CONTROL_RESOURCE_START);
+	assert_string_equal(bed->last.config, "/etc/xen/vm1.cfg");
+	say(bed, fd, "{\"op\":\"resource-stop\",\"vm\":\"vm1\",\"timeout\":86400}");
+	expect_ok(fd);
+	assert_int_equal(bed->last.op, CONTROL_RESOURCE_STOP);
+	assert_int_equal(bed->last.timeout, 86400);
+	say(bed, fd, "{\"op\":\"resource-promote\",\"vm\":\"vm1\"}");
+	expect_ok(fd);
+	assert_int_equal(bed->last.timeout, 0);
+	say(bed, fd, "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0123456789abcdef\"}");
+	expect_ok(fd);
+	assert_string_equal(bed->last.host, "xa");
+	assert_true(bed->last.boot == 0x0123456789abcdefULL);
+	say(bed, fd, "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"00ff7f\"}");
+	expect_ok(fd);
+	assert_string_equal(bed->last.host, "xb");
+	assert_int_equal(bed->last.data_len, 3);
+	assert_memory_equal(bed->last.data, "\x00\xff\x7f", 3);
+	say(bed, fd, "{\"op\":\"relay\",\"watch\":true}");
+	expect_ok(fd);
+	assert_int_equal(bed->last.op, CONTROL_RELAY);
+	assert_true(bed->last.watch);
+	close(fd);
+}
+
 static void answers_come_in_order_and_end_with_one_last(void **state)
 {
 	struct bed *bed = *state;
@@ -253,6 +286,23 @@ static void hostile_requests_get_one_error_and_change_nothing(void **state)
 		{ "{\"op\":\"verify\",\"vm\":\"vm1\",\"epochs\":1000001}", "epochs is not a number" },
 		{ "{\"op\":\"verify\",\"vm\":\"vm1\",\"epochs\":1.5}", "epochs is not a number" },
 		{ "{\"op\":\"verify\",\"vm\":\"vm1\",\"epochs\":99999999999999999999}", "not JSON" },
+		{ "{\"op\":\"resource-start\",\"vm\":\"vm1\"}", "config is missing" },
+		{ "{\"op\":\"resource-stop\",\"vm\":\"vm1\",\"timeout\":0}", "timeout is not a number" },
+		{ "{\"op\":\"resource-stop\",\"vm\":\"vm1\",\"timeout\":86401}", "timeout is not a number" },
+		{ "{\"op\":\"resource-demote\",\"vm\":\"vm1\",\"timeout\":5}", "has no 'timeout'" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\"}", "boot is missing" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0\"}", "boot is not a string" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"00000000\"}", "boot is no number" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0000000000000000\"}",
+		  "boot is no number" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0123456789abcdeF\"}",
+		  "boot has characters" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":7}", "boot is not a string" },
+		{ "{\"op\":\"message\",\"data\":\"00\"}", "from is missing" },
+		{ "{\"op\":\"message\",\"host\":\"xb\",\"data\":\"00\"}", "has no 'host'" },
+		{ "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"\"}", "data is not a string of 1" },
+		{ "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"000\"}", "data is not a string of 1" },
+		{ "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"0g\"}", "data has characters" },
 	};
 	struct bed *bed = *state;
 	int fd = client(bed);
@@ -571,6 +621,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_reaches_the_handler_checked),
+		TEST(the_clusters_requests_reach_the_handler_checked),
 		TEST(answers_come_in_order_and_end_with_one_last),
 		TEST(hostile_requests_get_one_error_and_change_nothing),
 		TEST(a_huge_or_deep_request_is_refused),

@@ -36,6 +36,8 @@
 #define CONTROL_HOST_MAX 256  /* with the NUL */
 #define CONTROL_PATH_MAX 4096 /* with the NUL */
 #define CONTROL_EPOCHS_MAX 1000000
+#define CONTROL_TIMEOUT_MAX 86400
+#define CONTROL_DATA_MAX 256 /* bytes of a relayed message */
 
 struct qb_loop;
 
@@ -48,6 +50,16 @@ enum control_op {
 	CONTROL_SWITCHOVER, /* vm */
 	CONTROL_VERIFY,	    /* vm, epochs */
 	CONTROL_LOG,	    /* vm, watch: rows of story_rows */
+	/* What the cluster manager's resource agent asks (vm/resource.h). */
+	CONTROL_RESOURCE_START,	  /* vm, config */
+	CONTROL_RESOURCE_STOP,	  /* vm, timeout */
+	CONTROL_RESOURCE_PROMOTE, /* vm, timeout */
+	CONTROL_RESOURCE_DEMOTE,  /* vm */
+	CONTROL_RESOURCE_MONITOR, /* vm: "ocf", "reason" */
+	/* What kemari-agent, this host's member of the cluster, tells and asks (vm/relay.h, vm/proof.h). */
+	CONTROL_HOST_OFF, /* host, boot: confirmed off after its last sign of life */
+	CONTROL_RELAY,	  /* watch: rows {"to":HOST or null,"data":HEX} for the cluster's messages */
+	CONTROL_MESSAGE,  /* from, data: such a row of another host */
 	CONTROL_NR_OPS
 };
 
@@ -55,13 +67,17 @@ enum control_op {
 struct control_request {
 	enum control_op op;
 	char vm[CONTROL_VM_MAX];       /* [A-Za-z0-9_][A-Za-z0-9_.+-]* */
-	char host[CONTROL_HOST_MAX];   /* a host name or address, not resolved yet */
+	char host[CONTROL_HOST_MAX];   /* a host name or address, not resolved yet; "from", too */
 	char config[CONTROL_PATH_MAX]; /* absolute path of an xl configuration */
 	bool standby_is_gone;	       /* the operator's word that the standby will never run */
 	bool primary_is_off;	       /* the operator's word that the primary's host is off */
 	bool watch;		       /* the client wants what comes later, too */
 	bool recent;		       /* with the last epochs, each (control/recent.h) */
 	uint32_t epochs;	       /* 1..CONTROL_EPOCHS_MAX */
+	uint32_t timeout;	       /* seconds, 1..CONTROL_TIMEOUT_MAX; 0: not given */
+	uint64_t boot;		       /* a host's boot_id_number() */
+	uint8_t data[CONTROL_DATA_MAX];
+	uint32_t data_len;
 };
 
 /*
@@ -130,6 +146,13 @@ struct control_status {
 	uint64_t pause_us;  /* guest stopped in the last capture */
 	uint64_t commit_us; /* capture to ack of the last committed epoch */
 	uint64_t held;	    /* outputs waiting for a commit */
+	/* for kemari-agent */
+	const char *uuid;
+	const char *protection; /* of an owner, one word; NULL: none */
+	const char *needs; /* "proof": wants to run; "fence": outputs wait for a silent standby; or NULL */
+	bool started, promoted; /* in the cluster manager's hands, as ... */
+	bool linked;		/* a session with the peer */
+	bool running;		/* the guest executes here */
 };
 json_t *control_status_row(const struct control_status *s);
 

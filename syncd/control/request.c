@@ -17,7 +17,17 @@ enum {
 	ARG_WATCH = 1 << 5,
 	ARG_EPOCHS = 1 << 6,
 	ARG_RECENT = 1 << 7,
+	ARG_TIMEOUT = 1 << 8,
+	ARG_BOOT = 1 << 9,
+	ARG_FROM = 1 << 10,
+	ARG_DATA = 1 << 11,
 };
+
+/* In the order of their bits. */
+static const char *const arg_names[] = { "vm",	  "host",   "config", "standby_is_gone", "primary_is_off",
+					 "watch", "epochs", "recent", "timeout",	 "boot",
+					 "from",  "data" };
+#define NR_ARGS (sizeof(arg_names) / sizeof(arg_names[0]))
 
 static const struct {
 	const char *name;
@@ -31,6 +41,14 @@ static const struct {
 	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, 0 },
 	[CONTROL_VERIFY] = { "verify", ARG_VM, ARG_EPOCHS },
 	[CONTROL_LOG] = { "log", ARG_VM, ARG_WATCH },
+	[CONTROL_RESOURCE_START] = { "resource-start", ARG_VM | ARG_CONFIG, 0 },
+	[CONTROL_RESOURCE_STOP] = { "resource-stop", ARG_VM, ARG_TIMEOUT },
+	[CONTROL_RESOURCE_PROMOTE] = { "resource-promote", ARG_VM, ARG_TIMEOUT },
+	[CONTROL_RESOURCE_DEMOTE] = { "resource-demote", ARG_VM, 0 },
+	[CONTROL_RESOURCE_MONITOR] = { "resource-monitor", ARG_VM, 0 },
+	[CONTROL_HOST_OFF] = { "host-off", ARG_HOST | ARG_BOOT, 0 },
+	[CONTROL_RELAY] = { "relay", ARG_WATCH, 0 },
+	[CONTROL_MESSAGE] = { "message", ARG_FROM | ARG_DATA, 0 },
 };
 
 /* A request under examination and where to say what is wrong with it. */
@@ -114,56 +132,89 @@ static int get_bool(struct check *k, const char *key, const json_t *v, bool *out
 	return 0;
 }
 
-static int get_epochs(struct check *k, const json_t *v, uint32_t *out)
+static int get_number(struct check *k, const char *key, const json_t *v, uint32_t max, uint32_t *out)
 {
 	json_int_t n = json_integer_value(v);
 
-	if (!json_is_integer(v) || n < 1 || n > CONTROL_EPOCHS_MAX)
-		return refuse(k, "give a number in that range", "epochs is not a number from 1 to %d",
-			      CONTROL_EPOCHS_MAX);
+	if (!json_is_integer(v) || n < 1 || n > max)
+		return refuse(k, "give a number in that range", "%s is not a number from 1 to %u", key, max);
 	*out = n;
 	return 0;
 }
 
-/* Takes one key over; *arg gets its bit. */
-static int get_arg(struct check *k, const char *key, const json_t *v, unsigned int *arg)
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Two lower case digits a byte. */
+static int get_bytes(struct check *k, const char *key, const json_t *v, uint8_t *out, size_t cap,
+		     uint32_t *len)
+{
+	const char *s = json_string_value(v);
+	size_t n = json_string_length(v);
+
+	if (!s || !n || n % 2 || n / 2 > cap)
+		return refuse(k, "give hex digits, two a byte", "%s is not a string of 1 to %zu bytes in hex",
+			      key, cap);
+	for (size_t i = 0; i < n / 2; i++) {
+		int high = hex_digit(s[2 * i]), low = hex_digit(s[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return refuse(k, "give hex digits, two a byte",
+				      "%s has characters that are not allowed", key);
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	*len = (uint32_t)(n / 2);
+	return 0;
+}
+
+/* 16 digits, the most significant ones first; 0 is no boot. */
+static int get_boot(struct check *k, const char *key, const json_t *v, uint64_t *out)
+{
+	uint8_t bytes[8];
+	uint32_t len = 0;
+	int rc = get_bytes(k, key, v, bytes, sizeof(bytes), &len);
+
+	if (rc)
+		return rc;
+	*out = 0;
+	for (uint32_t i = 0; i < len; i++)
+		*out = *out << 8 | bytes[i];
+	if (len != sizeof(bytes) || !*out)
+		return refuse(k, "give 16 hex digits", "%s is no number of a boot", key);
+	return 0;
+}
+
+static int get_value(struct check *k, unsigned int arg, const char *key, const json_t *v)
 {
 	struct control_request *r = k->r;
 
-	if (!strcmp(key, "vm")) {
-		*arg = ARG_VM;
+	switch (arg) {
+	case ARG_VM:
 		return get_string(k, key, v, r->vm, sizeof(r->vm), wrong_vm);
-	}
-	if (!strcmp(key, "host")) {
-		*arg = ARG_HOST;
+	case ARG_HOST:
+	case ARG_FROM:
 		return get_string(k, key, v, r->host, sizeof(r->host), wrong_host);
-	}
-	if (!strcmp(key, "config")) {
-		*arg = ARG_CONFIG;
+	case ARG_CONFIG:
 		return get_string(k, key, v, r->config, sizeof(r->config), wrong_path);
-	}
-	if (!strcmp(key, "standby_is_gone")) {
-		*arg = ARG_STANDBY_IS_GONE;
+	case ARG_STANDBY_IS_GONE:
 		return get_bool(k, key, v, &r->standby_is_gone);
-	}
-	if (!strcmp(key, "primary_is_off")) {
-		*arg = ARG_PRIMARY_IS_OFF;
+	case ARG_PRIMARY_IS_OFF:
 		return get_bool(k, key, v, &r->primary_is_off);
-	}
-	if (!strcmp(key, "watch")) {
-		*arg = ARG_WATCH;
+	case ARG_WATCH:
 		return get_bool(k, key, v, &r->watch);
-	}
-	if (!strcmp(key, "recent")) {
-		*arg = ARG_RECENT;
+	case ARG_RECENT:
 		return get_bool(k, key, v, &r->recent);
+	case ARG_EPOCHS:
+		return get_number(k, key, v, CONTROL_EPOCHS_MAX, &r->epochs);
+	case ARG_TIMEOUT:
+		return get_number(k, key, v, CONTROL_TIMEOUT_MAX, &r->timeout);
+	case ARG_BOOT:
+		return get_boot(k, key, v, &r->boot);
+	default:
+		return get_bytes(k, key, v, r->data, sizeof(r->data), &r->data_len);
 	}
-	if (!strcmp(key, "epochs")) {
-		*arg = ARG_EPOCHS;
-		return get_epochs(k, v, &r->epochs);
-	}
-	*arg = 0;
-	return 0;
 }
 
 static int check_op(struct check *k, const json_t *v)
@@ -184,7 +235,7 @@ static int check_op(struct check *k, const json_t *v)
 
 static int check_object(struct check *k, json_t *object)
 {
-	unsigned int arg, given = 0;
+	unsigned int i, wanted, given = 0;
 	const char *key;
 	json_t *v;
 	int rc;
@@ -192,24 +243,26 @@ static int check_object(struct check *k, json_t *object)
 	rc = check_op(k, json_object_get(object, "op"));
 	if (rc)
 		return rc;
-	if (ops[k->r->op].takes & ARG_EPOCHS)
+	wanted = ops[k->r->op].needs | ops[k->r->op].takes;
+	if (wanted & ARG_EPOCHS)
 		k->r->epochs = 1;
 	json_object_foreach(object, key, v) {
 		if (!strcmp(key, "op"))
 			continue;
-		rc = get_arg(k, key, v, &arg);
-		if (rc)
-			return rc;
-		if (!(arg & (ops[k->r->op].needs | ops[k->r->op].takes)))
+		for (i = 0; i < NR_ARGS && strcmp(arg_names[i], key); i++)
+			;
+		if (i == NR_ARGS || !(1U << i & wanted))
 			return refuse(k, "use kemari and kemari-syncd of the same version",
 				      "%s has no '%.32s'", ops[k->r->op].name, key);
-		given |= arg;
+		rc = get_value(k, 1U << i, key, v);
+		if (rc)
+			return rc;
+		given |= 1U << i;
 	}
-	if (ops[k->r->op].needs & ~given)
-		return refuse(k, "see kemari(8) for what it needs", "%s: %s is missing", ops[k->r->op].name,
-			      ops[k->r->op].needs & ~given & ARG_VM	? "vm"
-			      : ops[k->r->op].needs & ~given & ARG_HOST ? "host"
-									: "config");
+	for (i = 0; i < NR_ARGS; i++)
+		if (ops[k->r->op].needs & ~given & 1U << i)
+			return refuse(k, "see kemari(8) for what it needs", "%s: %s is missing",
+				      ops[k->r->op].name, arg_names[i]);
 	return 0;
 }
 
@@ -247,12 +300,15 @@ const char *control_op_name(enum control_op op)
 
 json_t *control_status_row(const struct control_status *s)
 {
-	return json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:i, s:o, s:I, s:I, s:I, s:I, s:I}", "vm", s->vm,
-			 "role", s->role, "state", s->state, "peer", s->peer, "reason", s->reason, "domid",
-			 (int)s->domid, "g", json_sprintf("%016llx", (unsigned long long)s->g), "epoch",
-			 (json_int_t)s->epoch, "lag_ms", (json_int_t)s->lag_ms, "pause_us",
-			 (json_int_t)s->pause_us, "commit_us", (json_int_t)s->commit_us, "held",
-			 (json_int_t)s->held);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s*, s:s*, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:s*, s:s*, s:b, s:b, "
+		"s:b, s:b}",
+		"vm", s->vm, "role", s->role, "state", s->state, "peer", s->peer, "reason", s->reason,
+		"domid", (int)s->domid, "g", json_sprintf("%016llx", (unsigned long long)s->g), "epoch",
+		(json_int_t)s->epoch, "lag_ms", (json_int_t)s->lag_ms, "pause_us", (json_int_t)s->pause_us,
+		"commit_us", (json_int_t)s->commit_us, "held", (json_int_t)s->held, "uuid", s->uuid,
+		"protection", s->protection, "needs", s->needs, "started", s->started, "promoted",
+		s->promoted, "linked", s->linked, "running", s->running);
 }
 
 json_t *control_copy_row(const struct control_copy *p)

@@ -437,6 +437,11 @@ uint64_t engine_next_session(const struct engine *e)
 	return (uint64_t)e->cfg.boot << 32 | (count + 1);
 }
 
+bool engine_wants_to_run(const struct engine *e)
+{
+	return !engine_is_owner(e) && e->cmd.type == ENGINE_EV_PROMOTE;
+}
+
 bool engine_may_run(const struct engine *e)
 {
 	return e->p.role == ENGINE_OWNER && !e->p.gone && !e->waiting;

@@ -362,6 +362,8 @@ uint64_t engine_committed(const struct engine *e);
 bool engine_say_state(const struct engine *e, struct engine_peer *peer);
 /* Standby: the session to offer in WELCOME. */
 uint64_t engine_next_session(const struct engine *e);
+/* PROMOTE waits for an answer of the peer, or for the proof that its host is off. */
+bool engine_wants_to_run(const struct engine *e);
 /* True if the guest is allowed to run here at this moment. */
 bool engine_may_run(const struct engine *e);
 const struct engine_counters *engine_counters(const struct engine *e);

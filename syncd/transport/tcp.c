@@ -2,6 +2,7 @@
 #include "transport/tcp.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -143,6 +144,19 @@ void transport_close(struct transport *t)
 		gnutls_priority_deinit(t->priority);
 	key_wipe(&t->key);
 	free(t);
+}
+
+int transport_mac(const struct transport *t, const void *bytes, size_t len, uint8_t mac[TRANSPORT_MAC_BYTES])
+{
+	static const char label[] = "kemari message 1"; /* the key's other use is TLS-PSK */
+	gnutls_hmac_hd_t h;
+
+	if (gnutls_hmac_init(&h, GNUTLS_MAC_SHA256, t->key.bytes, t->key.len))
+		return -ENOMEM;
+	gnutls_hmac(h, label, sizeof(label));
+	gnutls_hmac(h, bytes, len);
+	gnutls_hmac_deinit(h, mac);
+	return 0;
 }
 
 void transport_addr_text(struct transport_addr *a)

@@ -80,6 +80,10 @@ int transport_listen(struct transport *t, const char *addr, uint16_t port,
 		     void (*accepted)(void *arg, struct conn *c), void *arg, char *why);
 uint16_t transport_port(const struct transport *t);
 
+#define TRANSPORT_MAC_BYTES 32
+/* HMAC-SHA256 of bytes under the cluster's key, for what does not go over a connection of ours. */
+int transport_mac(const struct transport *t, const void *bytes, size_t len, uint8_t mac[TRANSPORT_MAC_BYTES]);
+
 /* Starts connecting; up() or down() follows, never from within the call. */
 int transport_connect(struct transport *t, const struct transport_addr *a, const struct conn_ops *ops,
 		      void *arg, struct conn **c, char *why);

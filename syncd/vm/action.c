@@ -4,6 +4,7 @@
 
 #include <qb/qbloop.h>
 
+#include "relay.h"
 #include "vm.h"
 
 static void on_timer(void *arg)
@@ -50,7 +51,8 @@ void vm_act(struct vm *vm, const struct engine_action *a)
 {
 	switch (a->type) {
 	case ENGINE_ACT_SEND_MSG:
-		link_send_message(vm, &a->msg);
+		if (!link_send_message(vm, &a->msg) && a->msg.type != ENGINE_MSG_ACK)
+			relay_send(vm, &a->msg);
 		break;
 	case ENGINE_ACT_SET_TIMER:
 		set_timer(vm, a->deadline);

@@ -64,11 +64,11 @@ static void on_remade(struct vm *vm, int err, const char *why)
 		err = vm_run(vm, engine_generation(&vm->engine), 0);
 	}
 	if (err) {
-		vm_tell(vm, "the guest cannot be started again: %s", why ? why : strerror(-err));
+		vm_tell(vm, "the guest cannot be started: %s", why ? why : strerror(-err));
 		gone(vm);
 		return;
 	}
-	vm_tell(vm, "the guest boots again");
+	vm_tell(vm, "the guest boots");
 	link_offer(vm); /* it had to wait for the domain */
 }
 
@@ -106,6 +106,17 @@ static void destroy(struct vm *vm, bool restart)
 	vm->helper = NULL;
 	if (vm_helper_run(vm, "destroy", restart, DESTROY_TIMEOUT_MS, on_destroyed))
 		on_destroyed(vm, -1, NULL, "kemari-domain cannot be started");
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm->dead_seen)
+		destroy(vm, false);
+}
+
+int vm_boot(struct vm *vm)
+{
+	return vm_domain_make(vm, false, on_remade);
 }
 
 static void on_shell_destroyed(void *arg, int exit_code, const char *json, const char *error)
@@ -166,7 +177,7 @@ void vm_make_anew(struct vm *vm)
 
 static void ended(struct vm *vm, unsigned int reason)
 {
-	enum vm_action what = action_of(&vm->rec, reason);
+	enum vm_action what = vm->stopping ? VM_DESTROY : action_of(&vm->rec, reason);
 
 	vm_tell(vm, "the guest %s",
 		reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "ended");

@@ -58,14 +58,15 @@ void link_send_record(struct vm *vm, uint16_t type, const void *payload, size_t 
 			    strerror(-rc));
 }
 
-void link_send_message(struct vm *vm, const struct engine_message *m)
+bool link_send_message(struct vm *vm, const struct engine_message *m)
 {
 	uint8_t buf[MESSAGE_BYTES];
 
 	if (!vm->link || !vm->link->bound)
-		return; /* the engine asks again */
+		return false;
 	message_encode(m, buf);
-	link_put(vm->link, RECORD_MESSAGE, buf, sizeof(buf));
+	link_put(vm->link, RECORD_MESSAGE, buf, sizeof(buf)); /* the engine asks again */
+	return true;
 }
 
 /* ---- applying
@@ -191,6 +192,18 @@ static int on_verify(struct link *l, const struct record *r, char *why)
 	return 0;
 }
 
+/* The standby's host stops being one, in order: it goes as by `kemari unprotect`. */
+static int on_leave(struct link *l)
+{
+	struct vm *vm = l->vm;
+
+	if (engine_role(&vm->engine) == ENGINE_OWNER && engine_wants_protection(&vm->engine)) {
+		vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
+		vm_event_type(vm, ENGINE_EV_UNPROTECT);
+	}
+	return 0;
+}
+
 static int dispatch(struct link *l, const struct record *r, char *why)
 {
 	if (r->type == RECORD_PING)
@@ -220,6 +233,10 @@ static int dispatch(struct link *l, const struct record *r, char *why)
 	case RECORD_VERIFY_STATE:
 		if (l->vm)
 			return on_verify(l, r, why);
+		break;
+	case RECORD_LEAVE:
+		if (l->vm)
+			return on_leave(l);
 		break;
 	case RECORD_VERIFY_RESULT:
 		if (l->vm)

@@ -7,6 +7,8 @@
 
 #include <xenctrl.h>
 
+#include "relay.h"
+#include "resource.h"
 #include "vm.h"
 #include "vms.h"
 
@@ -109,6 +111,8 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 {
 	struct vm_request *q = NULL;
 
+	if (id >= RESOURCE_STOP_ID)
+		resource_result(vm, id, result);
 	for (unsigned int i = 0; i < VM_REQUESTS; i++)
 		if (vm->request[i].client && vm->request[i].id == id)
 			q = &vm->request[i];
@@ -258,7 +262,7 @@ static void create(struct daemon *d, struct control_client *client, const struct
 /* ---- the others
  * ------------------------------------------------------------------------------------------------------ */
 
-static void command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev)
+void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev)
 {
 	struct vm_request *q = wait_for(vm, op, c);
 
@@ -285,7 +289,7 @@ static void protect(struct vm *vm, struct control_client *c, const struct contro
 		return;
 	}
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", r->host);
-	command(vm, c, CONTROL_PROTECT, ev);
+	vm_command(vm, c, CONTROL_PROTECT, ev);
 	if (!vm->link)
 		link_connect(vm);
 }
@@ -304,27 +308,26 @@ static void verify(struct vm *vm, struct control_client *c, const struct control
 	vm->verify_why[0] = '\0';
 }
 
-static void status(struct daemon *d, struct control_client *c, const struct control_request *r)
+static void answer_rows(struct control_client *c, const struct control_request *r, json_t *rows)
 {
-	json_t *rows = json_array();
-
-	for (struct vm *vm = d->vms; vm; vm = vm->next)
-		if (!r->vm[0] || !strcmp(r->vm, vm->rec.name))
-			json_array_append_new(rows, vm_status_row(vm, r->recent));
-	control_rows(c, rows);
+	if (rows)
+		control_rows(c, rows);
 	if (r->watch)
 		control_watch(c);
 	else
 		control_done(c, NULL);
 }
 
+static void status(struct daemon *d, struct control_client *c, const struct control_request *r)
+{
+	answer_rows(c, r, vms_status_rows(d, r->vm, r->recent));
+	if (r->watch)
+		vms_publish(d);
+}
+
 static void show_log(struct vm *vm, struct control_client *c, const struct control_request *r)
 {
-	control_rows(c, story_rows(vm->story));
-	if (r->watch)
-		control_watch(c);
-	else
-		control_done(c, NULL);
+	answer_rows(c, r, story_rows(vm->story));
 }
 
 static void unprotect(struct vm *vm, struct control_client *c, const struct control_request *r)
@@ -332,7 +335,7 @@ static void unprotect(struct vm *vm, struct control_client *c, const struct cont
 	struct engine_event ev = { .type = r->standby_is_gone ? ENGINE_EV_UNPROTECT_STANDBY_GONE
 							      : ENGINE_EV_UNPROTECT };
 
-	command(vm, c, CONTROL_UNPROTECT, ev);
+	vm_command(vm, c, CONTROL_UNPROTECT, ev);
 }
 
 static void promote(struct vm *vm, struct control_client *c, const struct control_request *r)
@@ -348,7 +351,7 @@ static void promote(struct vm *vm, struct control_client *c, const struct contro
 			"switch its power off, look twice, then say --primary-is-off");
 		return;
 	}
-	command(vm, c, CONTROL_PROMOTE, ev);
+	vm_command(vm, c, CONTROL_PROMOTE, ev);
 }
 
 static void switchover(struct vm *vm, struct control_client *c)
@@ -363,7 +366,53 @@ static void switchover(struct vm *vm, struct control_client *c)
 			     "`xl list` shows which; a suspended one can be moved when xl save has ended");
 		return;
 	}
-	command(vm, c, CONTROL_SWITCHOVER, ev);
+	vm_command(vm, c, CONTROL_SWITCHOVER, ev);
+}
+
+/*
+ * The word of kemari-agent (or the operator, through it) that a host is confirmed off: for every VM that has
+ * its other copy there, or waits for the proof that there is none.  The engine knows which boots have ended.
+ */
+static void host_off(struct daemon *d, struct control_client *c, const struct control_request *r)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FENCED, .peer_boot = r->boot };
+	const char *address = kem_config_address(&d->cfg, r->host);
+
+	for (struct vm *vm = d->vms, *next; vm; vm = next) {
+		next = vm->next;
+		if (!strcmp(kem_config_address(&d->cfg, vm->mem->peer), address))
+			vm_event(vm, &ev);
+	}
+	control_done(c, NULL);
+}
+
+/* Requests that need no VM. */
+static bool of_host(struct daemon *d, struct control_client *c, const struct control_request *r)
+{
+	switch (r->op) {
+	case CONTROL_CREATE:
+		create(d, c, r);
+		return true;
+	case CONTROL_HOST_OFF:
+		host_off(d, c, r);
+		return true;
+	case CONTROL_RELAY:
+		answer_rows(c, r, NULL);
+		return true;
+	case CONTROL_MESSAGE:
+		relay_receive(d, c, r);
+		return true;
+	case CONTROL_RESOURCE_START ... CONTROL_RESOURCE_MONITOR:
+		resource_request(d, c, r);
+		return true;
+	case CONTROL_STATUS:
+		if (r->vm[0] && !vm_find(d, r->vm) && !resource_started(d, r->vm))
+			return false;
+		status(d, c, r);
+		return true;
+	default:
+		return false;
+	}
 }
 
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r)
@@ -371,22 +420,13 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 	struct daemon *d = ctx;
 	struct vm *vm = r->vm[0] ? vm_find(d, r->vm) : NULL;
 
-	if (r->op == CONTROL_CREATE) {
-		create(d, c, r);
+	if (of_host(d, c, r))
 		return;
-	}
-	if (r->op == CONTROL_STATUS && !r->vm[0]) {
-		status(d, c, r);
-		return;
-	}
 	if (!vm) {
 		control_fail(c, ENOENT, "no such VM is served on this host", "`kemari status` lists them");
 		return;
 	}
 	switch (r->op) {
-	case CONTROL_STATUS:
-		status(d, c, r);
-		break;
 	case CONTROL_PROTECT:
 		protect(vm, c, r);
 		break;

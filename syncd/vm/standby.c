@@ -351,6 +351,8 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 {
 	if (vm->restarting || vm->ready || vm->dead_seen)
 		return 0; /* once the domain is made, if it is */
+	if (!epoch && !vm->guest)
+		return vm_boot(vm);
 	if (vm->mem->running_g != g && epoch)
 		return start_from_image(vm, g, epoch);
 	if (vm->mem->running_g == g)

@@ -10,6 +10,7 @@
 
 #include <qb/qbloop.h>
 
+#include "resource.h"
 #include "ring/guest_xen.h"
 #include "vms.h"
 
@@ -32,99 +33,6 @@ struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16])
 		if (!memcmp(vm->rec.uuid, uuid, 16))
 			return vm;
 	return NULL;
-}
-
-/* ---- story and status ------------------------------------------------------------------------------- */
-
-const char *vm_role_name(const struct vm *vm)
-{
-	switch (engine_role(&vm->engine)) {
-	case ENGINE_OWNER:
-		return "primary";
-	case ENGINE_HELD:
-		return "held";
-	case ENGINE_COPY:
-		return "standby";
-	default:
-		return "none";
-	}
-}
-
-void vm_tell(struct vm *vm, const char *fmt, ...)
-{
-	char text[STORY_REASON_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (vm->story)
-		story_add(vm->story, vm_role_name(vm), engine_state_name(&vm->engine),
-			  engine_generation(&vm->engine), engine_committed(&vm->engine), "%s", text);
-}
-
-static uint64_t oldest_unacked_ns(const struct vm *vm)
-{
-	uint64_t ns = 0;
-
-	for (unsigned int i = 0; i < ENGINE_MAX_FLIGHT; i++)
-		if (vm->captured[i].epoch > engine_committed(&vm->engine) && (!ns || vm->captured[i].ns < ns))
-			ns = vm->captured[i].ns;
-	return ns;
-}
-
-/* Why it is not simply well. */
-static const char *trouble_of(const struct vm *vm)
-{
-	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		if (vm->device[i].trouble[0])
-			return vm->device[i].trouble;
-	return NULL;
-}
-
-json_t *vm_status_row(const struct vm *vm, bool recent)
-{
-	static const char *const kinds[RECENT_KINDS] = {
-		[VM_CONSOLE] = "console", [VM_DISK] = "vbd", [VM_NIC] = "vif"
-	};
-	uint64_t oldest = oldest_unacked_ns(vm);
-	struct control_status s = {
-		.vm = vm->rec.name,
-		.role = vm_role_name(vm),
-		.state = engine_state_name(&vm->engine),
-		.peer = vm->mem->peer[0] ? vm->mem->peer : NULL,
-		.reason = trouble_of(vm),
-		.domid = vm->domid,
-		.g = engine_generation(&vm->engine),
-		.epoch = engine_committed(&vm->engine),
-		.lag_ms = oldest ? (monotonic_ns() - oldest) / 1000000 : 0,
-		.pause_us = vm->stats.pause_ns / 1000,
-		.commit_us = vm->stats.commit_ns / 1000,
-	};
-	json_t *row = control_status_row(&s);
-	const struct vm_stats *st = &vm->stats;
-
-	json_object_set_new(row, "stats",
-			    json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "captures",
-				      (json_int_t)st->captures, "sum_pause_ns", (json_int_t)st->sum_pause_ns,
-				      "sum_pages", (json_int_t)st->sum_pages, "sum_bytes",
-				      (json_int_t)st->sum_bytes, "pages", (json_int_t)st->pages, "bytes",
-				      (json_int_t)st->bytes, "dirty", (json_int_t)st->dirty, "hot",
-				      (json_int_t)st->hot, "stop_ns", (json_int_t)st->times.stop, "state_ns",
-				      (json_int_t)st->times.state, "context_ns",
-				      (json_int_t)st->times.context, "harvest_ns",
-				      (json_int_t)st->times.harvest, "devices_ns",
-				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
-	if (recent)
-		json_object_set_new(row, "recent", recent_json(&vm->recent, kinds));
-	return row;
-}
-
-void vm_publish_status(const struct vm *vm)
-{
-	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
-		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
-				json_pack("[o]", vm_status_row(vm, false)));
 }
 
 static void on_story(void *ctx, const char *name, json_t *entry)
@@ -241,25 +149,25 @@ void vm_event_type(struct vm *vm, enum engine_event_type type)
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-static void engine_settings(const struct vm *vm, struct engine_cfg *e)
+void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct engine_cfg *e)
 {
-	const struct kem_config *c = &vm->d->cfg;
+	const struct kem_config *c = &d->cfg;
 
 	*e = (struct engine_cfg){
-		.node = (uint32_t)(vm->d->boot >> 32),
-		.boot = (uint32_t)vm->d->boot ? (uint32_t)vm->d->boot : 1,
+		.node = (uint32_t)(d->boot >> 32),
+		.boot = (uint32_t)d->boot ? (uint32_t)d->boot : 1,
 		.max_in_flight = c->max_in_flight,
-		.staging_pages = vm_epoch_bytes(vm->d) / (RAM_PAGE_SIZE + 64),
+		.staging_pages = vm_epoch_bytes(d) / (RAM_PAGE_SIZE + 64),
 		.sync_mode = c->mode == KEM_MODE_SYNC,
 		.batch_ns = c->batch_window_us * 1000ULL,
 		.max_epoch_ns = c->max_epoch_ms * 1000000ULL,
 		.retry_ns = 1000000,
 		.resend_ns = 200000000,
-		.outdate_after_ns = 10000000000ULL,
-		.fence_after_ns = 10000000000ULL,
+		.outdate_after_ns = c->outdate_after_ms * 1000000ULL,
+		.fence_after_ns = c->fence_after_ms * 1000000ULL,
 		.handover_ns = 20000000000ULL,
 	};
-	memcpy(e->uuid, vm->rec.uuid, 16);
+	memcpy(e->uuid, uuid, 16);
 }
 
 static size_t image_bytes(const struct vm_record *rec)
@@ -334,7 +242,7 @@ int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, str
 	vm->mem->domid = domid;
 	vm->mem->record_len = (uint32_t)len;
 	memcpy(vm->mem->record, record, len);
-	engine_settings(vm, &e);
+	vm_engine_settings(vm->d, vm->rec.uuid, &e);
 	rc = engine_init(&vm->engine, &e);
 	if (rc)
 		kem_vm_err(vm->rec.name, "the engine refuses its settings: %s", strerror(-rc));
@@ -395,6 +303,7 @@ static void end(struct vm *vm, bool keep)
 {
 	vm->pumping = true; /* what its rooms still say on their way out is not acted upon */
 	unlist(vm);
+	vms_publish(vm->d);
 	domain_helper_cancel(vm->helper);
 	link_close(vm);
 	stop_timers(vm);
@@ -438,7 +347,7 @@ static int restore_engine(struct vm *vm, struct engine_actions *acts)
 		memset(&p, 0, sizeof(p));
 	else if (rc)
 		return rc;
-	engine_settings(vm, &e);
+	vm_engine_settings(vm->d, vm->rec.uuid, &e);
 	rc = engine_restore(&vm->engine, &e, &p, monotonic_ns(), acts);
 	if (rc)
 		kem_vm_err(vm->rec.name, "the engine's record is refused: %s", strerror(-rc));
@@ -561,7 +470,9 @@ fail:
 
 void vms_close(struct daemon *d)
 {
+	resources_close(d);
 	vms_reopen_stop(d);
 	while (d->vms)
 		end(d->vms, true);
+	vms_publish_stop(d);
 }

@@ -15,6 +15,9 @@
  *   verify.c   comparing both copies
  *   request.c  requests of the control server
  *   death.c    what becomes of a guest that ends by itself
+ *   status.c   what is shown of it, and to whom
+ *   relay.c    messages to the peer's engine by way of the cluster
+ *   resource*.c what the cluster manager asks
  *
  * Internal to syncd/vm; daemon-wide entry points are in vm/vms.h.
  */
@@ -148,7 +151,9 @@ struct vm {
 	bool preserved;						/* it ended and its domain stays */
 	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
-	bool ending; /* gone for good: free the VM once the engine has done with it */
+	bool ending;   /* gone for good: free the VM once the engine has done with it */
+	bool stopping; /* the cluster manager ends it: it is not started again, whatever its configuration
+			  says */
 
 	struct device_host host;
 	struct cpu_policy cpu; /* of the domain; no leaves: not read yet */
@@ -235,6 +240,11 @@ void vm_event_type(struct vm *vm, enum engine_event_type type);
 int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns,
 		   void (*fn)(void *vm));
 void vm_timer_stop(struct vm *vm, uint64_t *timer);
+/* The settings that the engine of a VM with that uuid gets on this host. */
+void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct engine_cfg *e);
+
+/* ---- status.c ---- */
+
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* recent: with the last epochs. */
@@ -354,7 +364,8 @@ void link_offer(struct vm *vm);
 bool link_up(const struct vm *vm);
 struct conn *link_conn(const struct vm *vm);
 uint64_t link_session(const struct vm *vm);
-void link_send_message(struct vm *vm, const struct engine_message *m);
+/* False: there is no connection. */
+bool link_send_message(struct vm *vm, const struct engine_message *m);
 void link_send_record(struct vm *vm, uint16_t type, const void *payload, size_t len);
 void link_apply(struct vm *vm);	   /* staged epochs wait: apply them from the loop */
 int link_apply_all(struct vm *vm); /* ... now */
@@ -392,11 +403,17 @@ void vm_request_done(struct vm *vm, enum control_op op);
 void vm_request_done_with(struct vm *vm, enum control_op op, json_t *extra);
 void vm_request_fail(struct vm *vm, enum control_op op, int code, const char *why, const char *fix);
 bool vm_request_waits(const struct vm *vm, enum control_op op);
+/* Hands ev to the engine; its result answers c. */
+void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev);
 
 /* ---- death.c ---- */
 
 void vm_check_death(struct vm *vm);
 bool vm_domain_is_there(const struct vm *vm);
+/* Its domain is made and started; the owner needs no further word. */
+int vm_boot(struct vm *vm);
+/* Ends it, for good.  May free the VM. */
+void vm_destroy(struct vm *vm);
 /* An earlier daemon did not see its domain ready.  May free the VM. */
 void vm_make_anew(struct vm *vm);
 /* It is not, and nobody here ended it.  May free the VM. */

@@ -19,6 +19,11 @@ void vms_close(struct daemon *d);
 void vms_accepted(void *arg, struct conn *c);
 /* struct control_handlers.request */
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r);
+/* Something that `kemari status` shows of all VMs has changed: to those who watch it, soon. */
+void vms_publish(struct daemon *d);
+void vms_publish_stop(struct daemon *d);
+/* What is shown of all of them, or of the named one. */
+json_t *vms_status_rows(const struct daemon *d, const char *vm, bool recent);
 /* xenstore's @releaseDomain */
 void vms_released(void *arg);
 

@@ -31,6 +31,7 @@ static const char *const type_names[] = {
 	[RECORD_VERIFY_STATE] = "VERIFY_STATE",
 	[RECORD_DISK_ASK] = "DISK_ASK",
 	[RECORD_DISK_ANSWER] = "DISK_ANSWER",
+	[RECORD_LEAVE] = "LEAVE",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == RECORD_TYPE_MAX + 1,
 	       "a name for each record type");

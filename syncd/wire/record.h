@@ -45,7 +45,8 @@ enum record_type {
 	RECORD_VERIFY_STATE,  /* struct record_verify_state and what that part of the state must be */
 	RECORD_DISK_ASK,      /* owner: struct samples (wire/samples.h), offsets */
 	RECORD_DISK_ANSWER,   /* struct samples, hashes */
-	RECORD_TYPE_MAX = RECORD_DISK_ANSWER
+	RECORD_LEAVE,	      /* none; standby: unprotect the VM, this host is to hold no copy */
+	RECORD_TYPE_MAX = RECORD_LEAVE
 };
 
 struct record_header {

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* promote and stop: what the cluster manager waits for, looked at ten times a second. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xenctrl.h>
+
+#include "resource_int.h"
+#include "vms.h"
+#include "xenstore/xsconn.h"
+
+#define LOOK_NS 100000000ULL
+#define SOON_NS 1000000ULL
+#define SECOND_NS 1000000000ULL
+/* Without a time from the agent; with one, the answer comes this much before it has passed. */
+#define PROMOTE_TIMEOUT_S 60U
+#define STOP_TIMEOUT_S 120U
+#define MARGIN_S 5U
+#define DOMID_ATTEMPTS 64U
+
+static void look(void *arg);
+
+/* ---- begin and end --------------------------------------------------------------------------------------
+ */
+
+static void look_in(struct resource *r, uint64_t ns)
+{
+	qb_loop_timer_handle h;
+
+	if (r->timer)
+		qb_loop_timer_del(r->d->loop, r->timer);
+	r->timer = 0;
+	if (!qb_loop_timer_add(r->d->loop, QB_LOOP_MED, ns, r, look, &h))
+		r->timer = h;
+}
+
+static struct control_client *task_over(struct resource *r)
+{
+	struct control_client *c = r->client;
+
+	if (r->timer)
+		qb_loop_timer_del(r->d->loop, r->timer);
+	r->timer = 0;
+	r->client = NULL;
+	r->task = TASK_NONE;
+	r->asked = r->begun = false;
+	return c;
+}
+
+void resource_task_cancel(struct resource *r, const char *why)
+{
+	struct control_client *c = task_over(r);
+
+	if (c)
+		control_fail(c, ECANCELED, why, NULL);
+}
+
+static void begin(struct resource *r, enum resource_task task, struct control_client *c, uint32_t timeout)
+{
+	uint64_t now = monotonic_ns();
+	uint32_t s = timeout > 2 * MARGIN_S ? timeout - MARGIN_S : (timeout + 1) / 2;
+
+	resource_task_cancel(r, "another command of the cluster manager came");
+	r->task = task;
+	r->client = c;
+	r->until = now + s * SECOND_NS;
+	r->kill_at = now + s * SECOND_NS * 2 / 3;
+}
+
+static bool expired(const struct resource *r)
+{
+	return monotonic_ns() >= r->until;
+}
+
+/* The answer may come at once, and be the end of the resource. */
+static void ask(struct resource *r, struct vm *vm, struct engine_event ev)
+{
+	struct daemon *d = r->d;
+
+	r->asked = true;
+	vm_event(vm, &ev);
+	vms_publish(d); /* what is needed for it may be kemari-agent's to give */
+}
+
+/* ---- promote --------------------------------------------------------------------------------------------
+ */
+
+static void promote_failed(struct resource *r, int code, const char *why)
+{
+	struct vm *vm = vm_find(r->d, r->name);
+
+	kem_vm_warn(r->name, "promote fails: %s", why);
+	control_fail(task_over(r), code, why, NULL);
+	if (vm && engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->link)
+		vm_free(vm);
+}
+
+/* The one other host that kemari.conf names; NULL: there is none. */
+static const char *other_host(const struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->cfg.nr_hosts; i++)
+		if (strcmp(d->cfg.host[i].name, d->cfg.host_name))
+			return d->cfg.host[i].name;
+	return NULL;
+}
+
+static bool domid_is_free(struct daemon *d, uint32_t domid)
+{
+	xc_dominfo_t info;
+
+	for (const struct vm *vm = d->vms; vm; vm = vm->next)
+		if (vm->domid == domid)
+			return false;
+	return xc_domain_getinfo(d->xc, domid, 1, &info) != 1 || info.domid != domid;
+}
+
+/* A VM that this host holds nothing of: the engine finds out whether it may boot here. */
+static int new_vm(struct resource *r, struct vm **vm)
+{
+	const char *peer = other_host(r->d);
+	unsigned int i = 0;
+	int rc;
+
+	while (i < DOMID_ATTEMPTS && !domid_is_free(r->d, vm_record_domid(&r->rec, i)))
+		i++;
+	rc = vm_new(r->d, r->rec.json, r->rec.json_len, vm_record_domid(&r->rec, i), vm);
+	if (!rc && peer)
+		snprintf((*vm)->mem->peer, sizeof((*vm)->mem->peer), "%s", peer);
+	return rc;
+}
+
+/* Booting takes seconds, a copy runs at once. */
+static bool runs(const struct vm *vm)
+{
+	return engine_role(&vm->engine) == ENGINE_OWNER && !vm->ready &&
+	       vm->mem->running_g == engine_generation(&vm->engine);
+}
+
+static void promoted(struct resource *r)
+{
+	r->promoted = true;
+	if (resource_save(r)) {
+		r->promoted = false;
+		promote_failed(r, ENOSPC, "the new role cannot be noted");
+		return;
+	}
+	control_done(task_over(r), NULL);
+	vms_publish(r->d);
+}
+
+static void look_at_promote(struct resource *r)
+{
+	struct engine_event ev = { .type = ENGINE_EV_PROMOTE,
+				   .request = RESOURCE_PROMOTE_ID,
+				   .proof = !other_host(r->d),
+				   .incarnation = vm_incarnation() };
+	struct vm *vm = vm_find(r->d, r->name);
+
+	if (!vm && r->begun) {
+		promote_failed(r, EIO, "the guest could not be started; the log of kemari-syncd tells more");
+		return;
+	}
+	if (!vm && new_vm(r, &vm)) {
+		promote_failed(r, EIO, "the VM cannot be set up here; the log of kemari-syncd tells more");
+		return;
+	}
+	if (runs(vm))
+		promoted(r);
+	else if (expired(r))
+		promote_failed(r, ETIMEDOUT, "the guest did not run in time");
+	else if (engine_role(&vm->engine) != ENGINE_OWNER && !r->asked)
+		ask(r, vm, ev);
+	else if (engine_role(&vm->engine) == ENGINE_OWNER)
+		r->begun = true; /* without its VM from now on, the guest has come and gone */
+}
+
+static void on_promote_result(struct resource *r, enum engine_result result)
+{
+	r->asked = false;
+	switch (result) {
+	case ENGINE_RES_OK:
+		look_in(r, SOON_NS);
+		break;
+	case ENGINE_RES_NO_PROOF:
+		if (expired(r) || control_gone(r->client))
+			promote_failed(r, EPERM, engine_result_text(result));
+		break;
+	case ENGINE_RES_BUSY:
+	case ENGINE_RES_OUTDATED: /* now there is nothing here: a cold start may be right */
+		break;
+	case ENGINE_RES_PEER_OWNS:
+	case ENGINE_RES_PEER_HOLDS:
+		promote_failed(r, EREMOTE, engine_result_text(result));
+		break;
+	default:
+		promote_failed(r, EPERM, engine_result_text(result));
+	}
+}
+
+void resource_promote(struct resource *r, struct control_client *c, uint32_t timeout)
+{
+	begin(r, TASK_PROMOTE, c, timeout ? timeout : PROMOTE_TIMEOUT_S);
+	look(r);
+}
+
+/* ---- stop -----------------------------------------------------------------------------------------------
+ */
+
+static void stopped(struct resource *r, const char *how)
+{
+	struct daemon *d = r->d;
+
+	kem_vm_info(r->name, "stopped here for the cluster manager: %s", how);
+	control_done(task_over(r), NULL);
+	resource_drop(r);
+	vms_publish(d);
+}
+
+static void stop_failed(struct resource *r, const char *why)
+{
+	kem_vm_err(r->name, "stop fails: %s", why);
+	control_fail(task_over(r), ETIMEDOUT, why, NULL);
+}
+
+static void shut_down(struct resource *r, struct vm *vm)
+{
+	r->task = TASK_SHUTDOWN;
+	vm->stopping = true;
+	vm_tell(vm, "the cluster manager stops it and no other host has it: it is asked to power off");
+	if (vm->guest && !vm->dead_seen)
+		xsconn_write(r->d->xs, XBT_NULL, "poweroff", "/local/domain/%u/control/shutdown", vm->domid);
+	look_in(r, LOOK_NS);
+}
+
+static void on_stop_result(struct resource *r, struct vm *vm, enum engine_result result)
+{
+	r->asked = false;
+	switch (result) {
+	case ENGINE_RES_OK:
+		r->task = TASK_LEAVE;
+		look_in(r, SOON_NS);
+		break;
+	case ENGINE_RES_PARKED:
+		stopped(r, "the last valid copy stays, held");
+		break;
+	case ENGINE_RES_SHUTDOWN:
+		shut_down(r, vm);
+		break;
+	case ENGINE_RES_BUSY:
+		break;
+	default:
+		stop_failed(r, engine_result_text(result));
+	}
+}
+
+static void look_at_handover(struct resource *r, struct vm *vm)
+{
+	struct engine_event ev = { .type = ENGINE_EV_STOP, .request = RESOURCE_STOP_ID };
+
+	if (!vm)
+		stopped(r, "nothing of it is here");
+	else if (expired(r) && engine_role(&vm->engine) == ENGINE_OWNER)
+		stop_failed(r, "the guest still runs here");
+	else if (expired(r))
+		stopped(r, "in time for nothing else: what is here stays, held");
+	else if (!r->asked)
+		ask(r, vm, ev);
+}
+
+/* The owner lets us go by dropping our copy as for `kemari unprotect`; without it our copy is kept. */
+static void look_at_leave(struct resource *r, struct vm *vm)
+{
+	enum engine_role role = vm ? engine_role(&vm->engine) : ENGINE_NONE;
+
+	if (role >= ENGINE_HELD || (role == ENGINE_COPY && !link_up(vm) && expired(r))) {
+		r->task = TASK_HANDOVER;
+		look_in(r, SOON_NS);
+	} else if (vm && link_up(vm) && !expired(r)) {
+		link_send_record(vm, RECORD_LEAVE, NULL, 0);
+	} else if (role == ENGINE_NONE) {
+		if (vm)
+			vm_free_shell(vm);
+		stopped(r, "the other host goes on without a copy here");
+	} else if (expired(r)) {
+		stopped(r, "the other host did not let go: the copy stays, held");
+	}
+}
+
+static void look_at_shutdown(struct resource *r, struct vm *vm)
+{
+	if (!vm) {
+		stopped(r, "the guest ended");
+	} else if (expired(r)) {
+		stop_failed(r, "the guest's domain cannot be destroyed");
+	} else if (monotonic_ns() >= r->kill_at && !r->begun) {
+		r->begun = true;
+		vm_tell(vm, "the guest did not power off in time: its domain is destroyed");
+		vm_destroy(vm);
+	}
+}
+
+void resource_stop(struct resource *r, struct control_client *c, uint32_t timeout)
+{
+	struct vm *vm = vm_find(r->d, r->name);
+	bool leave = vm && engine_role(&vm->engine) < ENGINE_HELD && link_up(vm);
+
+	begin(r, leave ? TASK_LEAVE : TASK_HANDOVER, c, timeout ? timeout : STOP_TIMEOUT_S);
+	look(r);
+}
+
+/* ---- both -----------------------------------------------------------------------------------------------
+ */
+
+/* The resource may be gone afterwards; the next look comes first, so that what ends the task ends it, too. */
+static void look(void *arg)
+{
+	struct resource *r = arg;
+
+	r->timer = 0;
+	look_in(r, LOOK_NS);
+	switch (r->task) {
+	case TASK_PROMOTE:
+		look_at_promote(r);
+		break;
+	case TASK_HANDOVER:
+		look_at_handover(r, vm_find(r->d, r->name));
+		break;
+	case TASK_LEAVE:
+		look_at_leave(r, vm_find(r->d, r->name));
+		break;
+	case TASK_SHUTDOWN:
+		look_at_shutdown(r, vm_find(r->d, r->name));
+		break;
+	default:
+		break;
+	}
+}
+
+void resource_result(struct vm *vm, uint32_t id, enum engine_result result)
+{
+	struct resource *r = resource_find(vm->d, vm->rec.name);
+
+	if (r && id == RESOURCE_PROMOTE_ID && r->task == TASK_PROMOTE)
+		on_promote_result(r, result);
+	else if (r && id == RESOURCE_STOP_ID && r->task == TASK_HANDOVER)
+		on_stop_result(r, vm, result);
+}
