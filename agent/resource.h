@@ -2,8 +2,8 @@
 /*
  * `kemari resource`: one action of ocf:kemari:vm.
  *
- * A daemon that is being restarted is waited for: RESOURCE_GRACE_S, which is more than a restart takes and
- * less than any time-out of the cluster manager (doc/ownership.md, item 26).
+ * A daemon that is being restarted is waited for: RESOURCE_GRACE_S, more than its watchdog and a restart take
+ * and less than any time-out of the cluster manager (doc/ownership.md, item 26).
  */
 #ifndef KEMARI_AGENT_RESOURCE_H
 #define KEMARI_AGENT_RESOURCE_H
@@ -11,7 +11,7 @@
 #include "lib/config.h"
 #include "syncd/control/control.h"
 
-#define RESOURCE_GRACE_S 8
+#define RESOURCE_GRACE_S 10
 
 /* Returns an OCF exit code (lib/ocf.h); says why on stderr, or what is degraded on stdout. */
 int resource_action(const struct kem_config *cfg, const struct control_request *req);

@@ -50,6 +50,7 @@ static const struct key keys[] = {
 	  .choice = { "volatile", "safe" } },
 	{ "disk_error_wait_ms", KIND_NUMBER, AT(disk_error_wait_ms), .number = 20000, .min = 0,
 	  .max = 3600000 },
+	{ "disk_inflight_ms", KIND_NUMBER, AT(disk_inflight_ms), .number = 5000, .min = 0, .max = 600000 },
 	{ "batch_window_us", KIND_NUMBER, AT(batch_window_us), .number = 1000, .min = 0, .max = 1000000 },
 	{ "max_epoch_ms", KIND_NUMBER, AT(max_epoch_ms), .number = 1000, .min = 1, .max = 60000 },
 	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 32, .max = 65536 },

@@ -43,13 +43,15 @@ struct kem_config {
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
 	uint32_t disk_error_wait_ms; /* what a host's disk fails is tried again before the guest is told */
-	uint32_t batch_window_us;    /* outputs within it share one epoch */
-	uint32_t max_epoch_ms;	     /* no epoch is longer, even without outputs */
-	uint32_t staging_mb;	     /* room for epochs at the standby; one takes half of it at most */
-	uint32_t max_in_flight;	     /* epochs captured and not acked */
-	uint32_t link_timeout_ms;    /* silence after which the link counts as lost */
-	uint32_t outdate_after_ms;   /* ... and then until the standby is asked to drop its copy */
-	uint32_t fence_after_ms;     /* ... and then, without an answer, until it is to be fenced */
+	uint32_t disk_inflight_ms; /* a dead host's writes may still reach the disk that long after it is off
+				    */
+	uint32_t batch_window_us;  /* outputs within it share one epoch */
+	uint32_t max_epoch_ms;	   /* no epoch is longer, even without outputs */
+	uint32_t staging_mb;	   /* room for epochs at the standby; one takes half of it at most */
+	uint32_t max_in_flight;	   /* epochs captured and not acked */
+	uint32_t link_timeout_ms;  /* silence after which the link counts as lost */
+	uint32_t outdate_after_ms; /* ... and then until the standby is asked to drop its copy */
+	uint32_t fence_after_ms;   /* ... and then, without an answer, until it is to be fenced */
 	unsigned int nr_hosts;
 	struct kem_host host[KEM_CONFIG_HOSTS];
 };

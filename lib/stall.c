@@ -2,9 +2,11 @@
 #include "stall.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <qb/qbloop.h>
+#include <systemd/sd-daemon.h>
 
 #include "log.h"
 #include "monotonic.h"
@@ -15,6 +17,7 @@ struct stall {
 	struct qb_loop *loop;
 	qb_loop_timer_handle timer;
 	uint64_t due, cpu;
+	bool watchdog; /* the unit has WatchdogSec= */
 };
 
 static void look(void *arg);
@@ -36,6 +39,8 @@ static void look(void *arg)
 	if (late > STALL_WARN_NS)
 		kem_warn("the main loop was away for %llu ms, %llu ms of CPU were used meanwhile",
 			 (unsigned long long)late / 1000000, (unsigned long long)cpu / 1000000);
+	if (s->watchdog)
+		sd_notify(0, "WATCHDOG=1");
 	again(s);
 }
 
@@ -47,6 +52,7 @@ int stall_open(struct qb_loop *loop, struct stall **out)
 	if (!s)
 		return -ENOMEM;
 	s->loop = loop;
+	s->watchdog = sd_watchdog_enabled(0, NULL) > 0;
 	rc = again(s);
 	if (rc) {
 		free(s);

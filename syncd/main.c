@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <qb/qbloop.h>
+#include <systemd/sd-daemon.h>
 #include <xenctrl.h>
 
 #include "bootid.h"
@@ -200,6 +201,7 @@ int main(int argc, char **argv)
 		rc = stall_open(d.loop, &stall);
 	if (!rc) {
 		kem_info("ready");
+		sd_notify(0, "READY=1");
 		qb_loop_run(d.loop);
 	}
 	stall_close(stall);

@@ -5,6 +5,7 @@
  */
 #include "block/internal.h"
 #include "block_env.h"
+#include "monotonic.h"
 
 #define SNAPSHOT_CAP (2U << 20)
 
@@ -120,6 +121,28 @@ static void promotion_executes_the_table_and_nothing_else(void **state)
 	front_kick(&t->front, 0);
 	env_run(&t->b, &t->front, 6);
 	assert_true(env_disk_is(&t->b, 16, 8, 0x44));
+	bed_free(t);
+}
+
+/* A write that the dead host left on its way must not land on a newer one. */
+static void no_io_before_the_dead_hosts_writes_have_landed(void **state)
+{
+	struct bed *t = bed_new(1, 1);
+	uint64_t until;
+
+	env_connect(&t->a, &t->front);
+	memset(fake_page(&t->fake, 64), 0x44, GUEST_PAGE_SIZE);
+	front_rw(&t->front, 0, 1, BLKIF_OP_WRITE, 8, 64, 1);
+	front_kick(&t->front, 0);
+	capture(t);
+	t->a.dev->ops->disconnect(t->a.dev);
+	until = monotonic_ns() + 50000000;
+	block_wait_until(t->b.dev, until);
+	promote(t);
+	assert_true(env_disk_is(&t->b, 8, 8, 0));
+	env_run(&t->b, &t->front, 1);
+	assert_true(monotonic_ns() >= until);
+	assert_true(env_disk_is(&t->b, 8, 8, 0x44));
 	bed_free(t);
 }
 
@@ -497,6 +520,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(promotion_executes_the_table_and_nothing_else),
+		cmocka_unit_test(no_io_before_the_dead_hosts_writes_have_landed),
 		cmocka_unit_test(promotion_of_full_rings_answers_each_once),
 		cmocka_unit_test(last_restore_counts),
 		cmocka_unit_test(restart_keeps_held_and_repeats_the_rest),

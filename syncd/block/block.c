@@ -157,6 +157,11 @@ close_disk:
 	return rc;
 }
 
+void block_wait_until(struct device *dev, uint64_t ns)
+{
+	to_block(dev)->wait_until = ns;
+}
+
 static void block_disconnect(struct device *dev)
 {
 	struct block *b = to_block(dev);

@@ -81,6 +81,12 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 void block_properties(const struct device *dev, struct block_properties *p);
 
 /*
+ * No I/O goes to the disk before that instant (CLOCK_MONOTONIC, ns): what a dead host had on its way to the
+ * storage must have landed by then (ownership.md, item 7).  Before connect(); 0: no wait.
+ */
+void block_wait_until(struct device *dev, uint64_t ns);
+
+/*
  * Where the guest wrote lately, as offsets of 4 KiB blocks, not sorted, with doubles: at most max, and
  * BLOCK_RECENT.  Returns how many.
  */

@@ -159,7 +159,8 @@ struct block {
 	const char *broken; /* why it cannot go on */
 	bool failed_due;    /* failed() has not been said yet */
 	struct later_item deferred;
-	bool resubmit; /* the timer is armed */
+	uint64_t wait_until; /* CLOCK_MONOTONIC, ns: no I/O before */
+	bool resubmit;	     /* the timer is armed */
 	qb_loop_timer_handle resubmit_timer;
 	unsigned int nr_queues;
 	struct block_queue queue[BLOCK_MAX_QUEUES];

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "block/internal.h"
+#include "monotonic.h"
 
 /* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
 #define MAX_RETRIES 8
@@ -113,6 +114,13 @@ static void submit_again(void *data)
 	block_settle(b);
 }
 
+static void again_in(struct block *b, uint64_t ns)
+{
+	if (!b->resubmit)
+		b->resubmit = qb_loop_timer_add(b->dev.host->loop, QB_LOOP_MED, ns, b, submit_again,
+						&b->resubmit_timer) == 0;
+}
+
 /* Hands the queued entries to the kernel; if it has no memory for them now, again in a moment. */
 static void submit(struct block *b)
 {
@@ -120,12 +128,11 @@ static void submit(struct block *b)
 
 	while (io_uring_sq_ready(&b->uring) && rc > 0)
 		rc = io_uring_submit(&b->uring);
-	if (rc > 0 || b->resubmit)
+	if (rc > 0)
 		return;
 	if (rc && rc != -EAGAIN && rc != -EBUSY && rc != -ENOMEM)
 		block_err(b, "io_uring does not take requests: %s", strerror(-rc));
-	b->resubmit = qb_loop_timer_add(b->dev.host->loop, QB_LOOP_MED, RESUBMIT_NS, b, submit_again,
-					&b->resubmit_timer) == 0;
+	again_in(b, RESUBMIT_NS);
 }
 
 static void free_io(struct block *b, struct block_io *io)
@@ -164,9 +171,15 @@ static int start_request(struct block *b, struct request *r)
 void io_run(struct block *b)
 {
 	struct request *r;
+	uint64_t now;
 
 	if (!b->connected || b->quiescing)
 		return;
+	now = b->wait_until ? monotonic_ns() : 0;
+	if (now < b->wait_until) {
+		again_in(b, b->wait_until - now);
+		return;
+	}
 	while ((r = TAILQ_FIRST(&b->ready)) && !SLIST_EMPTY(&b->free_io))
 		if (start_request(b, r))
 			break;

@@ -31,6 +31,8 @@ static void set_timer(struct vm *vm, uint64_t deadline)
 static void note(struct vm *vm, const struct engine_action *a)
 {
 	vm_tell(vm, "%s", engine_note_text(a->note));
+	if (a->note == ENGINE_NOTE_RUN_FENCED)
+		vm->mem->disks_from_ns = monotonic_ns() + vm->d->cfg.disk_inflight_ms * 1000000ULL;
 	if (a->note == ENGINE_NOTE_FENCE_PEER)
 		kem_vm_warn(vm->rec.name,
 			    "the standby does not answer and outputs wait: if its host is off, or you accept "

@@ -406,6 +406,8 @@ static int attach(struct vm_device *vd)
 
 	if (!vd->dev->ops->config(vd->dev, &cfg))
 		return 0; /* its frontend had not connected */
+	if (vd->kind == VM_DISK)
+		block_wait_until(vd->dev, vd->vm->mem->disks_from_ns);
 	rc = vd->dev->ops->connect(vd->dev, &cfg);
 	if (rc) {
 		kem_vm_err(vd->vm->rec.name, "%s cannot be attached to the guest's rings: %s",

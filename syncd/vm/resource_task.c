@@ -200,6 +200,7 @@ static void on_promote_result(struct resource *r, enum engine_result result)
 
 void resource_promote(struct resource *r, struct control_client *c, uint32_t timeout)
 {
+	kem_vm_info(r->name, "the cluster manager promotes it here");
 	begin(r, TASK_PROMOTE, c, timeout ? timeout : PROMOTE_TIMEOUT_S);
 	look(r);
 }

@@ -59,13 +59,14 @@
 #define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
-#define VM_MEM_VERSION 2
+#define VM_MEM_VERSION 3
 struct vm_mem {
 	uint32_t version;
 	uint32_t domid;
 	uint64_t store_gfn, console_gfn;
 	uint32_t store_port, console_port;
-	uint64_t running_g; /* the guest has run here as this generation */
+	uint64_t running_g;	/* the guest has run here as this generation */
+	uint64_t disks_from_ns; /* CLOCK_MONOTONIC: no I/O before, a dead host's writes may still arrive */
 	/* When (CLOCK_MONOTONIC) an epoch was staged here: its guest's clocks go on from there. */
 	struct {
 		uint64_t epoch, ns;

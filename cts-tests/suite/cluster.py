@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest in the hands of a real cluster: Pacemaker starts, fences, promotes; the operator's hands are the
+suite's only where a scenario says so."""
+
+import re
+import time
+import xml.etree.ElementTree as ET
+
+from scenario import HERE, VM, Session
+
+CLONE = f"{VM}-ha"
+# what the survivor's journal says of a failover, in the order in which it happens
+STEPS = (("corosync noticed", r"corosync\[.*(A processor failed|link: host: \d+ .*is down)"),
+         ("new membership", r"corosync\[.*A new membership"),
+         ("fencing started", r"pacemaker-(controld|fenced)\[.*Requesting (peer )?fencing \(off\)"),
+         ("confirmed off", r"pacemaker-fenced\[.*Operation 'off'.*: OK"),
+         ("promote called", r"kemari-syncd\[.*the cluster manager promotes it here"),
+         ("guest running", r"kemari-syncd\[.*the guest runs here from epoch"))
+
+
+GUIDE = HERE.parents[1] / "doc/cluster.md"
+
+
+def configuration(lab):
+    """What a user types after `crm configure`: the blocks of doc/cluster.md, with this lab's addresses and guest. The
+    simulated BMC needs a workaround."""
+    blocks = re.findall(r"^```sh crm config\n(.*?)^```", GUIDE.read_text(), re.S | re.M)
+    text = "".join(b for b in blocks if "pdu" not in b).replace("\\\n", "").replace("crm configure ", "")
+    for h, name in zip(lab.hosts, ("xa", "xb")):
+        text = re.sub(rf"\b{name}\b", h.name, text)
+        text = text.replace(f"ip=203.0.113.{h.number} ", f"ip={lab.net}.0.{100 + h.number} workarounds=opensesspriv ")
+        text = text.replace(f"/etc/kemari/bmc-{h}", "/etc/kemari/bmc-password")
+        text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
+                            f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
+    text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{VM}.cfg")
+    return re.sub(r"\bvm1\b", VM, text)
+
+
+class Cluster(Session):
+    """self.at is where the guest runs, self.other the standby's host."""
+
+    def __init__(self, lab, story, config="/lab/g1.cfg"):
+        super().__init__(lab, story, config)
+        self.fenced = 0     # times that a fencing is due to what the scenario did
+        self.cut_at = 0     # CLOCK_REALTIME
+
+    # ---- setting up
+
+    def start(self):
+        with self.story.step("two hosts boot: patched Xen, Debian dom0, a BMC each"):
+            self.lab.up()
+        self.story.capture_frames()
+        with self.story.step("corosync, pacemaker and kemari-agent start on both"):
+            self.lab.script("cluster-up", timeout=300)
+        with self.story.step("crm configure: fencing through each BMC, the VM, its clone"):
+            self.a.exec("cat > /root/cluster.crm && crm -F configure load update /root/cluster.crm", timeout=240,
+                        stdin=configuration(self.lab).encode())
+        with self.story.step("Pacemaker starts the guest, kemari-agent has it mirrored"):
+            self.until("the guest is promoted somewhere", lambda: self.promoted() is not None, 180)
+            self.at = self.promoted()
+            self.other = self.b if self.at is self.a else self.a
+            self.wait_state(self.at, "protected", 180)
+        self.attach()
+        self.story.say(f"    {VM} runs on {self.at}, protected by a copy on {self.other}")
+
+    # ---- looking
+
+    def crm_mon(self, host=None):
+        """The cluster's state as the host sees it; None: it says nothing now."""
+        r = (host or self.at).exec("crm_mon -1 --output-as=xml --inactive", timeout=60, check=False)
+        try:
+            return ET.fromstring(r.out) if r.ok else None
+        except ET.ParseError:
+            return None
+
+    def promoted(self, host=None):
+        mon = self.crm_mon(host)
+        if mon is None:
+            return None
+        for r in mon.iter("resource"):
+            if r.get("id") == VM and r.get("role") == "Promoted" and r.get("active") == "true":
+                name = r.find("node").get("name")
+                return next(h for h in self.lab.hosts if h.name == name)
+        return None
+
+    def roles(self, host=None):
+        mon = self.crm_mon(host)
+        if mon is None:
+            return {}
+        return {r.find("node").get("name"): r.get("role") for r in mon.iter("resource")
+                if r.get("id") == VM and r.find("node") is not None}
+
+    def settled(self, timeout=180):
+        """Pacemaker and Kemari agree: promoted where it runs, started on the other host, protected."""
+        want = {self.at.name: "Promoted", self.other.name: "Unpromoted"}
+        self.until(f"Pacemaker has {want}", lambda: self.roles() == want, timeout)
+        self.wait_state(self.at, "protected", timeout)
+
+    def quiet(self):
+        """No failed action, no fencing but those that are due."""
+        mon = self.crm_mon()
+        failures = [f"{f.get('op_key')} on {f.get('node')}: {f.get('exitstatus')} {f.get('exitreason')}"
+                    for f in mon.iter("failure") if f.get("exitstatus") not in ("promoted (degraded)", "degraded")]
+        self.story.check("no action of the cluster failed", failures)
+        fenced = [f"{f.get('action')} of {f.get('target')}: {f.get('status')}" for f in mon.iter("fence_event")]
+        good = len(fenced) == self.fenced and all(f.endswith("success") for f in fenced)
+        self.story.check(f"{self.fenced} fencings, as should be", [] if good else fenced or ["none"])
+
+    def clock_ahead(self, host):
+        """Seconds that the wall clock of the host is ahead of this machine's, to some hundredths."""
+        begin = time.time()
+        theirs = float(host.exec("date +%s.%N").out)
+        return theirs - (begin + time.time()) / 2
+
+    def timeline(self, begin, answered):
+        """Of a failover: when each step was in the survivor's journal, in seconds since the power was cut; begin and
+        answered by CLOCK_REALTIME."""
+        ahead = self.clock_ahead(self.at)
+        log = self.at.exec(f"journalctl -q -o short-unix --since=@{int(begin + ahead)}", timeout=60).out
+        lines = [(float(line.split()[0]) - ahead - begin, line) for line in log.splitlines()
+                 if re.match(r"\d+\.\d+ ", line)]
+        told = []
+        for what, pattern in STEPS:
+            when = next((t for t, line in lines if t >= 0 and re.search(pattern, line)), None)
+            told.append((what, when))
+        return [("power off", 0.0), *told, ("network answered", answered - begin)]
+
+    # ---- what happens
+
+    def swap(self):
+        self.at, self.other = self.other, self.at
+
+    def power_off(self):
+        """The primary's host loses its power, through its BMC, from outside. Nobody tells the cluster."""
+        self.client.wait_for_more()
+        begin = time.monotonic_ns()
+        self.story.say(f"the power of {self.at} is cut from outside")
+        self.at.bmc("chassis", "power", "off")
+        self.cut_at = time.time()
+        self.fenced += 1
+        self.swap()
+        self.client.wait_for_more(120)
+        self.event("power off", begin)
+        answered = time.time()
+        self.runs_now("power off")
+        self.story.say("    " + ", ".join(f"{what} {'?' if t is None else f'{t:.2f} s'}"
+                                          for what, t in self.timeline(self.cut_at, answered)))
+        self.until("Pacemaker knows the new primary", lambda: self.promoted() is self.at, 60)
+
+    def come_back(self):
+        """The host that was lost is switched on: all else happens by itself."""
+        with self.story.step(f"{self.other} is switched on again; the rest happens by itself"):
+            if not self.other.bmc_says_on():
+                self.other.power_on()
+            else:
+                self.other.wait_up(300)
+            self.settled(300)
+        self.client.wait_for_more()
+
+    def switchover(self):
+        self.client.wait_for_more()
+        begin = time.monotonic_ns()
+        with self.story.step(f"kemari switchover {VM}: from {self.at} to {self.other}"):
+            self.at.exec(f"kemari switchover {VM}", timeout=120)
+            self.swap()
+            self.client.wait_for_more()
+        self.event("switchover", begin)
+        self.runs_now("switchover")
+        self.settled()
