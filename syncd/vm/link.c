@@ -381,6 +381,17 @@ void link_close(struct vm *vm)
 	link_free(l);
 }
 
+bool link_end_of_boot(struct vm *vm, uint64_t boot)
+{
+	if (!link_up(vm))
+		return true;
+	if (vm->link->peer_boot != boot)
+		return false;
+	vm_tell(vm, "the link to %s ends: its host is off", vm->mem->peer);
+	link_again(vm);
+	return true;
+}
+
 void link_again(struct vm *vm)
 {
 	link_close(vm);
@@ -494,6 +505,7 @@ void link_established(struct link *l)
 		.type = ENGINE_EV_LINK_UP, .session = l->session, .peer = l->peer, .peer_boot = l->peer_boot
 	};
 
+	l->vm->peer_off = 0;
 	vm_tell(l->vm, "the link to %s is up", l->vm->mem->peer);
 	vm_event(l->vm, &ev);
 }

@@ -57,7 +57,7 @@ static bool knows_something(struct daemon *d, const uint8_t uuid[16])
 				return true;
 		first = info[n - 1].domid + 1;
 	}
-	return n < 0;
+	return n < 0 && errno != ESRCH; /* that: no domain with a higher number */
 }
 
 /*

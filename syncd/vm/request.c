@@ -380,8 +380,12 @@ static void host_off(struct daemon *d, struct control_client *c, const struct co
 
 	for (struct vm *vm = d->vms, *next; vm; vm = next) {
 		next = vm->next;
-		if (!strcmp(kem_config_address(&d->cfg, vm->mem->peer), address))
-			vm_event(vm, &ev);
+		if (strcmp(kem_config_address(&d->cfg, vm->mem->peer), address) != 0 ||
+		    !link_end_of_boot(vm, r->boot))
+			continue;
+		vm->peer_off = r->boot;
+		resource_peer_off(vm);
+		vm_event(vm, &ev);
 	}
 	control_done(c, NULL);
 }

@@ -35,6 +35,12 @@ void resource_request(struct daemon *d, struct control_client *c, const struct c
 /* The engine's answer to RESOURCE_..._ID. */
 void resource_result(struct vm *vm, uint32_t id, enum engine_result result);
 
+/*
+ * vm->peer_off was set.  A copy that the cluster manager takes for promoted, since it has not followed a
+ * switchover to the host that has now died, is promoted: nobody else will call for it.
+ */
+void resource_peer_off(struct vm *vm);
+
 /* Of the resource with that name; false if there is none. */
 bool resource_started(const struct daemon *d, const char *vm);
 bool resource_promoted(const struct daemon *d, const char *vm);

@@ -24,7 +24,7 @@ struct resource {
 	bool promoted;
 
 	enum resource_task task;
-	struct control_client *client; /* who waits for it */
+	struct control_client *client; /* who waits for it; NULL: nobody */
 	bool asked;		       /* the engine has a command of the task */
 	bool begun; /* PROMOTE: the guest was to run here; SHUTDOWN: its domain is being destroyed */
 	uint64_t until, kill_at; /* CLOCK_MONOTONIC, ns */

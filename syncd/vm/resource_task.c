@@ -35,9 +35,8 @@ static void look_in(struct resource *r, uint64_t ns)
 		r->timer = h;
 }
 
-static struct control_client *task_over(struct resource *r)
+static void task_over(struct resource *r)
 {
-	struct control_client *c = r->client;
 
 	if (r->timer)
 		qb_loop_timer_del(r->d->loop, r->timer);
@@ -45,15 +44,29 @@ static struct control_client *task_over(struct resource *r)
 	r->client = NULL;
 	r->task = TASK_NONE;
 	r->asked = r->begun = false;
-	return c;
+}
+
+static void task_done(struct resource *r)
+{
+	struct control_client *c = r->client;
+
+	task_over(r);
+	if (c)
+		control_done(c, NULL);
+}
+
+static void task_failed(struct resource *r, int code, const char *why)
+{
+	struct control_client *c = r->client;
+
+	task_over(r);
+	if (c)
+		control_fail(c, code, why, NULL);
 }
 
 void resource_task_cancel(struct resource *r, const char *why)
 {
-	struct control_client *c = task_over(r);
-
-	if (c)
-		control_fail(c, ECANCELED, why, NULL);
+	task_failed(r, ECANCELED, why);
 }
 
 static void begin(struct resource *r, enum resource_task task, struct control_client *c, uint32_t timeout)
@@ -91,7 +104,7 @@ static void promote_failed(struct resource *r, int code, const char *why)
 	struct vm *vm = vm_find(r->d, r->name);
 
 	kem_vm_warn(r->name, "promote fails: %s", why);
-	control_fail(task_over(r), code, why, NULL);
+	task_failed(r, code, why);
 	if (vm && engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->link)
 		vm_free(vm);
 }
@@ -145,7 +158,7 @@ static void promoted(struct resource *r)
 		promote_failed(r, ENOSPC, "the new role cannot be noted");
 		return;
 	}
-	control_done(task_over(r), NULL);
+	task_done(r);
 	vms_publish(r->d);
 }
 
@@ -165,6 +178,10 @@ static void look_at_promote(struct resource *r)
 		promote_failed(r, EIO, "the VM cannot be set up here; the log of kemari-syncd tells more");
 		return;
 	}
+	if (vm->peer_off && !link_up(vm)) {
+		ev.proof = true;
+		ev.peer_boot = vm->peer_off;
+	}
 	if (runs(vm))
 		promoted(r);
 	else if (expired(r))
@@ -183,7 +200,7 @@ static void on_promote_result(struct resource *r, enum engine_result result)
 		look_in(r, SOON_NS);
 		break;
 	case ENGINE_RES_NO_PROOF:
-		if (expired(r) || control_gone(r->client))
+		if (expired(r) || (r->client && control_gone(r->client)))
 			promote_failed(r, EPERM, engine_result_text(result));
 		break;
 	case ENGINE_RES_BUSY:
@@ -196,6 +213,17 @@ static void on_promote_result(struct resource *r, enum engine_result result)
 	default:
 		promote_failed(r, EPERM, engine_result_text(result));
 	}
+}
+
+void resource_peer_off(struct vm *vm)
+{
+	struct resource *r = resource_find(vm->d, vm->rec.name);
+
+	if (!r || !r->promoted || r->task != TASK_NONE || engine_role(&vm->engine) != ENGINE_COPY)
+		return;
+	vm_tell(vm, "the host that it was moved to is off, and the cluster manager has it promoted here");
+	begin(r, TASK_PROMOTE, NULL, PROMOTE_TIMEOUT_S);
+	look(r);
 }
 
 void resource_promote(struct resource *r, struct control_client *c, uint32_t timeout)
@@ -213,7 +241,7 @@ static void stopped(struct resource *r, const char *how)
 	struct daemon *d = r->d;
 
 	kem_vm_info(r->name, "stopped here for the cluster manager: %s", how);
-	control_done(task_over(r), NULL);
+	task_done(r);
 	resource_drop(r);
 	vms_publish(d);
 }
@@ -221,7 +249,7 @@ static void stopped(struct resource *r, const char *how)
 static void stop_failed(struct resource *r, const char *why)
 {
 	kem_vm_err(r->name, "stop fails: %s", why);
-	control_fail(task_over(r), ETIMEDOUT, why, NULL);
+	task_failed(r, ETIMEDOUT, why);
 }
 
 static void shut_down(struct resource *r, struct vm *vm)

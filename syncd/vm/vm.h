@@ -203,6 +203,8 @@ struct vm {
 	unsigned int refusals; /* since it was protected */
 	bool initiator;
 	uint64_t shell_timer; /* qb handle */
+	uint64_t peer_off; /* boot of the peer's host that was confirmed off since its last sign of life, 0:
+			      none */
 
 	struct vm_request request[VM_REQUESTS];
 	uint32_t next_request;
@@ -363,6 +365,11 @@ void link_leave(struct vm *vm);
 /* An owner without a session on its connection asks for one. */
 void link_offer(struct vm *vm);
 bool link_up(const struct vm *vm);
+/*
+ * The peer's host, in that boot, is off: a connection that has not noticed yet ends.  False: the connection
+ * is with another boot of it, so the news is old.
+ */
+bool link_end_of_boot(struct vm *vm, uint64_t boot);
 struct conn *link_conn(const struct vm *vm);
 uint64_t link_session(const struct vm *vm);
 /* False: there is no connection. */
