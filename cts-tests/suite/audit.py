@@ -157,7 +157,10 @@ def clocks(text, outage_s, slack_s=0.5):
 
 
 # What Linux says when it suspends and its hypervisor lets it go on.
-SUSPENDED = re.compile(r"\] (Freezing .*done\.|OOM killer (dis|en)abled\.|suspending xenstore\.\.\.|Restarting tasks .*done\.)$")
+SUSPENDED = re.compile(
+    r"\] (Freezing [a-z ]+( completed \(elapsed [\d.]+ seconds\)| \.\.\. \(elapsed [\d.]+ seconds\) done\.)?|"
+    r"OOM killer (dis|en)abled\.|suspending xenstore\.\.\.|Restarting tasks ?(: (Starting|Done)|.*done\.)|"
+    r"xen:grant_table: Grant tables using version 1 layout)$")
 
 
 def dmesg(before, after, expected=None):

@@ -33,6 +33,7 @@ def configuration(lab):
         text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
                             f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
     text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{VM}.cfg")
+    text = re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
     return re.sub(r"\bvm1\b", VM, text)
 
 
@@ -53,7 +54,7 @@ class Cluster(Session):
         with self.story.step("corosync, pacemaker and kemari-agent start on both"):
             self.lab.script("cluster-up", timeout=300)
         with self.story.step("crm configure: fencing through each BMC, the VM, its clone"):
-            self.a.exec("cat > /root/cluster.crm && crm -F configure load update /root/cluster.crm", timeout=240,
+            self.a.exec("cat > /root/cluster.crm && crm -F -f /root/cluster.crm configure", timeout=240,
                         stdin=configuration(self.lab).encode())
         with self.story.step("Pacemaker starts the guest, kemari-agent has it mirrored"):
             self.until("the guest is promoted somewhere", lambda: self.promoted() is not None, 180)
