@@ -12,12 +12,14 @@
 #include "monotonic.h"
 
 #define PERIOD_NS (STALL_WARN_NS / 2)
+#define WATCHDOG_LOOKS 4 /* a second */
 
 struct stall {
 	struct qb_loop *loop;
 	qb_loop_timer_handle timer;
 	uint64_t due, cpu;
-	bool watchdog; /* the unit has WatchdogSec= */
+	bool watchdog; /* the unit has WatchdogSec=, of several seconds */
+	unsigned int looks;
 };
 
 static void look(void *arg);
@@ -39,7 +41,7 @@ static void look(void *arg)
 	if (late > STALL_WARN_NS)
 		kem_warn("the main loop was away for %llu ms, %llu ms of CPU were used meanwhile",
 			 (unsigned long long)late / 1000000, (unsigned long long)cpu / 1000000);
-	if (s->watchdog)
+	if (s->watchdog && ++s->looks % WATCHDOG_LOOKS == 0)
 		sd_notify(0, "WATCHDOG=1");
 	again(s);
 }
