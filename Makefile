@@ -9,6 +9,7 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+OCFDIR ?= $(PREFIX)/lib/ocf/resource.d
 DOCDIR ?= $(PREFIX)/share/doc/kemari
 CC ?= gcc
 CFLAGS ?= -O2 -g
@@ -18,32 +19,39 @@ PKG_CONFIG ?= pkg-config
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
 	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
 LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengnttab xenstore \
-	liburing gnutls jansson libxxhash uuid
+	liburing gnutls jansson libxxhash uuid libsystemd
 HELPER_PKG := xenlight xlutil jansson
 FENCE_PKG := libfreeipmi libcurl jansson uuid
+BMC_PKG := $(FENCE_PKG) libipmimonitoring libqb
+DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing libqb jansson libxxhash uuid libsystemd
+DOCTOR_PKG := libcmap libcorosync_common libxml-2.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"'
 KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include $(DEFS) -MMD -MP \
-	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG))
+	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG) $(DOCTOR_PKG))
 LDLIBS_ALL = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lutil -lpthread
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
 
 # A program's main file stays out of the archive, so that tests can have the rest.
 AGENT_SRC := $(wildcard agent/main.c)
 FENCE_SRC := fencing/main.c
+BMC_SRC := agent/bmc/main.c
+DAEMON_SRC := agent/daemon/main.c
 ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c)) \
-	$(filter-out $(FENCE_SRC),$(wildcard fencing/*.c))
+	$(filter-out $(FENCE_SRC),$(wildcard fencing/*.c)) $(filter-out $(BMC_SRC),$(wildcard agent/bmc/*.c)) \
+	$(filter-out $(DAEMON_SRC),$(wildcard agent/daemon/*.c)) $(wildcard agent/doctor/*.c)
 HELPER_SRC := $(wildcard syncd/domain/helper/*.c)
 SYNCD_SRC := $(wildcard syncd/*.c syncd/vm/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
 FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)
-ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(FENCE_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
-ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h fencing/*.h cts-tests/*/*.h)
+ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(FENCE_SRC) $(BMC_SRC) $(DAEMON_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
+ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h agent/*/*.h fencing/*.h cts-tests/*/*.h)
 
 obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
-PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain $(BUILD)/fence_kemari
+PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain $(BUILD)/fence_kemari $(BUILD)/kemari-bmc \
+	$(BUILD)/kemari-agent
 UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
@@ -51,7 +59,7 @@ SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 	faults install-faults install rpm deps format
 all: programs
 
-programs: $(PROGRAMS)
+programs: $(PROGRAMS) $(BUILD)/ocf_kemari_vm.7
 units: $(UNITS) $(SAN_UNITS)
 
 # For the test of the verifier: syncd/capture/fault.h.
@@ -62,7 +70,7 @@ install-faults:
 	@$(MAKE) $(FAULTS) install
 
 help:
-	@echo 'make                 build kemari-syncd, kemari, kemari-domain and fence_kemari into $(BUILD)/'
+	@echo 'make                 build kemari-syncd, kemari, kemari-domain, kemari-agent, kemari-bmc and fence_kemari into $(BUILD)/'
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
 	@echo 'make rpm             the RPM package of what is committed, into build/rpm/RPMS'
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
@@ -102,12 +110,21 @@ $(BUILD)/libfake-san.a: $(call obj,$(FAKE_SRC),san)
 $(BUILD)/kemari-syncd: $(call obj,$(SYNCD_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 $(BUILD)/kemari: $(call obj,$(AGENT_SRC),o) $(BUILD)/libkemari.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL) $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 $(BUILD)/kemari-domain: $(call obj,$(HELPER_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG)) $(LDLIBS_ALL)
 
 $(BUILD)/fence_kemari: $(call obj,$(FENCE_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(FENCE_PKG))
+$(BUILD)/kemari-bmc: $(call obj,$(BMC_SRC),o) $(BUILD)/libkemari.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(BMC_PKG)) -lpthread
+
+$(BUILD)/kemari-agent: $(call obj,$(DAEMON_SRC),o) $(BUILD)/libkemari.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(DAEMON_PKG))
+
+$(BUILD)/ocf_kemari_vm.7: ocf/vm ocf/man.xsl
+	@mkdir -p $(@D)
+	sed 's|/usr/sbin|$(SBINDIR)|' ocf/vm | sh -s meta-data | xsltproc --novalid --nonet -o $@ ocf/man.xsl -
 
 $(BUILD)/o/%.o: %.c
 	@mkdir -p $(@D)
@@ -122,6 +139,8 @@ $(BUILD)/unit/%_test: $(BUILD)/o/cts-tests/unit/%_test.o $(BUILD)/libfake.a $(BU
 $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-san.a $(BUILD)/libkemari-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ -lcmocka $(LDLIBS_ALL)
+
+$(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
 # One test alone: make unit-NAME
 unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test
@@ -198,19 +217,26 @@ deps:
 
 install: programs
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR)/kemari $(DESTDIR)$(UNITDIR) \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/kemari \
-		$(DESTDIR)$(DOCDIR)
-	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/fence_kemari $(DESTDIR)$(SBINDIR)
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(SYSCONFDIR)/kemari $(DESTDIR)$(DOCDIR) $(DESTDIR)$(OCFDIR)/kemari
+	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari-agent $(BUILD)/kemari $(BUILD)/fence_kemari $(DESTDIR)$(SBINDIR)
 	install -D -m 755 fencing/external-kemari $(DESTDIR)$(PREFIX)/lib/stonith/plugins/external/kemari
-	install -m 755 $(BUILD)/kemari-domain $(DESTDIR)$(LIBEXECDIR)/kemari
-	sed 's|/usr/sbin|$(SBINDIR)|' systemd/kemari-syncd.service > $(DESTDIR)$(UNITDIR)/kemari-syncd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/kemari-syncd.service
+	install -m 755 $(BUILD)/kemari-domain $(BUILD)/kemari-bmc $(DESTDIR)$(LIBEXECDIR)/kemari
+	sed 's|/usr/sbin|$(SBINDIR)|' ocf/vm > $(DESTDIR)$(OCFDIR)/kemari/vm
+	chmod 755 $(DESTDIR)$(OCFDIR)/kemari/vm
+	for u in kemari-syncd kemari-agent; do \
+		sed 's|/usr/sbin|$(SBINDIR)|' systemd/$$u.service > $(DESTDIR)$(UNITDIR)/$$u.service && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
 	install -m 644 doc/man/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(BUILD)/ocf_kemari_vm.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 doc/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 644 doc/kemari.conf $(DESTDIR)$(DOCDIR)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/kemari/kemari.conf ] || \
 		install -m 644 doc/kemari.conf $(DESTDIR)$(SYSCONFDIR)/kemari
-	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 doc/bmc-events.conf $(DESTDIR)$(DOCDIR)
+	[ -e $(DESTDIR)$(SYSCONFDIR)/kemari/bmc-events.conf ] || \
+		install -m 644 doc/bmc-events.conf $(DESTDIR)$(SYSCONFDIR)/kemari
+	install -m 644 README.md LICENSE doc/cluster.md $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf $(BUILD)

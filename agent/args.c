@@ -16,7 +16,7 @@ enum operand {
 
 struct command {
 	const char *name;
-	int op; /* enum control_op; -1: keygen, resource */
+	int op; /* enum control_op, or an enum kemari_command below zero */
 	enum operand operand;
 	const char *options; /* the letters of those it takes, see options[] */
 	const char *usage;
@@ -56,15 +56,22 @@ static const struct command commands[] = {
 	  "  --epochs N           of N epochs one after another; 1 if not given\n" },
 	{ "log", CONTROL_LOG, OPERAND_VM, "f", "VM [--follow]", "tell what happened to a VM, and why",
 	  "  --follow             go on with what happens next\n" },
-	{ "resource", -1, OPERAND_ACTION, "xs", "ACTION VM [--vm-config FILE] [--timeout SECONDS]",
-	  "act for the cluster manager (ocf:kemari:vm)",
+	{ "resource", -KEMARI_DO_RESOURCE, OPERAND_ACTION, "xs",
+	  "ACTION VM [--vm-config FILE] [--timeout SECONDS]", "act for the cluster manager (ocf:kemari:vm)",
 	  "ACTION is start, stop, promote, demote or monitor. The exit status is that of an OCF resource "
 	  "agent,\n"
 	  "the reason of a failure or of a degraded state is one line of text.\n"
 	  "\n"
 	  "  --vm-config FILE     start: the VM's xl configuration\n"
 	  "  --timeout SECONDS    stop, promote: what the cluster manager allows for it\n" },
-	{ "keygen", -1, OPERAND_NONE, "o", "[--out FILE]", "make the key that all hosts share",
+	{ "doctor", -KEMARI_DO_DOCTOR, OPERAND_VM_OR_ALL, "j", "[VM] [--json]",
+	  "look for what would keep guests from being protected",
+	  "Looks at this host and at the cluster as this host sees it: configuration, key, Xen, daemons,\n"
+	  "corosync, pacemaker, fencing, and each VM (or the given one). Changes nothing. Each finding is a\n"
+	  "line, with its fix; the exit status is 1 if one is a problem.\n"
+	  "\n"
+	  "  --json               the same as a JSON object\n" },
+	{ "keygen", -KEMARI_DO_KEYGEN, OPERAND_NONE, "o", "[--out FILE]", "make the key that all hosts share",
 	  "Writes 256 random bits. Copy the file to every host over a channel you trust, mode 0600, owner "
 	  "root.\n"
 	  "\n"
@@ -242,10 +249,8 @@ static int set_command(struct parse *p, const char *name)
 	if (i == NR_COMMANDS)
 		return refuse(p, EXIT_USAGE, "unknown command '%s'; kemari --help lists them", name);
 	p->cmd = &commands[i];
-	if (p->cmd->operand == OPERAND_ACTION)
-		p->args->command = KEMARI_DO_RESOURCE;
-	else if (p->cmd->op < 0)
-		p->args->command = KEMARI_DO_KEYGEN;
+	if (p->cmd->op < 0)
+		p->args->command = -p->cmd->op;
 	else
 		p->args->req.op = p->cmd->op;
 	if (p->cmd->op == CONTROL_VERIFY)

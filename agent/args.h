@@ -26,7 +26,8 @@ enum kemari_command {
 	KEMARI_DO_CONTROL,  /* req goes to kemari-syncd */
 	KEMARI_DO_RESOURCE, /* so does it, and the exit status is an OCF agent's (resource.h) */
 	KEMARI_DO_KEYGEN,
-	KEMARI_DO_HELP, /* of topic, NULL: of all */
+	KEMARI_DO_DOCTOR, /* of req.vm, "": of all */
+	KEMARI_DO_HELP,	  /* of topic, NULL: of all */
 	KEMARI_DO_VERSION,
 };
 

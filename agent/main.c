@@ -10,6 +10,7 @@
 
 #include "agent/args.h"
 #include "agent/client.h"
+#include "agent/doctor/doctor.h"
 #include "agent/keygen.h"
 #include "agent/resource.h"
 #include "agent/show.h"
@@ -238,6 +239,8 @@ int main(int argc, char *argv[])
 		puts("kemari " KEMARI_VERSION);
 		return EXIT_DONE;
 	}
+	if (args.command == KEMARI_DO_DOCTOR)
+		return doctor(args.conf_file, args.req.vm, args.json);
 	rc = load_config(&args, &cfg);
 	if (rc)
 		return rc;

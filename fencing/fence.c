@@ -166,10 +166,19 @@ static void reverse(uint8_t out[16], const uint8_t in[16])
 		out[i] = in[15 - i];
 }
 
+bool bmc_same_uuid(const uint8_t said[16], const uint8_t uuid[16])
+{
+	uint8_t swapped[16], reversed[16];
+
+	swap_fields(swapped, said);
+	reverse(reversed, said);
+	return !memcmp(said, uuid, 16) || !memcmp(swapped, uuid, 16) || !memcmp(reversed, uuid, 16);
+}
+
 int fence_identify(const struct fence *f, const uint8_t uuid[16])
 {
 	uint64_t end = now(f) + f->timeout_ns;
-	uint8_t said[16], other[16];
+	uint8_t said[16];
 	int rc;
 
 	while ((rc = f->bmc->ops->uuid(f->bmc, said)) == -EBUSY && now(f) < end)
@@ -178,13 +187,7 @@ int fence_identify(const struct fence *f, const uint8_t uuid[16])
 		tell(f, "the BMC does not say which machine it belongs to", f->bmc->why);
 		return rc;
 	}
-	if (!memcmp(said, uuid, 16))
-		return 0;
-	swap_fields(other, said);
-	if (!memcmp(other, uuid, 16))
-		return 0;
-	reverse(other, said);
-	if (!memcmp(other, uuid, 16))
+	if (bmc_same_uuid(said, uuid))
 		return 0;
 	tell(f, "the BMC belongs to another machine: its UUID is not system_uuid", NULL);
 	return -EXDEV;

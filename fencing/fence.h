@@ -37,10 +37,12 @@ int fence_reboot(const struct fence *f);
 int fence_diag(const struct fence *f);
 
 /*
- * 0: the BMC belongs to the machine with this UUID.  -EXDEV: to another one.  BMCs disagree about the order
- * of the bytes (IPMI 2.0, 20.8; ipmitool's `mc guid` has four ways to print them): RFC 4122, SMBIOS and
- * IPMI's own pass.
+ * What a BMC said is this UUID.  BMCs disagree about the order of the bytes (IPMI 2.0, 20.8; ipmitool's `mc
+ * guid` has four ways to print them): RFC 4122, SMBIOS and IPMI's own pass.
  */
+bool bmc_same_uuid(const uint8_t said[16], const uint8_t uuid[16]);
+
+/* 0: the BMC belongs to the machine with this UUID.  -EXDEV: to another one. */
 int fence_identify(const struct fence *f, const uint8_t uuid[16]);
 
 #endif

@@ -9,11 +9,12 @@
 
 #include <freeipmi/freeipmi.h>
 
-#include "fencing/bmc.h"
+#include "fencing/ipmi.h"
 #include "fencing/options.h"
+#include "monotonic.h"
 
 #define RESEND_MS 1000U
-#define IPMI_PORT 623U
+#define SECOND 1000000000ULL
 
 struct ipmi {
 	struct bmc bmc;
@@ -21,7 +22,8 @@ struct ipmi {
 	ipmi_ctx_t ctx;
 	unsigned int workarounds;
 	bool open;
-	bool no_acpi; /* the BMC does not know that command */
+	uint64_t used_ns; /* the session, last */
+	bool no_acpi;	  /* the BMC does not know that command */
 };
 
 static struct ipmi *ipmi_of(struct bmc *b)
@@ -77,17 +79,28 @@ static const char *fix_for(int ipmi_error)
 	}
 }
 
+static void hang_up(struct ipmi *i)
+{
+	if (i->open)
+		ipmi_ctx_close(i->ctx);
+	i->open = false;
+}
+
 static int failed(struct ipmi *i)
 {
 	int e = ipmi_ctx_errnum(i->ctx), rc = errno_of(e);
 
 	snprintf(i->bmc.why, BMC_WHY, "%s: %s%s", i->o->ip, ipmi_ctx_errormsg(i->ctx), fix_for(e));
 	/* what a lost session leaves is of no use */
-	if (i->open && rc != -EOPNOTSUPP && rc != -EBUSY) {
-		ipmi_ctx_close(i->ctx);
-		i->open = false;
-	}
+	if (rc != -EOPNOTSUPP && rc != -EBUSY)
+		hang_up(i);
 	return rc;
+}
+
+void ipmi_where(const struct fence_options *o, char where[IPMI_WHERE])
+{
+	snprintf(where, IPMI_WHERE, strchr(o->ip, ':') ? "[%s]:%u" : "%s:%u", o->ip,
+		 o->port ? o->port : IPMI_PORT);
 }
 
 static int connect_bmc(struct ipmi *i)
@@ -95,12 +108,15 @@ static int connect_bmc(struct ipmi *i)
 	const struct fence_options *o = i->o;
 	unsigned int level = strcasecmp(o->privilege, "operator") ? IPMI_PRIVILEGE_LEVEL_ADMIN
 								  : IPMI_PRIVILEGE_LEVEL_OPERATOR;
-	char where[FENCE_STR + 16];
+	char where[IPMI_WHERE];
 
+	/* libfreeipmi takes a session for dead that was idle for the time of an answer */
+	if (i->open && monotonic_ns() - i->used_ns >= o->login_timeout * SECOND - SECOND / 2)
+		hang_up(i);
+	i->used_ns = monotonic_ns();
 	if (i->open)
 		return 0;
-	snprintf(where, sizeof(where), strchr(o->ip, ':') ? "[%s]:%u" : "%s:%u", o->ip,
-		 o->port ? o->port : IPMI_PORT);
+	ipmi_where(o, where);
 	if (ipmi_ctx_open_outofband_2_0(
 		    i->ctx, where, o->user[0] ? o->user : NULL, o->password[0] ? o->password : NULL, NULL, 0,
 		    (uint8_t)level, (uint8_t)o->cipher, o->login_timeout * 1000,
@@ -108,6 +124,25 @@ static int connect_bmc(struct ipmi *i)
 		return failed(i);
 	i->open = true;
 	return 0;
+}
+
+int ipmi_session(struct bmc *b, ipmi_ctx_t *ctx)
+{
+	struct ipmi *i = ipmi_of(b);
+	int rc = connect_bmc(i);
+
+	*ctx = i->ctx;
+	return rc;
+}
+
+int ipmi_failed(struct bmc *b)
+{
+	return failed(ipmi_of(b));
+}
+
+void ipmi_hang_up(struct bmc *b)
+{
+	hang_up(ipmi_of(b));
 }
 
 /* Calls cmd into a response made from template; *rs is the caller's to destroy. */
@@ -218,8 +253,7 @@ static void ipmi_close(struct bmc *b)
 {
 	struct ipmi *i = ipmi_of(b);
 
-	if (i->open)
-		ipmi_ctx_close(i->ctx);
+	hang_up(i);
 	if (i->ctx)
 		ipmi_ctx_destroy(i->ctx);
 	free(i);
@@ -230,7 +264,7 @@ static const struct bmc_ops ipmi_ops = {
 };
 
 /* Names as FreeIPMI's tools have them (-W). */
-static int parse_workarounds(const char *text, unsigned int *flags, char why[BMC_WHY])
+int ipmi_workarounds(const char *text, unsigned int *flags, char why[BMC_WHY])
 {
 	static const struct {
 		const char *name;
@@ -272,7 +306,7 @@ int ipmi_open(const struct fence_options *o, struct bmc **out, char why[BMC_WHY]
 		return -ENOMEM;
 	i->bmc.ops = &ipmi_ops;
 	i->o = o;
-	rc = parse_workarounds(o->workarounds, &i->workarounds, why);
+	rc = ipmi_workarounds(o->workarounds, &i->workarounds, why);
 	if (!rc && !(i->ctx = ipmi_ctx_create()))
 		rc = -ENOMEM;
 	if (rc) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fence_kemari: the fence agent. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fencing/fence.h"
 #include "fencing/options.h"
@@ -85,12 +87,18 @@ static int act(const struct fence *f, const struct fence_options *o)
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Who shoots first is kemari-agent's to say; without it, or its file, the delay is for every case. */
+static bool waits(const struct fence_options *o)
+{
+	return !o->delay_file[0] || !access(o->delay_file, F_OK) || errno != ENOENT;
+}
+
 static int with_bmc(const struct fence_options *o)
 {
 	struct fence f = {
 		.clock = { clock_now, clock_sleep, NULL },
 		.timeout_ns = o->power_timeout * SECOND,
-		.delay_ns = o->delay * SECOND,
+		.delay_ns = waits(o) ? o->delay * SECOND : 0,
 		/* what went wrong is told anyway: it ends up in the cluster's log */
 		.tell = o->verbose || o->action != FENCE_STATUS ? tell_person : tell_nobody,
 	};

@@ -50,9 +50,10 @@ struct fence_options {
 	char uuid_text[FENCE_STR];
 	bool has_uuid;
 	uint8_t uuid[16];
-	uint32_t delay;		/* s */
-	uint32_t power_timeout; /* s */
-	uint32_t login_timeout; /* s */
+	uint32_t delay;		    /* s */
+	char delay_file[FENCE_STR]; /* "": delay always */
+	uint32_t power_timeout;	    /* s */
+	uint32_t login_timeout;	    /* s */
 	bool verbose;
 };
 

@@ -7,9 +7,8 @@
 
 #include <uuid/uuid.h>
 
-#include "fencing/bmc.h"
-#include "fencing/http.h"
 #include "fencing/options.h"
+#include "fencing/redfish.h"
 
 #define SYSTEMS "/redfish/v1/Systems"
 
@@ -89,11 +88,13 @@ static int find_system(struct redfish *r)
 	return rc;
 }
 
-static int get_system(struct redfish *r, json_t **answer)
+int redfish_system(struct bmc *b, json_t **answer)
 {
+	struct redfish *r = redfish_of(b);
 	const char *target;
 	int rc = find_system(r);
 
+	*answer = NULL;
 	if (!rc)
 		rc = http_get(r->http, r->system, answer, r->bmc.why, BMC_WHY);
 	if (rc)
@@ -102,29 +103,40 @@ static int get_system(struct redfish *r, json_t **answer)
 			 "target");
 	if (!r->reset[0] && target && keep_path(r->reset, target)) {
 		json_decref(*answer);
+		*answer = NULL;
 		return bad(r, "the target of its reset action is no path");
 	}
 	return 0;
 }
 
-static int redfish_power(struct bmc *b, enum bmc_power *now)
+struct http *redfish_http(struct bmc *b)
 {
-	struct redfish *r = redfish_of(b);
-	const char *state;
-	json_t *answer;
-	int rc = get_system(r, &answer);
+	return redfish_of(b)->http;
+}
 
-	if (rc)
-		return rc;
-	state = text_of(answer, "PowerState");
+int redfish_system_power(struct bmc *b, const json_t *system, enum bmc_power *now)
+{
+	const char *state = text_of(system, "PowerState");
+
 	if (!state)
-		rc = bad(r, "its system has no PowerState");
-	else if (!strcmp(state, "Off"))
+		return bad(redfish_of(b), "its system has no PowerState");
+	if (!strcmp(state, "Off"))
 		*now = BMC_OFF;
 	else if (!strcmp(state, "On"))
 		*now = BMC_ON;
 	else
 		*now = BMC_BETWEEN; /* PoweringOn, PoweringOff, Paused, whatever comes */
+	return 0;
+}
+
+static int redfish_power(struct bmc *b, enum bmc_power *now)
+{
+	json_t *answer;
+	int rc = redfish_system(b, &answer);
+
+	if (rc)
+		return rc;
+	rc = redfish_system_power(b, answer, now);
 	json_decref(answer);
 	return rc;
 }
@@ -139,7 +151,7 @@ static int redfish_order(struct bmc *b, enum bmc_order what)
 	int rc = body ? 0 : -ENOMEM;
 
 	if (!rc && !r->reset[0]) {
-		rc = get_system(r, &answer);
+		rc = redfish_system(b, &answer);
 		if (!rc && !r->reset[0])
 			rc = bad(r, "its system cannot be reset");
 	}
@@ -150,18 +162,21 @@ static int redfish_order(struct bmc *b, enum bmc_order what)
 	return rc;
 }
 
+int redfish_system_uuid(struct bmc *b, const json_t *system, uint8_t uuid[16])
+{
+	const char *text = text_of(system, "UUID");
+
+	return !text || uuid_parse(text, uuid) ? bad(redfish_of(b), "its system has no UUID") : 0;
+}
+
 static int redfish_uuid(struct bmc *b, uint8_t uuid[16])
 {
-	struct redfish *r = redfish_of(b);
 	json_t *answer;
-	int rc = get_system(r, &answer);
-	const char *text;
+	int rc = redfish_system(b, &answer);
 
 	if (rc)
 		return rc;
-	text = text_of(answer, "UUID");
-	if (!text || uuid_parse(text, uuid))
-		rc = bad(r, "its system has no UUID");
+	rc = redfish_system_uuid(b, answer, uuid);
 	json_decref(answer);
 	return rc;
 }

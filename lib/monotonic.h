@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The clock that intervals, deadlines and time-outs are measured with, and the CPU time of this process.
  */

@@ -43,7 +43,6 @@ class Cluster(Session):
     def __init__(self, lab, story, config="/lab/g1.cfg"):
         super().__init__(lab, story, config)
         self.fenced = 0     # times that a fencing is due to what the scenario did
-        self.cut_at = 0     # CLOCK_REALTIME
 
     # ---- setting up
 
@@ -126,27 +125,45 @@ class Cluster(Session):
             told.append((what, when))
         return [("power off", 0.0), *told, ("network answered", answered - begin)]
 
+    def runners(self):
+        """Hosts on which the guest's domain is not paused, as Xen says. A host that is off runs nothing."""
+        names = []
+        for h in self.lab.hosts:
+            states = h.exec(f"xl list | awk '$1 ~ /^{VM}/ {{ print $5 }}'", timeout=60, check=False).out.split()
+            names += [h.name for state in states if "p" not in state]
+        return names
+
+    def single(self):
+        runs = self.runners()
+        self.story.check(f"Xen runs the guest on {self.at} and nowhere else",
+                         [] if runs == [self.at.name] else [f"runs on {runs or 'none'}"])
+
     # ---- what happens
 
     def swap(self):
         self.at, self.other = self.other, self.at
 
-    def power_off(self):
-        """The primary's host loses its power, through its BMC, from outside. Nobody tells the cluster."""
+    def failover(self, kind, cause):
+        """cause() is the end of the primary's host, or of its part in the cluster. Nobody tells the cluster; the guest
+        must go on on the other host."""
         self.client.wait_for_more()
         begin = time.monotonic_ns()
-        self.story.say(f"the power of {self.at} is cut from outside")
-        self.at.bmc("chassis", "power", "off")
-        self.cut_at = time.time()
+        self.story.say(f"{kind} on {self.at}")
+        cause()
+        cut = time.time()
         self.fenced += 1
         self.swap()
+        self.until(f"{VM} runs on {self.other}", lambda: (self.status(self.at) or {}).get("role") == "primary", 180)
         self.client.wait_for_more(120)
-        self.event("power off", begin)
         answered = time.time()
-        self.runs_now("power off")
+        self.event(kind, begin)
+        self.runs_now(kind)
         self.story.say("    " + ", ".join(f"{what} {'?' if t is None else f'{t:.2f} s'}"
-                                          for what, t in self.timeline(self.cut_at, answered)))
+                                          for what, t in self.timeline(cut, answered)))
         self.until("Pacemaker knows the new primary", lambda: self.promoted() is self.at, 60)
+
+    def power_off(self):
+        self.failover("power off", lambda: self.at.bmc("chassis", "power", "off"))
 
     def come_back(self):
         """The host that was lost is switched on: all else happens by itself."""
@@ -158,13 +175,31 @@ class Cluster(Session):
             self.settled(300)
         self.client.wait_for_more()
 
-    def switchover(self):
+    def moved(self, kind, command, timeout=180):
+        """command(), on the primary's host, moves the guest, as an operator would have it: nobody is fenced."""
         self.client.wait_for_more()
         begin = time.monotonic_ns()
-        with self.story.step(f"kemari switchover {VM}: from {self.at} to {self.other}"):
-            self.at.exec(f"kemari switchover {VM}", timeout=120)
+        with self.story.step(f"{kind}: from {self.at} to {self.other}"):
+            old = self.at
+            old.exec(command, timeout=120)
+            self.until(f"{VM} runs on {self.other}",
+                       lambda: (self.status(self.other) or {}).get("role") == "primary", timeout)
             self.swap()
             self.client.wait_for_more()
-        self.event("switchover", begin)
-        self.runs_now("switchover")
+        self.event(kind, begin)
+        self.runs_now(kind)
+
+    def switchover(self):
+        self.moved("switchover", f"kemari switchover {VM}")
         self.settled()
+
+    def undisturbed(self, kind, what, seconds=25):
+        """what() must not reach the guest, nor make the cluster fence or move anything."""
+        self.client.wait_for_more()
+        begin = time.monotonic_ns()
+        with self.story.step(f"{kind}: the guest must not notice more than a pause"):
+            what()
+            time.sleep(seconds)
+            self.settled(300)
+            self.client.wait_for_more()
+        self.event(kind, begin)

@@ -124,6 +124,12 @@ class Lab:
         if not r.ok:
             raise LabError(r.err)
 
+    def qmp(self, host, command):
+        """A command to the machine itself."""
+        r = run(["bash", "-c", f'. {SCRIPTS}/lab.sh; qmp {host.name} \'{{"execute":"{command}"}}\''], 15)
+        if '"error"' in r.out or '"return"' not in r.out:
+            raise LabError(f"{host}: QEMU does not {command}: {r.out}{r.err}")
+
     def down(self):
         self.script("lab-down")
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/bmc/sel.h"
+
+#include <errno.h>
+
+static int header(watch_sel_read *read, void *arg, uint16_t wanted, uint16_t *id, uint16_t *next)
+{
+	uint8_t record[16] = { 0 };
+	size_t len = 0;
+	int rc = read(arg, wanted, record, &len, next);
+
+	if (rc)
+		return rc;
+	if (len < 2)
+		return -EPROTO;
+	*id = (uint16_t)(record[0] | record[1] << 8);
+	return *id == WATCH_SEL_FIRST || *id == WATCH_SEL_LAST ? -EPROTO : 0;
+}
+
+static bool same(const struct watch_sel_info *a, const struct watch_sel_info *b)
+{
+	return a->entries == b->entries && a->added == b->added && a->erased == b->erased;
+}
+
+static int prime(struct watch_sel *s, const struct watch_sel_info *info, watch_sel_read *read, void *arg)
+{
+	uint16_t next;
+	int rc = info->entries ? header(read, arg, WATCH_SEL_LAST, &s->last, &next) : -ENOENT;
+
+	if (rc == -ENOENT)
+		s->last = 0;
+	else if (rc)
+		return rc;
+	s->primed = true;
+	s->caught_up = true;
+	s->tail = s->last;
+	s->seen = *info;
+	return 0;
+}
+
+/* The number to begin with. */
+static int begin(const struct watch_sel *s, watch_sel_read *read, void *arg, uint16_t *id)
+{
+	uint16_t own;
+	int rc;
+
+	*id = WATCH_SEL_FIRST;
+	if (!s->last)
+		return 0;
+	rc = header(read, arg, s->last, &own, id);
+	if (rc == -ENOENT) { /* the log was cleared */
+		*id = WATCH_SEL_FIRST;
+		return 0;
+	}
+	return rc;
+}
+
+/* More records than there are: the chain is a circle.  What is in it was told. */
+static int give_up(struct watch_sel *s)
+{
+	s->caught_up = true;
+	return -EPROTO;
+}
+
+int watch_sel_new(struct watch_sel *s, const struct watch_sel_info *info, watch_sel_read *read, void *arg,
+		  unsigned int ids[WATCH_SEL_BATCH], unsigned int *n)
+{
+	uint16_t id, own, next;
+	int rc;
+
+	*n = 0;
+	if (!s->primed)
+		return prime(s, info, read, arg);
+	if (s->caught_up && s->last == s->tail && same(info, &s->seen))
+		return 0;
+	if (info->erased != s->seen.erased || !info->entries)
+		s->last = 0;
+	if (s->caught_up)
+		s->told = 0;
+	/* what comes while this goes on is new the next time */
+	s->seen = *info;
+	s->caught_up = false;
+	s->tail = s->last;
+	rc = info->entries ? begin(s, read, arg, &id) : 0;
+	if (!info->entries)
+		id = WATCH_SEL_LAST;
+	while (!rc && id != WATCH_SEL_LAST && *n < WATCH_SEL_BATCH) {
+		rc = header(read, arg, id, &own, &next);
+		if (rc)
+			break;
+		if (s->told++ > info->entries + WATCH_SEL_BATCH)
+			return give_up(s);
+		ids[(*n)++] = s->tail = own;
+		id = next;
+	}
+	if (rc == -ENOENT) /* cleared meanwhile: the next look begins anew */
+		rc = 0;
+	else if (!rc)
+		s->caught_up = id == WATCH_SEL_LAST;
+	return rc;
+}
+
+void watch_sel_done(struct watch_sel *s, unsigned int id)
+{
+	s->last = (uint16_t)id;
+}
+
+bool watch_sel_full(const struct watch_sel_info *info)
+{
+	/* FFFFh: 64 KiB or more */
+	return info->overflow || info->free_space < 16;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What kemari-agent has once: made by main, borrowed by its parts. */
+#ifndef KEMARI_AGENT_DAEMON_AGENT_H
+#define KEMARI_AGENT_DAEMON_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/daemon/attrd.h"
+#include "agent/daemon/cluster.h"
+#include "agent/daemon/policy.h"
+#include "agent/daemon/proof.h"
+#include "agent/daemon/proof_file.h"
+#include "agent/daemon/ring.h"
+#include "config.h"
+
+/* How long a need stands until the cluster is asked to fence (policy.h). */
+#define AGENT_FENCE_AFTER_NS (2 * POLICY_SECOND)
+#define AGENT_FENCE_AFTER_PROOF_NS (30 * POLICY_SECOND)
+#define AGENT_FENCE_SECOND_NS (30 * POLICY_SECOND)
+/* A guest that is held for longer waits for a grant that does not come (ownership.md 29). */
+#define AGENT_HELD_NS (10 * POLICY_SECOND)
+
+struct attrd;
+struct fencer;
+struct group;
+struct qb_loop;
+struct quorum;
+struct syncd;
+
+enum agent_attr { AGENT_SCORE, AGENT_STATE, AGENT_LAG, AGENT_NR_ATTRS };
+
+/* A VM that has, or had, node attributes. */
+struct agent_vm {
+	char vm[ROW_VM]; /* "": free */
+	struct policy_memory memory;
+	bool set[AGENT_NR_ATTRS]; /* as in value: the helper has been told */
+	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
+	uint64_t held_ns; /* since when it is held here; 0: it is not */
+	bool held_told;
+};
+
+struct agent {
+	struct qb_loop *loop;
+	struct kem_config cfg;
+	char state_path[KEM_CONFIG_STR + sizeof(PROOF_FILE) + 1];
+	uint64_t boot; /* of this host */
+	uint64_t started_ns;
+	uint8_t bmc_uuid[16]; /* zeroes: not known */
+	bool red;	      /* this host's health is bad */
+	int lock_fd;	      /* of RUN_DIR/agent.lock, -1: none */
+	bool failed;	      /* a helper has ended: so does the daemon */
+
+	struct attrd *attrd;
+	struct fencer *fencer;
+	struct group *group;
+	struct quorum *quorum;
+	struct syncd *syncd;
+	struct ring ring;
+	struct cluster cluster;
+	struct proof proof;
+	struct agent_vm vm[ROW_MAX];
+
+	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
+	uint64_t seq;					/* of the last message sent */
+	uint64_t said_ns;				/* the last statement */
+	uint64_t said_sum;				/* of what matters in it */
+	uint64_t pacemaker;				/* group_watch() of its daemons */
+	unsigned int reassert;				/* seconds for which to do it again */
+};
+
+/* ---- hosts.c, proofs.c: who is in the cluster, and who is off ---- */
+
+int agent_join(struct agent *a);
+/* Each second. */
+void agent_hosts_tick(struct agent *a);
+/* Proven off, in which boot.  NULL: not, or that is not certain now. */
+const struct proof_host *agent_off(const struct agent *a, const char *host);
+/* Writes agent.state. */
+void agent_save(struct agent *a);
+/* Takes agent.state up. */
+void agent_load(struct agent *a);
+
+/* ---- statement.c: what this host tells the others ---- */
+
+/* Sends a statement: at once, or when something that matters has changed, or when it is time again. */
+void agent_state_now(struct agent *a);
+void agent_state(struct agent *a);
+/* Sends what kemari-syncd wants multicast. */
+void agent_relay(struct agent *a, const struct message_engine *e);
+
+/* ---- decide.c: what follows ---- */
+
+/* Something that decisions depend on has changed: decides soon. */
+void agent_touch(struct agent *a);
+/* At once. */
+void agent_decide(struct agent *a);
+void agent_protected(struct agent *a, const char *vm, const char *host, const char *why);
+
+#endif /* KEMARI_AGENT_DAEMON_AGENT_H */

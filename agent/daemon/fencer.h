@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What Pacemaker's fencer tells of fencings, and the way to ask it for one.  A helper process holds the
+ * connection, for libstonithd's calls wait for their answers (up to minutes when the fencer is stuck).
+ *
+ * The fencer's notifications carry no time, so each also has the time at which it had certainly not come
+ * yet; its history (2.1) has wall-clock times, taken by the fencer of this host when the result reached it,
+ * or by a peer's if it was synchronised from there.  The history is read at connect, after each notification
+ * and, while wanted, each second.
+ */
+#ifndef KEMARI_AGENT_DAEMON_FENCER_H
+#define KEMARI_AGENT_DAEMON_FENCER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/daemon/row.h"
+
+#define FENCER_WHY 160
+
+struct qb_loop;
+struct fencer;
+
+struct fencer_ops {
+	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
+	 */
+	void (*fenced)(void *arg, const char *host, int64_t since);
+	/* Its history has one that ended at wall_ns (CLOCK_REALTIME).  The same again and again. */
+	void (*history)(void *arg, const char *host, int64_t wall_ns);
+	/* A fencing that was asked for: why NULL when it succeeded. */
+	void (*result)(void *arg, const char *host, const char *why);
+	void (*connected)(void *arg, bool yes);
+	/* Somebody confirmed by hand (stonith_admin --confirm) that host is off: no proof. */
+	void (*confirmed_by_hand)(void *arg, const char *host);
+	void (*gone)(void *arg); /* the helper */
+};
+
+/* Starts the helper; before anything is on a loop.  0 or a negative errno. */
+int fencer_start(const struct fencer_ops *ops, void *arg, struct fencer **out);
+int fencer_listen(struct fencer *f, struct qb_loop *loop);
+void fencer_stop(struct fencer *f); /* NULL ok */
+
+/* These never wait.  0, or -EAGAIN: the helper is busy and has not taken it. */
+/* Whether to read the history each second. */
+int fencer_want(struct fencer *f, bool history);
+/* Asks for a fencing of host, with the cluster's stonith-action.  result() will be called. */
+int fencer_ask(struct fencer *f, const char *host);
+
+#endif /* KEMARI_AGENT_DAEMON_FENCER_H */

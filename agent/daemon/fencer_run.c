@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The helper that holds the connection to Pacemaker's fencer.  It may wait; it decides nothing. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <pacemaker/crm/stonith-ng.h>
+
+#include "agent/daemon/fencer_int.h"
+#include "agent/daemon/helper.h"
+#include "log.h"
+
+#define TURN_MS 1000
+#define HISTORY_S 5    /* how long the fencer may take to tell it */
+#define FENCE_S 120    /* a device's time */
+#define DISPATCH_S 10  /* to take what has come */
+#define TOLERANCE_S 20 /* a fencing that just ended will do */
+#define COMMAND_MS 5000
+#define HOSTS 32
+#define CALLS 8		  /* fencings asked for at once */
+#define A_HUMAN "a human" /* who executed what was confirmed by hand */
+
+struct talk {
+	int fd;	       /* of the daemon */
+	stonith_t *st; /* NULL: not connected */
+	int st_fd;
+	bool want;	 /* the history each second */
+	bool read_now;	 /* ... at once */
+	int64_t idle_ns; /* CLOCK_BOOTTIME when nothing had come, last */
+	bool hopeless;	 /* the daemon is gone */
+	/* of the history: the last one of each host */
+	unsigned int nr;
+	struct {
+		char host[ROW_HOST];
+		int64_t wall_ns;
+	} last[HOSTS];
+	char asked[CALLS][ROW_HOST]; /* "": free */
+};
+
+/* What libstonithd calls back with is a stonith_t only: the way from there to struct talk. */
+static struct talk *talking;
+
+static int64_t boottime(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void tell(struct talk *t, enum fencer_word word, const char *host, int64_t at, const char *why)
+{
+	struct fencer_packet p = { .word = word, .at = at };
+
+	if (host)
+		snprintf(p.host, sizeof(p.host), "%s", host);
+	if (why)
+		snprintf(p.why, sizeof(p.why), "%s", why);
+	/* may wait: the daemon reads */
+	if (send(t->fd, &p, sizeof(p), MSG_NOSIGNAL) < 0)
+		t->hopeless = true;
+}
+
+static bool switches_off(const char *action)
+{
+	return action && (!strcmp(action, "off") || !strcmp(action, "reboot") || !strcmp(action, "poweroff"));
+}
+
+static void on_fenced(stonith_t *st, stonith_event_t *e)
+{
+	struct talk *t = talking;
+
+	t->read_now = true;
+	if (!e || e->result != 0 || !e->target || !switches_off(e->action))
+		return;
+	if (e->executioner && !strcmp(e->executioner, A_HUMAN))
+		tell(t, FENCER_BY_HAND, e->target, 0, NULL);
+	else
+		tell(t, FENCER_FENCED, e->target, t->idle_ns, NULL);
+}
+
+static void on_history(stonith_t *st, stonith_event_t *e)
+{
+	talking->read_now = true;
+}
+
+static void on_result(stonith_t *st, stonith_callback_data_t *d)
+{
+	char *host = d->userdata;
+
+	if (d->rc == 0)
+		tell(talking, FENCER_DONE, host, 0, NULL);
+	else
+		tell(talking, FENCER_FAILED, host, 0, strerror(-d->rc));
+	host[0] = '\0';
+}
+
+static void note(struct talk *t, const char *host, int64_t wall_ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr && strcmp(t->last[i].host, host) != 0; i++)
+		;
+	if (i == HOSTS)
+		return;
+	if (i == t->nr) {
+		snprintf(t->last[i].host, sizeof(t->last[i].host), "%s", host);
+		t->nr++;
+	} else if (t->last[i].wall_ns > wall_ns) {
+		return;
+	}
+	t->last[i].wall_ns = wall_ns;
+}
+
+static void read_history(struct talk *t)
+{
+	stonith_history_t *list = NULL, *h;
+	unsigned int i;
+
+	t->read_now = false;
+	if (t->st->cmds->history(t->st, st_opt_none, NULL, &list, HISTORY_S))
+		return;
+	t->nr = 0;
+	for (h = list; h; h = h->next)
+		if (h->state == st_done && h->target && switches_off(h->action) &&
+		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
+			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec);
+	stonith_history_free(list);
+	for (i = 0; i < t->nr; i++)
+		tell(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, NULL);
+}
+
+static void disconnect(struct talk *t)
+{
+	if (!t->st)
+		return;
+	stonith_api_delete(t->st);
+	t->st = NULL;
+	memset(t->asked, 0, sizeof(t->asked)); /* what came of them is for the history to tell */
+	tell(t, FENCER_LOST, NULL, 0, NULL);
+}
+
+static void connect_fencer(struct talk *t)
+{
+	stonith_t *st = stonith_api_new();
+
+	if (!st)
+		return;
+	if (st->cmds->connect(st, "kemari-agent", &t->st_fd)) {
+		stonith_api_delete(st);
+		return;
+	}
+	st->cmds->register_notification(st, T_STONITH_NOTIFY_FENCE, on_fenced);
+	st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY, on_history);
+	st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_history);
+	t->st = st;
+	t->read_now = true;
+	tell(t, FENCER_CONNECTED, NULL, 0, NULL);
+}
+
+/* The cluster's own choice; Pacemaker's default is to reboot. */
+static const char *stonith_action(void)
+{
+	static const char *const argv[] = { "crm_attribute",  "-t", "crm_config", "-n",
+					    "stonith-action", "-G", "-q",	  "-d",
+					    "reboot",	      NULL };
+	char out[32];
+
+	/* whoever cannot tell gets the one that leaves no doubt */
+	return !helper_command(argv, COMMAND_MS, out, sizeof(out)) && !strncmp(out, "reboot", 6) ? "reboot"
+												 : "off";
+}
+
+static void ask(struct talk *t, const char *host)
+{
+	int i, call = -ENOTCONN;
+
+	for (i = 0; i < CALLS - 1 && t->asked[i][0]; i++)
+		;
+	if (t->st && !t->asked[i][0])
+		call = t->st->cmds->fence(t->st, st_opt_none, host, stonith_action(), FENCE_S, TOLERANCE_S);
+	if (call <= 0) {
+		tell(t, FENCER_FAILED, host, 0,
+		     t->st ? strerror(call ? -call : EIO) : "Pacemaker's fencer is not there");
+		return;
+	}
+	snprintf(t->asked[i], sizeof(t->asked[i]), "%s", host);
+	/* no time limit: libstonithd's needs GLib's main loop, and the fencer has its own */
+	t->st->cmds->register_callback(t->st, call, 0, st_opt_none, t->asked[i], "kemari-agent", on_result);
+}
+
+static void take_order(struct talk *t)
+{
+	struct fencer_packet p;
+	ssize_t n = recv(t->fd, &p, sizeof(p), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		t->hopeless = true;
+	if (n != (ssize_t)sizeof(p))
+		return;
+	if (p.word == FENCER_ASK)
+		ask(t, p.host);
+	else
+		t->want = p.word == FENCER_WANT;
+}
+
+/*
+ * stonith_dispatch() (Pacemaker 2.1) never returns once the fencer is gone, as its loop takes
+ * crm_ipc_ready()'s error for readiness.  It is not called for a connection that has hung up; should that
+ * happen within, this process ends, and the daemon starts anew with it.
+ */
+static bool dispatch(struct talk *t, short revents)
+{
+	bool connected;
+
+	if (revents & (POLLHUP | POLLERR | POLLNVAL))
+		return false;
+	alarm(DISPATCH_S);
+	connected = stonith_dispatch(t->st);
+	alarm(0);
+	return connected;
+}
+
+/* Returns whether the fencer had nothing to tell. */
+static bool turn(struct talk *t)
+{
+	struct pollfd p[2] = { { .fd = t->fd, .events = POLLIN }, { .fd = t->st_fd, .events = POLLIN } };
+	int n = poll(p, t->st ? 2 : 1, TURN_MS);
+
+	if (n < 0)
+		return false;
+	if (t->st && p[1].revents && !dispatch(t, p[1].revents))
+		disconnect(t);
+	if (p[0].revents)
+		take_order(t);
+	return !p[1].revents;
+}
+
+int fencer_run(int fd, const void *conf)
+{
+	struct talk t = { .fd = fd };
+	struct timespec now, last = { 0 };
+
+	/* Pacemaker's libraries log by libqb, too: what of it matters is told to the daemon */
+	qb_log_filter_ctl(QB_LOG_SYSLOG, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+	qb_log_filter_ctl(QB_LOG_STDERR, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+	talking = &t;
+	connect_fencer(&t);
+	while (!t.hopeless) {
+		const int64_t before = boottime();
+
+		if (turn(&t))
+			t.idle_ns = before;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (!t.read_now && now.tv_sec == last.tv_sec)
+			continue;
+		last = now;
+		if (!t.st)
+			connect_fencer(&t);
+		if (t.st && (t.read_now || t.want))
+			read_history(&t);
+	}
+	talking = NULL;
+	return 0;
+}

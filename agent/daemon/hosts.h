@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What hosts.c, proofs.c and main.c share of each other. */
+#ifndef KEMARI_AGENT_DAEMON_HOSTS_H
+#define KEMARI_AGENT_DAEMON_HOSTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/proof.h"
+
+struct fencer_ops;
+
+/* For the helpers; arg is the agent. */
+extern const struct fencer_ops agent_fencer_ops;
+void agent_attrd_gone(void *arg);
+
+/* The clocks of proof.h. */
+int64_t hosts_boottime(void);
+int64_t hosts_clock_offset(void);
+
+bool hosts_is_own(const struct agent *a, const char *host);
+/* What follows from a change of host's proof: the log, agent.state, kemari-syncd. */
+void hosts_proof(struct agent *a, const char *host, enum proof_change change);
+/* Tells kemari-syncd that host is off, if it is proven. */
+void hosts_tell_off(struct agent *a, const char *host);
+
+#endif /* KEMARI_AGENT_DAEMON_HOSTS_H */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/daemon/policy.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* A host of which it is certain that it has nothing of the VM: no guest, no held one, no copy. */
+static bool has_nothing(const struct policy_host *h)
+{
+	if (h->off)
+		return true;
+	if (!h->member || !h->complete)
+		return false;
+	return !h->row || (h->row->role == ROW_NONE && !h->row->running);
+}
+
+static void cold_score(const struct policy_input *in, struct policy_output *out)
+{
+	unsigned int i;
+
+	if (in->row->running) {
+		out->why = "the guest runs here unowned";
+		return;
+	}
+	if (!in->nodeid) {
+		out->why = "the cluster is not there";
+		return;
+	}
+	out->score = POLICY_SCORE_COLD;
+	out->why = "nobody has anything of it, it may be booted";
+	for (i = 0; i < in->nr_hosts; i++) {
+		const struct policy_host *h = &in->host[i];
+
+		if (!has_nothing(h)) {
+			out->score = 0;
+			out->why = "a host may have a guest or a copy";
+			return;
+		}
+		if (!h->off && h->nodeid < in->nodeid)
+			out->score = POLICY_SCORE_COLD_OTHER;
+	}
+}
+
+/* A standby that could take over from a red host. */
+static bool green_standby(const struct policy_input *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->nr_hosts; i++) {
+		const struct policy_host *h = &in->host[i];
+
+		if (h->member && !h->red && h->row && h->row->role == ROW_STANDBY && h->row->linked &&
+		    h->row->started)
+			return true;
+	}
+	return false;
+}
+
+static void score(const struct policy_input *in, struct policy_output *out)
+{
+	out->score = 0;
+	if (!in->syncd) {
+		out->why = "kemari-syncd does not answer";
+		return;
+	}
+	if (!in->row || !in->row->started) {
+		out->why = "it is not started here";
+		return;
+	}
+	switch (in->row->role) {
+	case ROW_PRIMARY:
+		out->score = POLICY_SCORE_PRIMARY;
+		out->why = "the guest is owned here";
+		break;
+	case ROW_HELD:
+		out->score = POLICY_SCORE_HELD;
+		out->why = "the guest is held here";
+		break;
+	case ROW_STANDBY:
+		out->score = in->row->linked ? POLICY_SCORE_LINKED : POLICY_SCORE_STANDBY;
+		out->why = in->row->linked ? "a copy that is kept up to date" : "a copy without a link";
+		break;
+	default:
+		cold_score(in, out);
+	}
+	if (in->red && out->score > POLICY_SCORE_RED && green_standby(in)) {
+		out->score = POLICY_SCORE_RED;
+		out->why = "this host's health is bad, a healthy one has a copy";
+	}
+}
+
+/* The one host that waits to become the standby; NULL: none, or not exactly one. */
+static const char *candidate(const struct policy_input *in)
+{
+	const char *found = NULL;
+	unsigned int i;
+
+	for (i = 0; i < in->nr_hosts; i++) {
+		const struct policy_host *h = &in->host[i];
+
+		if (!h->member || !h->row || !h->row->started || h->row->role != ROW_NONE || h->row->running)
+			continue;
+		if (found)
+			return NULL;
+		found = h->name;
+	}
+	return found;
+}
+
+static void protect(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+{
+	out->protect = NULL;
+	if (!in->syncd || !in->row || in->row->role != ROW_PRIMARY || !in->row->started ||
+	    in->row->protection != ROW_UNPROTECTED)
+		return;
+	if (m->protecting || in->now_ns < m->protect_next_ns)
+		return;
+	out->protect = candidate(in);
+}
+
+void policy_protected(struct policy_memory *m, uint64_t now_ns, bool ok)
+{
+	uint64_t pause = !ok && m->protect_pause_ns ? m->protect_pause_ns : POLICY_PROTECT_FIRST_NS;
+
+	m->protecting = false;
+	m->protect_next_ns = now_ns + pause;
+	m->protect_pause_ns = ok				   ? 0
+			      : pause < POLICY_PROTECT_LAST_NS / 2 ? 2 * pause
+								   : POLICY_PROTECT_LAST_NS;
+}
+
+/*
+ * Who shoots first when both could (ownership.md 4): one order per pair of hosts for all of their VMs, made
+ * of what both have heard.
+ */
+static bool shoots_first(const struct policy_input *in, const struct policy_host *h)
+{
+	if (in->owned != h->owned)
+		return in->owned > h->owned;
+	return in->nodeid < h->nodeid;
+}
+
+static uint64_t patience(const struct policy_input *in, const struct policy_host *peer)
+{
+	uint64_t ns = in->row->needs == ROW_NEEDS_FENCE ? in->fence_after_ns : in->fence_after_proof_ns;
+
+	return shoots_first(in, peer) ? ns : ns + in->fence_second_ns;
+}
+
+/* Whose being off is needed; NULL: nobody's. */
+static const struct policy_host *needed(const struct policy_input *in)
+{
+	unsigned int i;
+
+	if (!in->syncd || !in->row || in->row->needs == ROW_NEEDS_NOTHING)
+		return NULL;
+	for (i = 0; i < in->nr_hosts; i++)
+		if (!strcmp(in->host[i].name, in->row->peer))
+			return in->host[i].off ? NULL : &in->host[i];
+	return NULL;
+}
+
+static void fence(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+{
+	const struct policy_host *peer = needed(in);
+	const uint8_t needs = peer ? in->row->needs : ROW_NEEDS_NOTHING;
+	uint64_t since;
+
+	out->fence = NULL;
+	if (needs != m->needs)
+		m->needs_since_ns = in->now_ns;
+	m->needs = needs;
+	if (!peer || !in->quorate || in->now_ns < m->fence_next_ns)
+		return;
+	/* one that has just come has its chance to settle it */
+	since = peer->member && peer->since_ns > m->needs_since_ns ? peer->since_ns : m->needs_since_ns;
+	if (in->now_ns - since < patience(in, peer))
+		return;
+	m->fence_next_ns = in->now_ns + POLICY_FENCE_AGAIN_NS;
+	out->fence = peer->name;
+}
+
+void policy_decide(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+{
+	memset(out, 0, sizeof(*out));
+	score(in, out);
+	protect(in, m, out);
+	fence(in, m, out);
+}
+
+uint64_t policy_lag(uint64_t lag_ms)
+{
+	uint64_t p = 1;
+
+	if (!lag_ms)
+		return 0;
+	while (p <= lag_ms / 2)
+		p *= 2;
+	return p;
+}

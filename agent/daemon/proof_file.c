@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/daemon/proof_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PATH_LEN 512
+#define TITLE "kemari-agent 1"
+
+/* A host that is still a member is not proven off yet: only what was is kept. */
+static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struct proof_vms *vms)
+{
+	unsigned int i;
+
+	fprintf(f, TITLE " %016" PRIx64 "\n", boot);
+	for (i = 0; i < p->nr; i++) {
+		const struct proof_host *h = &p->h[i];
+
+		fprintf(f, "host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 "\n", h->host,
+			h->boot, h->heard_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns);
+	}
+	for (i = 0; i < vms->nr; i++)
+		fprintf(f, "vm %s\n", vms->vm[i]);
+	fputs("end\n", f);
+}
+
+int proof_save(const char *path, uint64_t boot, const struct proof *p, const struct proof_vms *vms)
+{
+	char tmp[PATH_LEN];
+	FILE *f;
+	int rc = 0;
+
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.new", path) >= sizeof(tmp))
+		return -ENAMETOOLONG;
+	f = fopen(tmp, "we");
+	if (!f) {
+		rc = -errno;
+		kem_err("%s cannot be written: %s", tmp, strerror(-rc));
+		return rc;
+	}
+	write_all(f, boot, p, vms);
+	if (ferror(f))
+		rc = -EIO;
+	if (fclose(f) && !rc)
+		rc = -errno;
+	if (!rc && rename(tmp, path))
+		rc = -errno;
+	if (rc)
+		kem_err("%s cannot be written: %s", path, strerror(-rc));
+	return rc;
+}
+
+static bool take_host(const char *line, struct proof *p)
+{
+	struct proof_host h = { 0 };
+	int fenced;
+
+	/* 71: ROW_HOST less the NUL */
+	if (sscanf(line, "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64, h.host, &h.boot,
+		   &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns) != 6)
+		return false;
+	h.fenced = fenced == 1;
+	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
+		return false;
+	p->h[p->nr++] = h;
+	return true;
+}
+
+static bool take_vm(const char *line, struct proof_vms *vms)
+{
+	char vm[ROW_VM];
+
+	/* 63: ROW_VM less the NUL */
+	if (sscanf(line, "vm %63s", vm) != 1 || !row_vm_name_ok(vm) || vms->nr == ROW_MAX)
+		return false;
+	memcpy(vms->vm[vms->nr++], vm, sizeof(vm));
+	return true;
+}
+
+/* 0, -ESTALE: of another boot, -EBADMSG. */
+static int read_all(FILE *f, uint64_t boot, struct proof *p, struct proof_vms *vms)
+{
+	char line[256];
+	uint64_t of;
+
+	if (!fgets(line, sizeof(line), f) || sscanf(line, TITLE " %16" SCNx64, &of) != 1)
+		return -EBADMSG;
+	if (of != boot)
+		return -ESTALE;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strcmp(line, "end\n"))
+			return 0;
+		if (!take_host(line, p) && !take_vm(line, vms))
+			return -EBADMSG;
+	}
+	return -EBADMSG;
+}
+
+void proof_load(const char *path, uint64_t boot, struct proof *p, struct proof_vms *vms)
+{
+	FILE *f = fopen(path, "re");
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	memset(vms, 0, sizeof(*vms));
+	if (!f) {
+		if (errno != ENOENT)
+			kem_err("%s cannot be read: %s", path, strerror(errno));
+		return;
+	}
+	rc = read_all(f, boot, p, vms);
+	fclose(f);
+	if (!rc)
+		return;
+	if (rc == -EBADMSG)
+		kem_err("%s makes no sense and is not used", path);
+	memset(p, 0, sizeof(*p));
+	memset(vms, 0, sizeof(*vms));
+}

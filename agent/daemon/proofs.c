@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Who is proven off: what the fencer and the membership say, put together (proof.h). */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include <qb/qbloop.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/fencer.h"
+#include "agent/daemon/group.h"
+#include "agent/daemon/hosts.h"
+#include "agent/daemon/syncd.h"
+#include "log.h"
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * PROOF_SECOND + t.tv_nsec;
+}
+
+int64_t hosts_boottime(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
+int64_t hosts_clock_offset(void)
+{
+	return clock_ns(CLOCK_REALTIME) - hosts_boottime();
+}
+
+bool hosts_is_own(const struct agent *a, const char *host)
+{
+	return !strcmp(host, a->cfg.host_name);
+}
+
+/* ---- agent.state ---- */
+
+void agent_save(struct agent *a)
+{
+	struct proof_vms vms = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < ROW_MAX; i++)
+		if (a->vm[i].vm[0])
+			memcpy(vms.vm[vms.nr++], a->vm[i].vm, ROW_VM);
+	proof_save(a->state_path, a->boot, &a->proof, &vms);
+}
+
+void agent_load(struct agent *a)
+{
+	struct proof_vms vms;
+	unsigned int i;
+
+	proof_load(a->state_path, a->boot, &a->proof, &vms);
+	for (i = 0; i < vms.nr; i++)
+		memcpy(a->vm[i].vm, vms.vm[i], ROW_VM);
+}
+
+/* ---- proofs ---- */
+
+/* Membership is known, and no member is that host. */
+static bool certainly_no_member(const struct agent *a, const char *host)
+{
+	unsigned int i;
+
+	if (!group_nodeid(a->group) || !a->cluster.view)
+		return false;
+	for (i = 0; i < CLUSTER_HOSTS; i++) {
+		const struct cluster_host *h = &a->cluster.host[i];
+		const char *name = h->name[0] ? h->name : ring_name(&a->ring, h->nodeid);
+
+		if (h->member && (!name || !strcmp(name, host)))
+			return false;
+	}
+	return true;
+}
+
+const struct proof_host *agent_off(const struct agent *a, const char *host)
+{
+	if (hosts_is_own(a, host) || !certainly_no_member(a, host))
+		return NULL;
+	return proof_off(&a->proof, host);
+}
+
+void hosts_tell_off(struct agent *a, const char *host)
+{
+	const struct proof_host *h = agent_off(a, host);
+
+	if (h)
+		syncd_host_off(a->syncd, h->host, h->boot);
+}
+
+void hosts_proof(struct agent *a, const char *host, enum proof_change change)
+{
+	const struct proof_host *h = proof_find(&a->proof, host);
+
+	switch (change) {
+	case PROOF_SAME:
+		return;
+	case PROOF_OFF:
+		kem_info("%s is proven off in boot %016" PRIx64
+			 ": the cluster fenced it, it is no member any more",
+			 host, h->boot);
+		break;
+	case PROOF_BACK:
+		kem_info("%s has booted again", host);
+		break;
+	case PROOF_ALIVE:
+		kem_err("%s was confirmed off by its fencing device and lives: that proof is void; is the "
+			"device "
+			"really its own?",
+			host);
+		break;
+	case PROOF_RECORDED:
+		if (h->fenced)
+			kem_info("the cluster fenced %s; it is proven off when it is no member any more",
+				 host);
+		break;
+	}
+	agent_save(a);
+	if (change == PROOF_OFF)
+		hosts_tell_off(a, host);
+	agent_touch(a);
+}
+
+static void on_fenced(void *arg, const char *host, int64_t since)
+{
+	struct agent *a = arg;
+
+	if (hosts_is_own(a, host))
+		return;
+	/* membership first: what left before it was fenced has left */
+	group_drain(a->group);
+	hosts_proof(a, host, proof_fenced(&a->proof, host, since, hosts_boottime()));
+}
+
+static void on_history(void *arg, const char *host, int64_t wall_ns)
+{
+	struct agent *a = arg;
+
+	if (hosts_is_own(a, host))
+		return;
+	group_drain(a->group);
+	hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, hosts_boottime(), hosts_clock_offset()));
+}
+
+static void on_result(void *arg, const char *host, const char *why)
+{
+	if (why)
+		kem_err("the cluster could not fence %s: %s; outputs wait on until it can, or an operator "
+			"decides",
+			host, why);
+	else
+		kem_info("the cluster has fenced %s as asked", host);
+}
+
+static void on_by_hand(void *arg, const char *host)
+{
+	kem_warn("somebody confirmed by hand that %s is off: for the cluster that will do, for its guests it "
+		 "is no "
+		 "proof (kemari promote VM --primary-is-off says it for a guest)",
+		 host);
+}
+
+static void on_fencer(void *arg, bool connected)
+{
+	kem_info(connected ? "connected to Pacemaker's fencer"
+			   : "Pacemaker's fencer is gone; waiting for it");
+}
+
+static void on_helper_gone(void *arg)
+{
+	struct agent *a = arg;
+
+	a->failed = true;
+	qb_loop_stop(a->loop);
+}
+
+const struct fencer_ops agent_fencer_ops = {
+	.fenced = on_fenced,
+	.history = on_history,
+	.result = on_result,
+	.connected = on_fencer,
+	.confirmed_by_hand = on_by_hand,
+	.gone = on_helper_gone,
+};
+
+void agent_attrd_gone(void *arg)
+{
+	on_helper_gone(arg);
+}

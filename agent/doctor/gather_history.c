@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fencer's history. */
+#include <stdio.h>
+#include <string.h>
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+
+#include "agent/doctor/gather.h"
+#include "agent/doctor/xml.h"
+
+/* A host was fenced, and by a device: what a person confirms shows nothing of the devices. */
+#define FENCED "//fence_event[@status='success'][@action='off' or @action='reboot'][not(@delegate='a human')]"
+
+static void take_event(void *arg, xmlNode *event)
+{
+	struct fact_history *h = arg;
+	char host[FACT_NAME];
+
+	xml_attribute(event, "target", host, sizeof(host));
+	for (unsigned int i = 0; i < h->nr; i++)
+		if (!strcmp(h->host[i], host))
+			return;
+	if (host[0] && h->nr < FACT_NODES)
+		memcpy(h->host[h->nr++], host, sizeof(host));
+}
+
+void gather_history_text(const char *text, size_t len, struct fact_history *h)
+{
+	xmlDoc *doc = xml_parse(text, len);
+
+	if (!doc) {
+		snprintf(h->source.why, sizeof(h->source.why), "stonith_admin prints no XML");
+		return;
+	}
+	h->source.seen = true;
+	xml_each(doc, NULL, FENCED, take_event, h);
+	xmlFreeDoc(doc);
+}
+
+void gather_history(const struct job *j, struct fact_history *h)
+{
+	if (job_done(j) && j->out.text)
+		gather_history_text(j->out.text, j->out.len, h);
+	else
+		gather_failed(j, "stonith_admin", &h->source);
+}

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a cluster must live through, each a function of a Cluster session that ends with the guest protected again.
+`run cluster` runs those that fit `make check`, `make soak` all of them, several times."""
+
+import contextlib
+import time
+
+from lab import LabError
+from scenario import VM
+
+# corosync's own traffic, whatever network it takes
+BLOCK = "iptables -I INPUT -p udp --dport 5405 -j DROP; iptables -I OUTPUT -p udp --dport 5405 -j DROP"
+UNBLOCK = "iptables -D INPUT -p udp --dport 5405 -j DROP; iptables -D OUTPUT -p udp --dport 5405 -j DROP"
+
+
+# ---- the primary's host ends
+
+def power_off_primary(s):
+    s.power_off()
+    s.come_back()
+
+
+def power_off_standby(s):
+    """The guest goes on unprotected, and is protected again when the host is back."""
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step(f"the power of the standby's host {s.other} is cut"):
+        s.other.bmc("chassis", "power", "off")
+        s.fenced += 1
+        s.wait_state(s.at, "unprotected", 90)
+        s.client.wait_for_more()
+    s.event("standby off", begin)
+    s.come_back()
+
+
+def dom0_panic(s):
+    s.failover("dom0 panics", lambda: s.at.exec("echo c > /proc/sysrq-trigger", timeout=3, check=False))
+    s.come_back()
+
+
+def host_frozen(s):
+    """It does nothing any more, but has its power: fencing ends it."""
+    s.failover("the host freezes", lambda: s.lab.qmp(s.at, "stop"))
+    s.come_back()
+
+
+def xen_crash(s):
+    s.failover("Xen crashes", lambda: s.at.exec("xl debug-keys C", timeout=3, check=False))
+    s.come_back()
+
+
+def two_in_a_row(s):
+    s.power_off()
+    s.come_back()
+    s.power_off()
+    s.come_back()
+
+
+# ---- networks
+
+@contextlib.contextmanager
+def without_link(s):
+    s.lab.cluster_port(s.other, False)
+    try:
+        yield
+    finally:
+        s.lab.cluster_port(s.other, True)
+
+
+@contextlib.contextmanager
+def without_ring(s, host):
+    host.exec(BLOCK)
+    try:
+        yield
+    finally:
+        host.exec(UNBLOCK, timeout=30, check=False)
+
+
+def link_cut(s):
+    """The replication link and one of corosync's: the standby gives its copy up over the other one, the guest goes on
+    without, and is mirrored anew."""
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step("the replication link is cut"), without_link(s):
+        s.wait_state(s.at, "unprotected", 60)
+        s.client.wait_for_more()
+    s.event("link cut", begin)
+    s.settled(300)
+
+
+def ring_cut(s):
+    """Both hosts are well, and each takes the other one for dead: the one that runs the guest survives."""
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step(f"corosync's networks are cut: {s.at} must shoot first"), without_ring(s, s.at):
+        s.fenced += 1
+        s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 90)
+        s.story.check(f"{s.at} was not shot", [] if s.at.bmc_says_on() else ["it is off"])
+        s.wait_state(s.at, "unprotected", 90)
+        s.client.wait_for_more()
+    s.event("ring cut", begin)
+    s.come_back()
+
+
+def everything_cut(s):
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step(f"all networks between the hosts are cut: {s.at} must shoot first"), without_link(s), \
+            without_ring(s, s.at):
+        s.fenced += 1
+        s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 90)
+        s.story.check(f"{s.at} was not shot", [] if s.at.bmc_says_on() else ["it is off"])
+        s.wait_state(s.at, "unprotected", 90)
+        s.client.wait_for_more()
+    s.event("all cut", begin)
+    s.come_back()
+
+
+def bmc_gone(s):
+    """No fencing is possible for a while: nothing happens as long as nothing else fails."""
+    def cut():
+        s.lab.script("bmc-up", "--down", *(h.name for h in s.lab.hosts))
+        time.sleep(75)      # the devices' monitors notice
+        s.lab.script("bmc-up", *(h.name for h in s.lab.hosts))
+    s.undisturbed("both BMCs do not answer", cut)
+    s.at.exec("crm_resource --cleanup", timeout=60, check=False)
+
+
+# ---- daemons
+
+def killed(daemon, unit=None):
+    def scenario(s):
+        for h in (s.at, s.other):
+            s.undisturbed(f"{daemon} killed on {h}", lambda h=h: h.exec(
+                f"systemctl kill --kill-whom=main -s KILL {unit}" if unit else f"pkill -KILL -x {daemon}"))
+    return scenario
+
+
+def corosync_killed(s):
+    """The host is out of the cluster: it is fenced, and comes back."""
+    s.failover("corosync killed", lambda: s.at.exec("pkill -KILL -x corosync"))
+    s.come_back()
+
+
+# ---- operators
+
+def moves(s):
+    s.switchover()
+    s.moved("crm_resource --move", f"crm_resource --move --promoted --resource {VM}-ha --node {s.other}")
+    s.at.exec(f"crm_resource --clear --resource {VM}-ha", timeout=60)
+    s.settled()
+
+
+def standby_node(s):
+    """Stops before it promotes; the guest is handed over."""
+    host = s.at
+    s.moved("crm node standby", f"crm node standby {host}")
+    s.wait_state(s.at, "unprotected", 90)
+    host.exec(f"crm node online {host}", timeout=90)
+    s.settled(300)
+
+
+def maintenance(s):
+    """Cluster and agents are restarted under the running guest."""
+    def restart():
+        s.at.exec("crm configure property maintenance-mode=true", timeout=90)
+        for h in s.lab.hosts:
+            h.exec("systemctl stop pacemaker kemari-agent corosync", timeout=120)
+        for h in s.lab.hosts:
+            h.exec("systemctl start corosync pacemaker kemari-agent", timeout=120)
+        s.until("both hosts are online", lambda: len(s.roles()) == 2, 180)
+        s.at.exec("crm configure property maintenance-mode=false", timeout=90)
+    s.undisturbed("maintenance mode, the whole cluster restarted", restart)
+
+
+def standby_reboots(s):
+    """In order: it leaves, and joins again."""
+    begin = time.monotonic_ns()
+    with s.story.step(f"{s.other} is shut down in order"):
+        s.other.exec("systemctl poweroff", timeout=30, check=False)
+        s.wait_state(s.at, "unprotected", 180)
+        s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 180)
+        s.client.wait_for_more()
+    s.event("standby shut down", begin)
+    s.come_back()
+
+
+SAMPLE = ("power_off_primary", "link_cut", "moves")
+ALL = {f.__name__: f for f in (
+    power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
+    everything_cut, bmc_gone, corosync_killed, moves, standby_node, maintenance, standby_reboots)}
+ALL["agent_killed"] = killed("kemari-agent", "kemari-agent")
+ALL["syncd_killed"] = killed("kemari-syncd", "kemari-syncd")
+ALL["controld_killed"] = killed("pacemaker-controld")
+
+
+def troubles(names):
+    """A scenario's body: these, one after the other, each checked, and at the end all audits."""
+    for name in names:
+        if name not in ALL:
+            raise LabError(f"no trouble '{name}': {', '.join(ALL)}")
+
+    def body(s):
+        for n, name in enumerate(names, 1):
+            s.story.say(f"{n} of {len(names)}: {name}")
+            ALL[name](s)
+            s.single()
+            s.quiet()
+        s.result = s.audit()
+    return body

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which hosts are proven off, and what survives a restart of kemari-agent. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/daemon/proof.h"
+#include "agent/daemon/proof_file.h"
+
+#define S PROOF_SECOND
+#define OFFSET (1700000000LL * S) /* wall clock less uptime */
+#define BOOT 0xa1ULL
+
+/* xa in boot BOOT is a member since second 100. */
+static struct proof member(void)
+{
+	struct proof p = { 0 };
+
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 100 * S, OFFSET), PROOF_RECORDED);
+	return p;
+}
+
+static void fenced_and_gone_is_off(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_left(&p, "xa", true, 200 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, 202 * S), PROOF_OFF);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
+	assert_int_equal(proof_fenced(&p, "xa", 203 * S, 203 * S), PROOF_SAME);
+}
+
+static void fenced_member_is_off_when_its_node_is_gone(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, 202 * S), PROOF_RECORDED);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_left(&p, "xa", true, 203 * S), PROOF_OFF);
+	assert_non_null(proof_off(&p, "xa"));
+}
+
+static void clean_leave_is_no_proof(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_left(&p, "xa", false, 200 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	/* until it is fenced after all */
+	assert_int_equal(proof_fenced(&p, "xa", 300 * S, 301 * S), PROOF_OFF);
+}
+
+static void node_gone_unfenced_is_no_proof(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void never_heard_of_is_no_proof(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, 202 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xb"));
+}
+
+static void fencing_of_an_earlier_boot_does_not_count(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	/* told late: it may have ended before the host booted again */
+	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET), PROOF_RECORDED);
+	assert_int_equal(proof_fenced(&p, "xa", 199 * S, 201 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 201 * S, OFFSET), PROOF_SAME);
+	proof_left(&p, "xa", true, 210 * S);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void another_boot_voids_the_proof(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
+	assert_null(proof_off(&p, "xa"));
+	proof_left(&p, "xa", true, 400 * S);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void life_in_the_same_boot_voids_the_proof(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 210 * S, OFFSET), PROOF_ALIVE);
+	assert_null(proof_off(&p, "xa"));
+	/* and the fencing before that sign of life stays void */
+	proof_left(&p, "xa", true, 220 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, 230 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_fenced(&p, "xa", 231 * S, 232 * S), PROOF_OFF);
+}
+
+static void late_messages_are_no_sign_of_life(void **state)
+{
+	struct proof p = member();
+
+	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 203 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_left(&p, "xa", true, 204 * S), PROOF_OFF);
+}
+
+static void leaving_by_itself_is_a_sign_of_life(void **state)
+{
+	struct proof p = member();
+
+	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	assert_int_equal(proof_left(&p, "xa", false, 203 * S), PROOF_ALIVE);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, 204 * S, OFFSET), PROOF_SAME);
+}
+
+static void staying_a_member_is_a_sign_of_life(void **state)
+{
+	struct proof p = member();
+
+	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	assert_null(proof_expire(&p, 202 * S + PROOF_LINGER_NS));
+	assert_string_equal(proof_expire(&p, 203 * S + PROOF_LINGER_NS)->host, "xa");
+	assert_null(proof_expire(&p, 203 * S + PROOF_LINGER_NS));
+	proof_left(&p, "xa", true, 300 * S);
+	assert_null(proof_off(&p, "xa"));
+	/* a proof of one that is gone does not expire */
+	proof_fenced(&p, "xa", 301 * S, 302 * S);
+	assert_null(proof_expire(&p, 9000 * S));
+	assert_non_null(proof_off(&p, "xa"));
+}
+
+static void history_counts_after_the_joining(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, 200 * S, OFFSET), PROOF_SAME);
+	/* within what the clock may have drifted */
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, 200 * S, OFFSET + S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET), PROOF_OFF);
+}
+
+static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET + 2 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET - 2 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void old_history_of_a_member_does_not_count(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 300 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 301 * S, OFFSET), PROOF_SAME);
+	proof_left(&p, "xa", false, 302 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 303 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void a_full_table_keeps_its_proofs(void **state)
+{
+	struct proof p = member();
+	char name[16];
+	int i;
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, 161 * S);
+	for (i = 0; i < 2 * PROOF_HOSTS; i++) {
+		snprintf(name, sizeof(name), "h%d", i);
+		proof_heard(&p, name, 1, 200 * S, OFFSET);
+		proof_left(&p, name, true, 201 * S);
+	}
+	assert_int_equal(p.nr, PROOF_HOSTS);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_non_null(proof_find(&p, "h63"));
+}
+
+static void what_is_saved_comes_back(void **state)
+{
+	char path[] = "/tmp/kemari-proof-XXXXXX";
+	const int fd = mkstemp(path);
+	struct proof_vms vms = { .nr = 1, .vm = { "g1" } }, got_vms;
+	struct proof p = member(), got;
+
+	assert_true(fd >= 0);
+	close(fd);
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, 161 * S);
+	/* fenced and still a member: not proven yet, and not after a restart */
+	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
+	proof_fenced(&p, "xb", 160 * S, 161 * S);
+	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
+	proof_load(path, 77, &got, &got_vms);
+	assert_int_equal(got.nr, 2);
+	assert_int_equal(proof_off(&got, "xa")->boot, BOOT);
+	assert_null(proof_off(&got, "xb"));
+	assert_int_equal(proof_find(&got, "xb")->heard_ns, 100 * S);
+	assert_int_equal(proof_find(&got, "xb")->clock_offset, OFFSET);
+	assert_int_equal(got_vms.nr, 1);
+	assert_string_equal(got_vms.vm[0], "g1");
+	/* of an earlier boot of this host */
+	proof_load(path, 78, &got, &got_vms);
+	assert_int_equal(got.nr + got_vms.nr, 0);
+	unlink(path);
+	proof_load(path, 77, &got, &got_vms);
+	assert_int_equal(got.nr + got_vms.nr, 0);
+}
+
+static void a_damaged_file_is_not_used(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"kemari-agent 2 000000000000004d\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
+		"kemari-agent 1 000000000000004d\nhost xa 0 1 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
+	};
+	char path[] = "/tmp/kemari-proof-XXXXXX";
+	const int fd = mkstemp(path);
+	struct proof_vms vms;
+	struct proof p;
+	size_t i;
+
+	assert_true(fd >= 0);
+	close(fd);
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(texts[i], f);
+		fclose(f);
+		proof_load(path, 77, &p, &vms);
+		assert_int_equal(p.nr + vms.nr, 0);
+	}
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fenced_and_gone_is_off),
+		cmocka_unit_test(fenced_member_is_off_when_its_node_is_gone),
+		cmocka_unit_test(clean_leave_is_no_proof),
+		cmocka_unit_test(node_gone_unfenced_is_no_proof),
+		cmocka_unit_test(never_heard_of_is_no_proof),
+		cmocka_unit_test(fencing_of_an_earlier_boot_does_not_count),
+		cmocka_unit_test(another_boot_voids_the_proof),
+		cmocka_unit_test(life_in_the_same_boot_voids_the_proof),
+		cmocka_unit_test(late_messages_are_no_sign_of_life),
+		cmocka_unit_test(leaving_by_itself_is_a_sign_of_life),
+		cmocka_unit_test(staying_a_member_is_a_sign_of_life),
+		cmocka_unit_test(history_counts_after_the_joining),
+		cmocka_unit_test(history_is_worth_nothing_after_a_step_of_the_clock),
+		cmocka_unit_test(old_history_of_a_member_does_not_count),
+		cmocka_unit_test(a_full_table_keeps_its_proofs),
+		cmocka_unit_test(what_is_saved_comes_back),
+		cmocka_unit_test(a_damaged_file_is_not_used),
+	};
+
+	return cmocka_run_group_tests_name("agent_fencing", tests, NULL, NULL);
+}
