@@ -133,6 +133,7 @@ static int words(const json_t *row, struct vm_row *r, char *why)
 	       word(row, "needs", row_needs_value, &r->needs, why) ?:
 	       flag(row, "started", &r->started, why) ?:
 	       flag(row, "promoted", &r->promoted, why) ?:
+	       flag(row, "by_hand", &r->by_hand, why) ?:
 	       flag(row, "running", &r->running, why) ?:
 	       flag(row, "linked", &r->linked, why);
 }

@@ -19,6 +19,7 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/order.h"
 #include "agent/daemon/quorum.h"
 #include "agent/daemon/syncd.h"
 #include "bootid.h"
@@ -42,12 +43,21 @@ static int stop(int32_t sig, void *arg)
 	return 0;
 }
 
+static void agent_order(struct agent *a)
+{
+	int second = order_second(&a->cluster, group_nodeid(a->group));
+
+	if (second >= 0)
+		order_write(a->cfg.run_dir, second);
+}
+
 static void tick(void *arg)
 {
 	struct agent *a = arg;
 
 	qb_loop_timer_add(a->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, a, tick, &a->tick_timer);
 	agent_hosts_tick(a);
+	agent_order(a);
 	agent_state(a);
 	agent_decide(a);
 }

@@ -56,9 +56,27 @@ static bool green_standby(const struct policy_input *in)
 	return false;
 }
 
-static void score(const struct policy_input *in, struct policy_output *out)
+/* A link that is away for a moment (a switchover, a restarted daemon) is not worth two changes of the score.
+ */
+static void standby_score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+{
+	if (in->row->linked || !m->linked_ns)
+		m->linked_ns = in->now_ns;
+	if (in->now_ns - m->linked_ns <= POLICY_LINK_NS) {
+		out->score = POLICY_SCORE_LINKED;
+		out->why =
+			in->row->linked ? "a copy that is kept up to date" : "a copy that waits for its link";
+	} else {
+		out->score = POLICY_SCORE_STANDBY;
+		out->why = "a copy without a link";
+	}
+}
+
+static void score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
 	out->score = 0;
+	if (!in->row || in->row->role != ROW_STANDBY)
+		m->linked_ns = 0;
 	if (!in->syncd) {
 		out->why = "kemari-syncd does not answer";
 		return;
@@ -77,8 +95,7 @@ static void score(const struct policy_input *in, struct policy_output *out)
 		out->why = "the guest is held here";
 		break;
 	case ROW_STANDBY:
-		out->score = in->row->linked ? POLICY_SCORE_LINKED : POLICY_SCORE_STANDBY;
-		out->why = in->row->linked ? "a copy that is kept up to date" : "a copy without a link";
+		standby_score(in, m, out);
 		break;
 	default:
 		cold_score(in, out);
@@ -111,7 +128,7 @@ static void protect(const struct policy_input *in, struct policy_memory *m, stru
 {
 	out->protect = NULL;
 	if (!in->syncd || !in->row || in->row->role != ROW_PRIMARY || !in->row->started ||
-	    in->row->protection != ROW_UNPROTECTED)
+	    in->row->protection != ROW_UNPROTECTED || in->row->by_hand)
 		return;
 	if (m->protecting || in->now_ns < m->protect_next_ns)
 		return;
@@ -183,16 +200,16 @@ static void fence(const struct policy_input *in, struct policy_memory *m, struct
 void policy_decide(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
 	memset(out, 0, sizeof(*out));
-	score(in, out);
+	score(in, m, out);
 	protect(in, m, out);
 	fence(in, m, out);
 }
 
 uint64_t policy_lag(uint64_t lag_ms)
 {
-	uint64_t p = 1;
+	uint64_t p = POLICY_LAG_MS;
 
-	if (!lag_ms)
+	if (lag_ms < POLICY_LAG_MS)
 		return 0;
 	while (p <= lag_ms / 2)
 		p *= 2;

@@ -26,6 +26,7 @@
 #define POLICY_SCORE_COLD_OTHER 5 /* ... of the others */
 
 #define POLICY_SECOND 1000000000ULL
+#define POLICY_LINK_NS (5 * POLICY_SECOND)
 #define POLICY_PROTECT_FIRST_NS (5 * POLICY_SECOND)
 #define POLICY_PROTECT_LAST_NS (60 * POLICY_SECOND)
 #define POLICY_FENCE_AGAIN_NS (60 * POLICY_SECOND)
@@ -66,6 +67,7 @@ struct policy_memory {
 	uint8_t needs;		   /* what was needed at the last call */
 	uint64_t needs_since_ns;
 	uint64_t fence_next_ns; /* not before */
+	uint64_t linked_ns;	/* a standby's link was there, or has been waited for since; 0: no standby */
 };
 
 struct policy_output {
@@ -80,7 +82,11 @@ void policy_decide(const struct policy_input *in, struct policy_memory *m, struc
 /* The protect command that policy_decide() asked for is done: sets when the next may be. */
 void policy_protected(struct policy_memory *m, uint64_t now_ns, bool ok);
 
-/* The same, rounded down to a power of two: attributes must not change with each epoch. */
+/*
+ * Rounded down to a power of two, and none below a second: each change of an attribute is a run of the
+ * cluster's scheduler.
+ */
+#define POLICY_LAG_MS 1024
 uint64_t policy_lag(uint64_t lag_ms);
 
 #endif /* KEMARI_AGENT_DAEMON_POLICY_H */

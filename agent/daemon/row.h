@@ -42,6 +42,7 @@ struct vm_row {
 	bool promoted; /* ... promote */
 	bool running;  /* the guest executes here */
 	bool linked;
+	bool by_hand; /* an operator has unprotected it; not multicast */
 	uint64_t g, epoch;
 	uint64_t lag_ms, pause_us, commit_us;
 };

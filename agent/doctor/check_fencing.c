@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/daemon/order.h"
 #include "agent/doctor/check.h"
+
+#define SHOOT_SECOND "/run/kemari/" ORDER_FILE
 
 enum confirms {
 	CONFIRMS,
@@ -246,36 +249,41 @@ static void check_device(const struct fact_cib *c, const struct fact_fence_devic
 	}
 }
 
-static const char *delay_for(const struct fact_cib *c, const char *host)
+/* The device that waits before it fences the host, NULL: none. */
+static const struct fact_fence_device *late_for(const struct fact_cib *c, const char *host)
 {
 	for (unsigned int i = 0; i < c->nr_devices; i++)
 		if (targets(&c->device[i], host) != FACT_NO && check_is_time(c->device[i].delay))
-			return c->device[i].delay;
-	return "";
+			return &c->device[i];
+	return NULL;
 }
 
 /* When only the network between them is cut both hosts fence, and the faster one must be certain. */
 static void check_delay(const struct fact_cib *c, struct findings *l)
 {
-	const char *a, *b;
+	const struct fact_fence_device *a, *b;
 
 	if (c->nr_nodes != 2 || !c->nr_devices || check_is_time(c->priority_delay))
 		return;
 	for (unsigned int i = 0; i < c->nr_devices; i++)
 		if (targets(&c->device[i], c->node[0]) == FACT_UNKNOWN)
 			return; /* it may be anybody's */
-	a = delay_for(c, c->node[0]);
-	b = delay_for(c, c->node[1]);
+	a = late_for(c, c->node[0]);
+	b = late_for(c, c->node[1]);
+	if (a && b && !strcmp(a->delay_file, SHOOT_SECOND) && !strcmp(b->delay_file, SHOOT_SECOND)) {
+		finding_ok(l, "fencing-delay", "kemari-agent has worked out which host fences first");
+		return;
+	}
 	/* A map of delays is one for each host. */
-	if (strcmp(a, b) != 0 || strchr(a, ':')) {
+	if (strcmp(a ? a->delay : "", b ? b->delay : "") != 0 || (a && strchr(a->delay, ':'))) {
 		finding_ok(l, "fencing-delay", "one of the hosts is fenced later than the other one");
 		return;
 	}
 	finding_warning(l, "fencing-delay",
 			"both hosts are fenced %s: when only the network between them is cut, they "
 			"fence each other",
-			a[0] ? "after the same delay" : "without a delay");
-	finding_fix(l, "delay=10 for the device of one of the two hosts (doc/cluster.md)");
+			a ? "after the same delay" : "without a delay");
+	finding_fix(l, "delay=10 delay_file=" SHOOT_SECOND " for both devices (doc/cluster.md)");
 }
 
 static void check_history(const struct facts *f, const char *host, struct findings *l)

@@ -99,8 +99,9 @@ struct fact_ring {
 struct fact_fence_device {
 	char id[FACT_NAME], agent[FACT_NAME]; /* agent: type, "fence_kemari" */
 	char host_list[FACT_TEXT], host_map[FACT_TEXT], host_check[16], method[16];
-	char delay[FACT_NAME]; /* before it acts, of any kind */
-	bool stopped;	       /* target-role */
+	char delay[FACT_NAME];	    /* before it acts, of any kind */
+	char delay_file[FACT_NAME]; /* only if there is such a file; "": always */
+	bool stopped;		    /* target-role */
 };
 
 struct fact_fence_level {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The hosts as their agents tell of them: a statement counts whole or not at all, and in its membership only.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/order.h"
 
 #define BOOT 0xb2ULL
 
@@ -63,6 +65,46 @@ static enum cluster_news row(struct cluster *c, uint64_t seq, const char *vm, en
 static enum cluster_news end(struct cluster *c, uint64_t seq, uint32_t rows, uint64_t view)
 {
 	return take(c, seq, &(struct message){ .type = MESSAGE_VMS_END, .end = { rows, view } });
+}
+
+/* Node 1 is this host: what it said itself counts as what the other one said. */
+static void own_statement(struct cluster *c, uint64_t seq, enum row_role role)
+{
+	const struct cluster_host *from;
+	struct message m = {
+		.type = MESSAGE_HELLO, .nodeid = 1, .boot = 1, .seq = seq, .hello = { .host = "xa" }
+	};
+
+	cluster_take(c, &m, &from);
+	m = (struct message){ .type = MESSAGE_VM,
+			      .nodeid = 1,
+			      .boot = 1,
+			      .seq = seq + 1,
+			      .vm = { .vm = "g1", .role = (uint8_t)role } };
+	cluster_take(c, &m, &from);
+	m = (struct message){
+		.type = MESSAGE_VMS_END, .nodeid = 1, .boot = 1, .seq = seq + 2, .end = { 1, c->view }
+	};
+	cluster_take(c, &m, &from);
+}
+
+static void who_runs_more_guests_shoots_first_then_the_lower_node(void **state)
+{
+	struct cluster *c = *state;
+
+	assert_int_equal(order_second(c, 1), -EAGAIN); /* nobody has told anything */
+	own_statement(c, 1, ROW_STANDBY);
+	assert_int_equal(order_second(c, 1), -EAGAIN);
+	hello(c, 1);
+	row(c, 2, "g1", ROW_PRIMARY);
+	end(c, 3, 1, c->view);
+	assert_int_equal(order_second(c, 1), 1);
+	assert_int_equal(order_second(c, 2), 0);
+	own_statement(c, 4, ROW_PRIMARY); /* of another guest, as far as this goes */
+	assert_int_equal(order_second(c, 1), 0);
+	assert_int_equal(order_second(c, 2), 1);
+	cluster_members(c, &one, 2); /* what was agreed last stays */
+	assert_int_equal(order_second(c, 1), -EAGAIN);
 }
 
 static void a_statement_replaces_the_one_before(void **state)
@@ -201,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(engine_messages_need_a_hello_of_that_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_members_make_the_same_view, setup, teardown),
 		cmocka_unit_test_setup_teardown(hosts_that_left_make_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_runs_more_guests_shoots_first_then_the_lower_node, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("agent_cluster", tests, NULL, NULL);

@@ -105,7 +105,12 @@ static void standby_keeps_its_score_without_a_link(void **state)
 	b->own.linked = true;
 	assert_int_equal(score(b), 1000);
 	b->own.linked = false;
+	b->in.now_ns += POLICY_LINK_NS;
+	assert_int_equal(score(b), 1000); /* for a moment */
+	b->in.now_ns++;
 	assert_int_equal(score(b), 900);
+	b->own.linked = true;
+	assert_int_equal(score(b), 1000);
 }
 
 static void cold_score_when_the_peer_says_none(void **state)
@@ -261,6 +266,9 @@ static void protection_needs_an_unprotected_owner(void **state)
 	b->own.role = ROW_HELD;
 	assert_null(protect(b));
 	b->own.role = ROW_PRIMARY;
+	b->own.by_hand = true; /* an operator knows why */
+	assert_null(protect(b));
+	b->own.by_hand = false;
 	b->own.started = false;
 	assert_null(protect(b));
 	b->own.started = true;
@@ -473,13 +481,12 @@ static void of_equals_the_lower_node_shoots_first(void **state)
 	assert_non_null(fence(b));
 }
 
-static void lag_is_rounded_to_powers_of_two(void **state)
+static void lag_below_a_second_is_none_above_rounded_to_powers_of_two(void **state)
 {
 	assert_int_equal(policy_lag(0), 0);
-	assert_int_equal(policy_lag(1), 1);
-	assert_int_equal(policy_lag(3), 2);
-	assert_int_equal(policy_lag(4), 4);
-	assert_int_equal(policy_lag(1000), 512);
+	assert_int_equal(policy_lag(1023), 0);
+	assert_int_equal(policy_lag(1024), 1024);
+	assert_int_equal(policy_lag(5000), 4096);
 	assert_true(policy_lag(UINT64_MAX) == 1ULL << 63);
 }
 
@@ -514,7 +521,7 @@ int main(void)
 		cmocka_unit_test(a_peer_nobody_knows_is_not_fenced),
 		cmocka_unit_test(who_owns_less_shoots_second),
 		cmocka_unit_test(of_equals_the_lower_node_shoots_first),
-		cmocka_unit_test(lag_is_rounded_to_powers_of_two),
+		cmocka_unit_test(lag_below_a_second_is_none_above_rounded_to_powers_of_two),
 	};
 
 	return cmocka_run_group_tests_name("agent_policy", tests, NULL, NULL);

@@ -500,6 +500,15 @@ static void one_host_is_fenced_later(void **state)
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_WARNING, "fencing-delay", "the same delay", "delay=10");
 	again(b);
+	SET(d[0].delay_file, "/run/kemari/shoot-second");
+	SET(d[1].delay_file, "/run/kemari/shoot-second");
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l);
+	again(b);
+	SET(d[0].delay_file, "");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_WARNING, "fencing-delay", "the same delay", "delay_file");
+	again(b);
 	SET(d[0].delay, "xa:5;xb:0");
 	SET(d[1].delay, "xa:5;xb:0");
 	check_fencing(&b->f, &b->l);

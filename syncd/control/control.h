@@ -151,6 +151,7 @@ struct control_status {
 	const char *protection; /* of an owner, one word; NULL: none */
 	const char *needs; /* "proof": wants to run; "fence": outputs wait for a silent standby; or NULL */
 	bool started, promoted; /* in the cluster manager's hands, as ... */
+	bool by_hand;		/* unprotected by an operator */
 	bool linked;		/* a session with the peer */
 	bool running;		/* the guest executes here */
 };

@@ -302,13 +302,13 @@ json_t *control_status_row(const struct control_status *s)
 {
 	return json_pack(
 		"{s:s, s:s, s:s, s:s*, s:s*, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:s*, s:s*, s:b, s:b, "
-		"s:b, s:b}",
+		"s:b, s:b, s:b}",
 		"vm", s->vm, "role", s->role, "state", s->state, "peer", s->peer, "reason", s->reason,
 		"domid", (int)s->domid, "g", json_sprintf("%016llx", (unsigned long long)s->g), "epoch",
 		(json_int_t)s->epoch, "lag_ms", (json_int_t)s->lag_ms, "pause_us", (json_int_t)s->pause_us,
 		"commit_us", (json_int_t)s->commit_us, "held", (json_int_t)s->held, "uuid", s->uuid,
 		"protection", s->protection, "needs", s->needs, "started", s->started, "promoted",
-		s->promoted, "linked", s->linked, "running", s->running);
+		s->promoted, "by_hand", s->by_hand, "linked", s->linked, "running", s->running);
 }
 
 json_t *control_copy_row(const struct control_copy *p)

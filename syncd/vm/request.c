@@ -289,6 +289,7 @@ static void protect(struct vm *vm, struct control_client *c, const struct contro
 		return;
 	}
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", r->host);
+	vm->mem->by_hand = 0;
 	vm_command(vm, c, CONTROL_PROTECT, ev);
 	if (!vm->link)
 		link_connect(vm);
@@ -335,6 +336,7 @@ static void unprotect(struct vm *vm, struct control_client *c, const struct cont
 	struct engine_event ev = { .type = r->standby_is_gone ? ENGINE_EV_UNPROTECT_STANDBY_GONE
 							      : ENGINE_EV_UNPROTECT };
 
+	vm->mem->by_hand = 1;
 	vm_command(vm, c, CONTROL_UNPROTECT, ev);
 }
 

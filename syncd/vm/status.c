@@ -104,6 +104,7 @@ json_t *vm_status_row(const struct vm *vm, bool recent)
 		.needs = needs_of(vm),
 		.started = resource_started(vm->d, vm->rec.name),
 		.promoted = resource_promoted(vm->d, vm->rec.name),
+		.by_hand = vm->mem->by_hand,
 		.linked = link_up(vm),
 		.running = engine_role(&vm->engine) == ENGINE_OWNER && !vm->ready && !vm->dead_seen,
 	};
