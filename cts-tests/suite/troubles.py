@@ -132,7 +132,7 @@ def killed(daemon, unit=None):
     def scenario(s):
         for h in (s.at, s.other):
             s.undisturbed(f"{daemon} killed on {h}", lambda h=h: h.exec(
-                f"systemctl kill --kill-whom=main -s KILL {unit}" if unit else f"pkill -KILL -x {daemon}"))
+                f"systemctl kill --kill-whom=main -s KILL {unit}" if unit else f"pkill -KILL -f '[/]{daemon}$'"))
     return scenario
 
 
