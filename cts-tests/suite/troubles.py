@@ -8,9 +8,9 @@ import time
 from lab import LabError
 from scenario import VM
 
-# corosync's own traffic, whatever network it takes
-BLOCK = "iptables -I INPUT -p udp --dport 5405 -j DROP; iptables -I OUTPUT -p udp --dport 5405 -j DROP"
-UNBLOCK = "iptables -D INPUT -p udp --dport 5405 -j DROP; iptables -D OUTPUT -p udp --dport 5405 -j DROP"
+# corosync's own traffic, whatever network it takes: a port for each link
+BLOCK = "iptables -I INPUT -p udp --dport 5405:5412 -j DROP; iptables -I OUTPUT -p udp --dport 5405:5412 -j DROP"
+UNBLOCK = "iptables -D INPUT -p udp --dport 5405:5412 -j DROP; iptables -D OUTPUT -p udp --dport 5405:5412 -j DROP"
 
 
 # ---- the primary's host ends
@@ -185,10 +185,51 @@ def standby_reboots(s):
     s.come_back()
 
 
+# ---- the guest is lost, or starts anew
+
+def starts_anew(s, seconds=300):
+    """After this the guest is another one: it has booted from its disk, once."""
+    s.until("the guest is promoted", lambda: any(s.promoted(h) for h in s.lab.hosts), seconds)
+    s.at = next(p for p in map(s.promoted, s.lab.hosts) if p)
+    s.other = s.b if s.at is s.a else s.a
+    s.events.clear()
+    s.attach()
+
+
+def cold_start(s):
+    """Both hosts lose their power at once: the copies are gone, the guest boots once."""
+    s.drop_client()
+    s.story.say("the power of both hosts is cut")
+    for h in s.lab.hosts:
+        h.cut_power()
+    s.fenced = 0        # Pacemaker keeps its history in memory
+    with s.story.step("both hosts are switched on"):
+        for h in s.lab.hosts:
+            h.bmc("chassis", "power", "on")
+        for h in s.lab.hosts:
+            h.wait_up(300)
+        starts_anew(s)
+        s.settled(300)
+
+
+def resync_cut(s):
+    """The host where it runs dies before the other one has a whole copy again: fenced, and booted from its disk."""
+    s.power_off()
+    s.drop_client()
+    with s.story.step(f"{s.other} is switched on; {s.at} loses its power while it is copied"):
+        s.other.power_on()
+        s.until("copying has begun", lambda: (s.status(s.at) or {}).get("state") == "syncing", 180)
+        s.at.bmc("chassis", "power", "off")
+        s.fenced += 1
+        s.swap()
+        starts_anew(s)
+    s.come_back()
+
+
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, corosync_killed, moves, standby_node, maintenance, standby_reboots)}
+    everything_cut, bmc_gone, corosync_killed, moves, standby_node, maintenance, standby_reboots, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent", "kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd", "kemari-syncd")
 ALL["controld_killed"] = killed("pacemaker-controld")
