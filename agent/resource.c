@@ -95,7 +95,9 @@ int resource_action(const struct kem_config *cfg, const struct control_request *
 {
 	bool short_one = req->op == CONTROL_RESOURCE_MONITOR || req->op == CONTROL_RESOURCE_DEMOTE;
 	int timeout_ms = short_one ? RESOURCE_GRACE_S * 1000 : req->timeout ? (int)req->timeout * 1000 : -1;
-	uint64_t until = monotonic_ns() + RESOURCE_GRACE_S * 1000000000ULL;
+	uint64_t grace = RESOURCE_GRACE_S * 1000000000ULL, begin = monotonic_ns(), until = begin + grace;
+	uint64_t end = begin + (req->timeout ? req->timeout * 1000000000ULL : grace);
+	struct control_request again = *req;
 	json_t *answer;
 	int fd, rc;
 
@@ -110,9 +112,13 @@ int resource_action(const struct kem_config *cfg, const struct control_request *
 				strerror(-fd));
 			return fd == -EACCES ? OCF_ERR_PERM : OCF_ERR_GENERIC;
 		}
-		answer = converse(fd, req, timeout_ms);
+		answer = converse(fd, &again, timeout_ms);
 		close(fd);
-	} while (!answer && monotonic_ns() < until); /* it went away meanwhile */
+		/* it went away meanwhile: its successor has what is left of the time */
+		until = monotonic_ns() + grace < end ? monotonic_ns() + grace : end;
+		if (req->timeout && monotonic_ns() < end)
+			again.timeout = (uint32_t)((end - monotonic_ns()) / 1000000000ULL) + 1;
+	} while (!answer && monotonic_ns() < until);
 	if (!answer) {
 		fprintf(stderr, "kemari-syncd gives no answer; journalctl -u kemari-syncd\n");
 		return OCF_ERR_GENERIC;

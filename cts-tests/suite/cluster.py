@@ -32,6 +32,7 @@ def configuration(lab):
         text = text.replace(f"/etc/kemari/bmc-{h}", "/etc/kemari/bmc-password")
         text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
                             f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
+    text = text.replace("delay=10 ", "delay=30 ")    # Pacemaker on an emulated, busy CPU takes up to 17 s
     text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{VM}.cfg")
     text = re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
     return re.sub(r"\bvm1\b", VM, text)

@@ -335,6 +335,7 @@ int engine_restore(struct engine *e, const struct engine_cfg *cfg, const struct 
 		return -EBADMSG;
 	e->p = *p;
 	e->now = now;
+	e->resend_at = now ? now : 1; /* what the last daemon was asking is asked again at once */
 	switch (e->p.role) {
 	case ENGINE_OWNER:
 		protect_restore(e);
@@ -435,6 +436,21 @@ uint64_t engine_next_session(const struct engine *e)
 	uint32_t count = e->p.session_last >> 32 == e->cfg.boot ? (uint32_t)e->p.session_last : 0;
 
 	return (uint64_t)e->cfg.boot << 32 | (count + 1);
+}
+
+uint64_t engine_starts_from(const struct engine *e)
+{
+	return e->p.epoch;
+}
+
+bool engine_is_busy(const struct engine *e)
+{
+	return e->cmd.type;
+}
+
+bool engine_waits_for_have(const struct engine *e)
+{
+	return !engine_is_owner(e) && e->p.granted;
 }
 
 bool engine_wants_to_run(const struct engine *e)

@@ -362,6 +362,12 @@ uint64_t engine_committed(const struct engine *e);
 bool engine_say_state(const struct engine *e, struct engine_peer *peer);
 /* Standby: the session to offer in WELCOME. */
 uint64_t engine_next_session(const struct engine *e);
+/* Owner: the epoch whose image RUN starts; 0: it booted here, or was adopted. */
+uint64_t engine_starts_from(const struct engine *e);
+/* A command is under way. */
+bool engine_is_busy(const struct engine *e);
+/* Not an owner any more, and whether the peer took the grant is not known. */
+bool engine_waits_for_have(const struct engine *e);
 /* PROMOTE waits for an answer of the peer, or for the proof that its host is off. */
 bool engine_wants_to_run(const struct engine *e);
 /* True if the guest is allowed to run here at this moment. */

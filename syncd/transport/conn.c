@@ -456,6 +456,13 @@ const char *conn_peer(const struct conn *c)
 	return c->peer.text;
 }
 
+uint64_t conn_quiet_ns(const struct conn *c)
+{
+	uint64_t now = monotonic_ns();
+
+	return now > c->last_received ? now - c->last_received : 0;
+}
+
 struct conn_stats conn_stats(const struct conn *c)
 {
 	return c->stats;

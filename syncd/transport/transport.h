@@ -108,6 +108,8 @@ bool conn_full(const struct conn *c);
 void conn_resume(struct conn *c);
 
 struct conn_stats conn_stats(const struct conn *c);
+/* Since the peer was heard last. */
+uint64_t conn_quiet_ns(const struct conn *c);
 
 /* Ends it: pending done(false) are called, down() is not.  Allowed in every callback.  Bytes still queued are
  * lost. */

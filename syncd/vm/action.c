@@ -31,7 +31,7 @@ static void set_timer(struct vm *vm, uint64_t deadline)
 static void note(struct vm *vm, const struct engine_action *a)
 {
 	vm_tell(vm, "%s", engine_note_text(a->note));
-	if (a->note == ENGINE_NOTE_RUN_FENCED)
+	if (a->note == ENGINE_NOTE_RUN_FENCED || a->note == ENGINE_NOTE_COLD_BOOT)
 		vm->mem->disks_from_ns = monotonic_ns() + vm->d->cfg.disk_inflight_ms * 1000000ULL;
 	if (a->note == ENGINE_NOTE_FENCE_PEER)
 		kem_vm_warn(vm->rec.name,
@@ -45,6 +45,7 @@ static void run(struct vm *vm, const struct engine_action *a)
 {
 	int rc = vm_run(vm, a->g, a->epoch);
 
+	vm->run_failed = rc != 0;
 	if (rc)
 		vm_tell(vm, "the guest cannot run here: %s", strerror(-rc));
 }

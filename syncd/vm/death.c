@@ -8,6 +8,7 @@
 #include <xenctrl.h>
 
 #include "link.h"
+#include "resource.h"
 #include "vm.h"
 #include "vms.h"
 
@@ -114,9 +115,36 @@ void vm_destroy(struct vm *vm)
 		destroy(vm, false);
 }
 
+static void on_shell_cleared(void *arg, int exit_code, const char *json, const char *error)
+{
+	struct vm *vm = arg;
+	int rc;
+
+	vm->helper = NULL;
+	vm->restarting = vm->dead_seen = false;
+	rc = exit_code ? -EBUSY : vm_domain_make(vm, false, on_remade);
+	if (rc)
+		on_remade(vm, rc, exit_code ? error : "kemari-domain cannot be started");
+}
+
+/* A shell that never held a whole copy is in the way. */
 int vm_boot(struct vm *vm)
 {
-	return vm_domain_make(vm, false, on_remade);
+	int rc;
+
+	if (!vm->guest)
+		return vm_domain_make(vm, false, on_remade);
+	link_close(vm);
+	vm_standby_close(vm);
+	let_go(vm);
+	vm->restarting = vm->dead_seen = true;
+	vm->mem->making = 1;
+	domain_helper_cancel(vm->helper);
+	vm->helper = NULL;
+	rc = vm_helper_run(vm, "destroy", true, DESTROY_TIMEOUT_MS, on_shell_cleared);
+	if (rc)
+		vm->restarting = vm->dead_seen = false;
+	return rc;
 }
 
 static void on_shell_destroyed(void *arg, int exit_code, const char *json, const char *error)
@@ -148,7 +176,7 @@ static void waited(void *arg)
 
 	vm->shell_timer = 0;
 	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ending ||
-	    vm_shell_in_the_making(vm)) /* which looks for its link itself */
+	    resource_wants_to_run(vm) || vm_shell_in_the_making(vm)) /* which looks for its link itself */
 		return;
 	vm_tell(vm, "nobody wants a copy here: the shell goes");
 	vm_free_shell(vm);
@@ -234,6 +262,36 @@ bool vm_domain_is_there(const struct vm *vm)
 	xc_dominfo_t info;
 
 	return look(vm, &info);
+}
+
+bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
+{
+	xc_dominfo_t info[64];
+	uint32_t first = 1;
+	int n;
+
+	while ((n = xc_domain_getinfo(d->xc, first, 64, info)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (info[i].domid != domid && !memcmp(info[i].handle, uuid, 16))
+				return true;
+		first = info[n - 1].domid + 1;
+	}
+	return n < 0 && errno != ESRCH; /* that: no domain with a higher number */
+}
+
+void vm_look_for_foreign(struct vm *vm)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FOREIGN_DOMAIN };
+
+	if (engine_role(&vm->engine) != ENGINE_NONE)
+		return;
+	ev.flag = vms_domain_of(vm->d, vm->rec.uuid, vm->domid);
+	if (ev.flag == vm->foreign)
+		return;
+	vm->foreign = ev.flag;
+	if (ev.flag)
+		vm_tell(vm, "Xen has a domain of it that is not Kemari's: destroy it first");
+	vm_event(vm, &ev);
 }
 
 void vm_check_death(struct vm *vm)

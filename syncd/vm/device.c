@@ -174,6 +174,7 @@ static int on_connect(void *arg, struct xendev *x, const struct device_cfg *cfg,
 	if (vd->kind == VM_DISK) {
 		c.features = (cfg->features & VBD_FE_X86_32) ? 0 : BLOCK_FEATURE_ABI_X86_64;
 		disk_info(vd, info);
+		block_wait_until(vd->dev, vd->vm->mem->disks_from_ns);
 	} else {
 		c.features = net_features(cfg->features);
 	}

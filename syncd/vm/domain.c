@@ -87,6 +87,7 @@ static int equip(struct vm *vm, bool shell)
 	int rc = hvop_enable(d->hv, vm->domid, true);
 
 	vm->shell = shell;
+	vm->mem->is_shell = shell;
 	if (!rc)
 		rc = hvop_hold(d->hv, vm->domid, FIRST_HOLD);
 	if (!rc)

@@ -12,6 +12,8 @@
 #include "wire/writer.h"
 
 #define RECONNECT_NS 1000000000ULL
+/* Who was heard of that lately lives: well above the keepalives' distance. */
+#define LIFE_NS 1500000000ULL
 #define MAX_REFUSALS 5 /* each doubles it: up to 32 s */
 #define APPLY_PAGES 512U
 #define SMALL_RECORD (72U << 10)
@@ -197,7 +199,7 @@ static int on_leave(struct link *l)
 {
 	struct vm *vm = l->vm;
 
-	if (engine_role(&vm->engine) == ENGINE_OWNER && engine_wants_protection(&vm->engine)) {
+	if (engine_role(&vm->engine) >= ENGINE_HELD && engine_wants_protection(&vm->engine)) {
 		vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
 		vm_event_type(vm, ENGINE_EV_UNPROTECT);
 	}
@@ -357,6 +359,8 @@ static void on_down(struct conn *c, void *arg, const char *why)
 	else
 		kem_info("connection from %s ended: %s", conn_peer(c), why);
 	detach(l);
+	if (vm && was_up && vm->off_later == l->peer_boot)
+		vm_peer_off(vm, l->peer_boot);
 	/* a peer that took the HELLO prepares its standby: asking again finds it further on */
 	if (vm && !was_up && !greeted) {
 		char text[512];
@@ -387,6 +391,12 @@ bool link_end_of_boot(struct vm *vm, uint64_t boot)
 		return true;
 	if (vm->link->peer_boot != boot)
 		return false;
+	if (conn_quiet_ns(vm->link->conn) < LIFE_NS) {
+		vm_tell(vm, "%s is said to be off and goes on sending: not believed while it does",
+			vm->mem->peer);
+		vm->off_later = boot;
+		return false;
+	}
 	vm_tell(vm, "the link to %s ends: its host is off", vm->mem->peer);
 	link_again(vm);
 	return true;
@@ -505,7 +515,7 @@ void link_established(struct link *l)
 		.type = ENGINE_EV_LINK_UP, .session = l->session, .peer = l->peer, .peer_boot = l->peer_boot
 	};
 
-	l->vm->peer_off = 0;
+	l->vm->peer_off = l->vm->off_later = 0;
 	vm_tell(l->vm, "the link to %s is up", l->vm->mem->peer);
 	vm_event(l->vm, &ev);
 }

@@ -437,6 +437,9 @@ int link_on_welcome(struct link *l, const struct record *r, char *why)
 		link_refused(vm, why, fix, false);
 		return rc;
 	}
+	/* by its name it is known to the cluster, too; by that only if it can be found by it */
+	if (strcmp(kem_config_address(&vm->d->cfg, theirs.host), theirs.host) != 0)
+		snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", theirs.host);
 	l->peer = peer_of(&theirs);
 	l->peer_boot = theirs.boot;
 	l->session = theirs.session;

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <xenctrl.h>
-
 #include "transport/transport.h"
 #include "vm.h"
+#include "vms.h"
 #include "wire/message.h"
 #include "wire/record.h"
 
@@ -41,24 +40,6 @@ void relay_send(const struct vm *vm, const struct engine_message *m)
 
 /* ---- in --------------------------------------------------------------------------------------------------
  */
-
-/* A domain that is not ours, or files of a VM that could not be taken up: nothing is said then. */
-static bool knows_something(struct daemon *d, const uint8_t uuid[16])
-{
-	xc_dominfo_t info[64];
-	uint32_t first = 1;
-	int n;
-
-	if (d->reopening)
-		return true; /* one of them may be it */
-	while ((n = xc_domain_getinfo(d->xc, first, 64, info)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (!memcmp(info[i].handle, uuid, 16))
-				return true;
-		first = info[n - 1].domid + 1;
-	}
-	return n < 0 && errno != ESRCH; /* that: no domain with a higher number */
-}
 
 /*
  * This host holds nothing of that VM: what its engine would say.  Nothing needs to be stored: without a copy
@@ -117,9 +98,12 @@ void relay_receive(struct daemon *d, struct control_client *c, const struct cont
 		return;
 	}
 	vm = vm_find_uuid(d, ev.msg.uuid);
-	if (vm)
+	if (vm) {
+		vm->peer_off = 0; /* a sign of life; who is off all the same is told anew */
+		vm_look_for_foreign(vm);
 		vm_event(vm, &ev);
-	else if (!knows_something(d, ev.msg.uuid))
+	} else if (!d->reopening && !vms_domain_of(d, ev.msg.uuid, 0)) {
 		answer_for_none(d, r->host, &ev);
+	}
 	control_done(c, NULL);
 }

@@ -309,11 +309,12 @@ static void verify(struct vm *vm, struct control_client *c, const struct control
 	vm->verify_why[0] = '\0';
 }
 
-static void answer_rows(struct control_client *c, const struct control_request *r, json_t *rows)
+/* c, and the request with it, is gone afterwards. */
+static void answer_rows(struct control_client *c, bool watch, json_t *rows)
 {
 	if (rows)
 		control_rows(c, rows);
-	if (r->watch)
+	if (watch)
 		control_watch(c);
 	else
 		control_done(c, NULL);
@@ -321,14 +322,16 @@ static void answer_rows(struct control_client *c, const struct control_request *
 
 static void status(struct daemon *d, struct control_client *c, const struct control_request *r)
 {
-	answer_rows(c, r, vms_status_rows(d, r->vm, r->recent));
-	if (r->watch)
+	bool watch = r->watch;
+
+	answer_rows(c, watch, vms_status_rows(d, r->vm, r->recent));
+	if (watch)
 		vms_publish(d);
 }
 
 static void show_log(struct vm *vm, struct control_client *c, const struct control_request *r)
 {
-	answer_rows(c, r, story_rows(vm->story));
+	answer_rows(c, r->watch, story_rows(vm->story));
 }
 
 static void unprotect(struct vm *vm, struct control_client *c, const struct control_request *r)
@@ -336,7 +339,8 @@ static void unprotect(struct vm *vm, struct control_client *c, const struct cont
 	struct engine_event ev = { .type = r->standby_is_gone ? ENGINE_EV_UNPROTECT_STANDBY_GONE
 							      : ENGINE_EV_UNPROTECT };
 
-	vm->mem->by_hand = 1;
+	if (engine_role(&vm->engine) >= ENGINE_HELD)
+		vm->mem->by_hand = 1;
 	vm_command(vm, c, CONTROL_UNPROTECT, ev);
 }
 
@@ -371,13 +375,21 @@ static void switchover(struct vm *vm, struct control_client *c)
 	vm_command(vm, c, CONTROL_SWITCHOVER, ev);
 }
 
+void vm_peer_off(struct vm *vm, uint64_t boot)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FENCED, .peer_boot = boot };
+
+	vm->peer_off = boot;
+	resource_peer_off(vm);
+	vm_event(vm, &ev);
+}
+
 /*
  * The word of kemari-agent (or the operator, through it) that a host is confirmed off: for every VM that has
  * its other copy there, or waits for the proof that there is none.  The engine knows which boots have ended.
  */
 static void host_off(struct daemon *d, struct control_client *c, const struct control_request *r)
 {
-	struct engine_event ev = { .type = ENGINE_EV_FENCED, .peer_boot = r->boot };
 	const char *address = kem_config_address(&d->cfg, r->host);
 
 	for (struct vm *vm = d->vms, *next; vm; vm = next) {
@@ -385,9 +397,7 @@ static void host_off(struct daemon *d, struct control_client *c, const struct co
 		if (strcmp(kem_config_address(&d->cfg, vm->mem->peer), address) != 0 ||
 		    !link_end_of_boot(vm, r->boot))
 			continue;
-		vm->peer_off = r->boot;
-		resource_peer_off(vm);
-		vm_event(vm, &ev);
+		vm_peer_off(vm, r->boot);
 	}
 	control_done(c, NULL);
 }
@@ -403,7 +413,7 @@ static bool of_host(struct daemon *d, struct control_client *c, const struct con
 		host_off(d, c, r);
 		return true;
 	case CONTROL_RELAY:
-		answer_rows(c, r, NULL);
+		answer_rows(c, r->watch, NULL);
 		return true;
 	case CONTROL_MESSAGE:
 		relay_receive(d, c, r);

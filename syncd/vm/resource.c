@@ -148,6 +148,8 @@ void resources_close(struct daemon *d)
 
 void resource_rows(const struct daemon *d, const char *vm, json_t *rows)
 {
+	if (d->reopening)
+		return; /* what is not known yet is not said to be nothing */
 	for (const struct resource *r = d->resources; r; r = r->next) {
 		struct control_status s = { .vm = r->name,
 					    .role = "none",
@@ -163,9 +165,21 @@ void resource_rows(const struct daemon *d, const char *vm, json_t *rows)
 
 /* ---- monitor ------------------------------------------------------------------------------------------- */
 
+/* None is served here: an earlier daemon's may still be taken up, and a domain without a VM is nobody's to
+ * judge. */
+static int ocf_without_vm(const struct resource *r, const char **reason)
+{
+	if (r->d->reopening)
+		return r->promoted ? OCF_RUNNING_PROMOTED : OCF_SUCCESS;
+	if (!vms_domain_of(r->d, r->rec.uuid, 0))
+		return r->promoted ? OCF_FAILED_PROMOTED : OCF_SUCCESS;
+	*reason = "Xen has a domain of it that kemari-syncd does not serve";
+	return r->promoted ? OCF_FAILED_PROMOTED : OCF_ERR_GENERIC;
+}
+
 static int ocf_of_promoted(const struct vm *vm, const char **reason)
 {
-	if (!vm || engine_role(&vm->engine) == ENGINE_NONE) {
+	if (engine_role(&vm->engine) == ENGINE_NONE) {
 		*reason = "the guest ended";
 		return OCF_FAILED_PROMOTED;
 	}
@@ -179,9 +193,11 @@ static int ocf_of(const struct resource *r, const struct vm *vm, const char **re
 {
 	if (!r)
 		return OCF_NOT_RUNNING;
+	if (!vm)
+		return ocf_without_vm(r, reason);
 	if (r->promoted)
 		return ocf_of_promoted(vm, reason);
-	if (vm && engine_role(&vm->engine) == ENGINE_COPY && !link_up(vm)) {
+	if (engine_role(&vm->engine) == ENGINE_COPY && !link_up(vm)) {
 		*reason = "no link to the primary: the copy gets older";
 		return OCF_DEGRADED;
 	}
@@ -199,19 +215,14 @@ static void monitor(struct daemon *d, struct control_client *c, const struct con
 /* ---- demote, and who is asked ---------------------------------------------------------------------------
  */
 
-/* Reversible and never waits: the guest is held, what Pacemaker wants next decides. */
-static void demote(struct resource *r, struct control_client *c)
+/* Reversible and never waits for another host: what the cluster manager wants next decides. */
+void resource_hold(struct resource *r, struct vm *vm, struct control_client *c)
 {
 	struct engine_event ev = { .type = ENGINE_EV_DEMOTE };
-	struct vm *vm = vm_find(r->d, r->name);
-	int rc;
 
-	resource_task_cancel(r, "demote came");
 	r->promoted = false;
-	rc = resource_save(r);
-	if (rc)
-		control_fail(c, -rc, "the new role cannot be noted", "make room in the run directory");
-	else if (vm)
+	resource_save(r); /* told if not; the guest is held in any case */
+	if (vm)
 		vm_command(vm, c, CONTROL_RESOURCE_DEMOTE, ev);
 	else
 		control_done(c, NULL);
@@ -242,5 +253,5 @@ void resource_request(struct daemon *d, struct control_client *c, const struct c
 	else if (req->op == CONTROL_RESOURCE_PROMOTE)
 		resource_promote(r, c, req->timeout);
 	else
-		demote(r, c);
+		resource_demote(r, c);
 }

@@ -41,6 +41,11 @@ void resource_result(struct vm *vm, uint32_t id, enum engine_result result);
  */
 void resource_peer_off(struct vm *vm);
 
+/* After whatever the engine did: a guest that is held for nobody goes on. */
+void resource_settle(struct vm *vm);
+/* promote came and lacks what only the peer, or a word about its host, can give. */
+bool resource_wants_to_run(const struct vm *vm);
+
 /* Of the resource with that name; false if there is none. */
 bool resource_started(const struct daemon *d, const char *vm);
 bool resource_promoted(const struct daemon *d, const char *vm);

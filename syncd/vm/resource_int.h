@@ -13,6 +13,7 @@ enum resource_task {
 	TASK_HANDOVER, /* stop: the engine decides what becomes of the guest */
 	TASK_LEAVE,    /* stop: handed over; our copy goes when the owner has let us go */
 	TASK_SHUTDOWN, /* stop: nobody else has it, the guest is asked to end */
+	TASK_DEMOTE,   /* until an earlier daemon's VM is taken up */
 };
 
 struct resource {
@@ -38,6 +39,8 @@ struct resource *resource_find(const struct daemon *d, const char *name);
 int resource_save(const struct resource *r);
 /* Forgets it, its file, too. */
 void resource_drop(struct resource *r);
+/* Holds the guest, if it is here; answers c. */
+void resource_hold(struct resource *r, struct vm *vm, struct control_client *c);
 /* Takes in a record; -EINVAL and why (256 bytes). */
 int resource_set_record(struct resource *r, const char *record, char *why);
 
@@ -47,6 +50,9 @@ void resource_start(struct daemon *d, struct control_client *c, const struct con
 
 /* ---- resource_task.c ---- */
 
+/* The one other host of kemari.conf; NULL: none, or several. */
+const char *resource_other_host(const struct daemon *d);
+void resource_demote(struct resource *r, struct control_client *c);
 void resource_promote(struct resource *r, struct control_client *c, uint32_t timeout);
 void resource_stop(struct resource *r, struct control_client *c, uint32_t timeout);
 /* Ends the task that is under way, if any; its client is told. */

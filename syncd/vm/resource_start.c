@@ -58,8 +58,17 @@ static int ready_for(const struct vm_record *rec, char *why)
 	return 0;
 }
 
-/* The name and the uuid are what both hosts and the cluster manager know it by. */
 static int fits(const struct resource *r, char *why)
+{
+	if (!resource_other_host(r->d)) {
+		snprintf(why, 256, "kemari.conf must name this host and one other, `host NAME ADDRESS` each");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The name and the uuid are what both hosts and the cluster manager know it by. */
+static int is_nobody_elses(const struct resource *r, char *why)
 {
 	const struct vm *named = vm_find(r->d, r->name), *same = vm_find_uuid(r->d, r->rec.uuid);
 
@@ -95,6 +104,8 @@ static void on_record(void *arg, int exit_code, const char *json, const char *er
 	rc = resource_set_record(r, json, why);
 	if (!rc)
 		rc = fits(r, why);
+	if (!rc)
+		rc = is_nobody_elses(r, why);
 	if (!rc && resource_find(r->d, r->name)) {
 		end(s, EBUSY, "the VM was started meanwhile", NULL);
 		return;

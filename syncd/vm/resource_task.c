@@ -16,6 +16,7 @@
 /* Without a time from the agent; with one, the answer comes this much before it has passed. */
 #define PROMOTE_TIMEOUT_S 60U
 #define STOP_TIMEOUT_S 120U
+#define DEMOTE_TIMEOUT_S 20U
 #define MARGIN_S 5U
 #define DOMID_ATTEMPTS 64U
 
@@ -109,13 +110,22 @@ static void promote_failed(struct resource *r, int code, const char *why)
 		vm_free(vm);
 }
 
-/* The one other host that kemari.conf names; NULL: there is none. */
-static const char *other_host(const struct daemon *d)
+/*
+ * The one other host that kemari.conf names; NULL: there is none, or several.  It is who to ask, never a
+ * proof: that no other host is configured says nothing of where the guest runs.
+ */
+const char *resource_other_host(const struct daemon *d)
 {
-	for (unsigned int i = 0; i < d->cfg.nr_hosts; i++)
-		if (strcmp(d->cfg.host[i].name, d->cfg.host_name))
-			return d->cfg.host[i].name;
-	return NULL;
+	const char *other = NULL;
+
+	for (unsigned int i = 0; i < d->cfg.nr_hosts; i++) {
+		if (!strcmp(d->cfg.host[i].name, d->cfg.host_name))
+			continue;
+		if (other)
+			return NULL;
+		other = d->cfg.host[i].name;
+	}
+	return other;
 }
 
 static bool domid_is_free(struct daemon *d, uint32_t domid)
@@ -131,14 +141,16 @@ static bool domid_is_free(struct daemon *d, uint32_t domid)
 /* A VM that this host holds nothing of: the engine finds out whether it may boot here. */
 static int new_vm(struct resource *r, struct vm **vm)
 {
-	const char *peer = other_host(r->d);
+	const char *peer = resource_other_host(r->d);
 	unsigned int i = 0;
 	int rc;
 
+	if (!peer)
+		return -EINVAL; /* start has seen one */
 	while (i < DOMID_ATTEMPTS && !domid_is_free(r->d, vm_record_domid(&r->rec, i)))
 		i++;
 	rc = vm_new(r->d, r->rec.json, r->rec.json_len, vm_record_domid(&r->rec, i), vm);
-	if (!rc && peer)
+	if (!rc)
 		snprintf((*vm)->mem->peer, sizeof((*vm)->mem->peer), "%s", peer);
 	return rc;
 }
@@ -166,24 +178,35 @@ static void look_at_promote(struct resource *r)
 {
 	struct engine_event ev = { .type = ENGINE_EV_PROMOTE,
 				   .request = RESOURCE_PROMOTE_ID,
-				   .proof = !other_host(r->d),
 				   .incarnation = vm_incarnation() };
 	struct vm *vm = vm_find(r->d, r->name);
 
+	if (!vm && r->d->reopening) {
+		if (expired(r))
+			promote_failed(r, EAGAIN, "what an earlier kemari-syncd left cannot be taken up yet");
+		return;
+	}
 	if (!vm && r->begun) {
 		promote_failed(r, EIO, "the guest could not be started; the log of kemari-syncd tells more");
 		return;
 	}
-	if (!vm && new_vm(r, &vm)) {
-		promote_failed(r, EIO, "the VM cannot be set up here; the log of kemari-syncd tells more");
-		return;
+	if (!vm) {
+		r->asked = false; /* it was another one that asked */
+		if (new_vm(r, &vm)) {
+			promote_failed(r, EIO,
+				       "the VM cannot be set up here; the log of kemari-syncd tells more");
+			return;
+		}
 	}
+	vm_look_for_foreign(vm);
 	if (vm->peer_off && !link_up(vm)) {
 		ev.proof = true;
 		ev.peer_boot = vm->peer_off;
 	}
 	if (runs(vm))
 		promoted(r);
+	else if (vm->run_failed)
+		promote_failed(r, EIO, "the guest cannot run here; `kemari log` tells why");
 	else if (expired(r))
 		promote_failed(r, ETIMEDOUT, "the guest did not run in time");
 	else if (engine_role(&vm->engine) != ENGINE_OWNER && !r->asked)
@@ -277,18 +300,43 @@ static void on_stop_result(struct resource *r, struct vm *vm, enum engine_result
 		shut_down(r, vm);
 		break;
 	case ENGINE_RES_BUSY:
+	case ENGINE_RES_STATE: /* it ended meanwhile, or there is nothing left of it: the next look tells */
+	case ENGINE_RES_NO_STANDBY:
 		break;
 	default:
 		stop_failed(r, engine_result_text(result));
 	}
 }
 
+/* Owned here, from an image that could not be started: nothing of the guest has run, what is here may be the
+ * last of it. */
+static bool never_ran(const struct vm *vm)
+{
+	return engine_role(&vm->engine) >= ENGINE_HELD && engine_starts_from(&vm->engine) &&
+	       vm->mem->running_g != engine_generation(&vm->engine);
+}
+
+/* A copy that is being made is worth waiting for: with it the guest goes on elsewhere instead of being shut
+ * down. */
+static bool copy_is_coming(const struct resource *r, const struct vm *vm)
+{
+	return engine_role(&vm->engine) >= ENGINE_HELD && engine_wants_protection(&vm->engine) &&
+	       engine_protection(&vm->engine) == ENGINE_SYNCING && link_up(vm) && monotonic_ns() < r->kill_at;
+}
+
 static void look_at_handover(struct resource *r, struct vm *vm)
 {
 	struct engine_event ev = { .type = ENGINE_EV_STOP, .request = RESOURCE_STOP_ID };
 
-	if (!vm)
+	if (!vm && (r->d->reopening || vms_domain_of(r->d, r->rec.uuid, 0))) {
+		if (expired(r))
+			stop_failed(r, "Xen has a domain of it that kemari-syncd does not serve");
+	} else if (!vm)
 		stopped(r, "nothing of it is here");
+	else if (never_ran(vm))
+		stopped(r, "it could not be started here: its image stays, held");
+	else if (copy_is_coming(r, vm))
+		return;
 	else if (expired(r) && engine_role(&vm->engine) == ENGINE_OWNER)
 		stop_failed(r, "the guest still runs here");
 	else if (expired(r))
@@ -338,6 +386,52 @@ void resource_stop(struct resource *r, struct control_client *c, uint32_t timeou
 	look(r);
 }
 
+/* ---- demote, when it has to wait ------------------------------------------------------------------------
+ */
+
+static void look_at_demote(struct resource *r, struct vm *vm)
+{
+	struct control_client *c = r->client;
+
+	if (!vm && r->d->reopening && !expired(r))
+		return;
+	r->client = NULL;
+	task_over(r);
+	resource_hold(r, vm, c);
+}
+
+void resource_demote(struct resource *r, struct control_client *c)
+{
+	begin(r, TASK_DEMOTE, c, DEMOTE_TIMEOUT_S);
+	look(r);
+}
+
+/* ---- what nobody else would come back to ----------------------------------------------------------------
+ */
+
+/*
+ * Held, and the cluster manager has it promoted here: whatever was about to happen with it (a switchover
+ * whose daemon was killed, a grant that came back) is over, so it goes on.
+ */
+void resource_settle(struct vm *vm)
+{
+	struct resource *r = resource_find(vm->d, vm->rec.name);
+
+	if (!r || !r->promoted || r->task != TASK_NONE || engine_role(&vm->engine) != ENGINE_HELD ||
+	    engine_is_busy(&vm->engine))
+		return;
+	vm_tell(vm, "held without a reason: it goes on");
+	begin(r, TASK_PROMOTE, NULL, PROMOTE_TIMEOUT_S);
+	look(r);
+}
+
+bool resource_wants_to_run(const struct vm *vm)
+{
+	const struct resource *r = resource_find(vm->d, vm->rec.name);
+
+	return r && r->task == TASK_PROMOTE && engine_role(&vm->engine) < ENGINE_HELD;
+}
+
 /* ---- both -----------------------------------------------------------------------------------------------
  */
 
@@ -360,6 +454,9 @@ static void look(void *arg)
 		break;
 	case TASK_SHUTDOWN:
 		look_at_shutdown(r, vm_find(r->d, r->name));
+		break;
+	case TASK_DEMOTE:
+		look_at_demote(r, vm_find(r->d, r->name));
 		break;
 	default:
 		break;

@@ -249,14 +249,15 @@ static int lift(struct vm *vm, uint64_t g)
 	struct daemon *d = vm->d;
 	int rc = hvop_hold(d->hv, vm->domid, g);
 
+	/* before it: a daemon after this one must not start it from its image again */
+	if (!rc)
+		vm->mem->running_g = g;
 	if (!rc)
 		rc = hvop_run(d->hv, vm->domid, g);
 	if (!rc)
 		rc = vm_guest_unpause_all(vm);
-	if (!rc) {
+	if (!rc)
 		vm->stopped = false;
-		vm->mem->running_g = g;
-	}
 	return rc;
 }
 
@@ -322,6 +323,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		return rc;
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
+	vm->mem->is_shell = 0;
 	take_tree_over(vm);
 	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
 	 */
@@ -351,7 +353,7 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 {
 	if (vm->restarting || vm->ready || vm->dead_seen)
 		return 0; /* once the domain is made, if it is */
-	if (!epoch && !vm->guest)
+	if (!epoch && vm->mem->running_g != g && (!vm->guest || vm->mem->is_shell))
 		return vm_boot(vm);
 	if (vm->mem->running_g != g && epoch)
 		return start_from_image(vm, g, epoch);

@@ -127,6 +127,8 @@ static void pump(struct vm *vm)
 		vm->doomed = true;
 	if (vm->doomed)
 		vm_free(vm);
+	else
+		resource_settle(vm); /* last: it may be the end of the VM */
 }
 
 void vm_event(struct vm *vm, const struct engine_event *ev)
@@ -392,6 +394,9 @@ static void without_domain(struct vm *vm, struct engine_actions *acts)
 static int reattach(struct vm *vm, struct engine_actions *acts)
 {
 	enum engine_role role = engine_role(&vm->engine);
+	/* an owner whose guest was not started yet: what is here is still the standby's image */
+	bool owner = role >= ENGINE_HELD && (!engine_starts_from(&vm->engine) ||
+					     vm->mem->running_g == engine_generation(&vm->engine));
 	int rc;
 
 	if (vm->mem->making || !vm_domain_is_there(vm)) {
@@ -400,9 +405,8 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 	}
 	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
 	if (!rc)
-		rc = vm_devices_open(vm, role == ENGINE_COPY || role == ENGINE_NONE ? XENDEV_PASSIVE
-										    : XENDEV_REATTACH);
-	if (!rc && (role == ENGINE_OWNER || role == ENGINE_HELD))
+		rc = vm_devices_open(vm, owner ? XENDEV_REATTACH : XENDEV_PASSIVE);
+	if (!rc && owner)
 		rc = owner_again(vm);
 	else if (!rc)
 		rc = vm_standby_open(vm);
@@ -412,7 +416,7 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 	carry_out(vm, acts);
 	vm_console_retake(vm);
 	vm_tell(vm, "kemari-syncd took the VM up again");
-	if (vm->mem->peer[0] && role == ENGINE_OWNER)
+	if (vm->mem->peer[0] && (role >= ENGINE_HELD || engine_waits_for_have(&vm->engine)))
 		link_connect(vm);
 	vm_shell_waits(vm);
 	vm->pumping = false;

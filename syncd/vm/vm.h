@@ -73,8 +73,9 @@ struct vm_mem {
 	} received[VM_RECEIVED];
 	uint32_t next_received;
 	uint32_t record_len;
-	uint32_t by_hand; /* an operator has unprotected it: nobody else is to protect it again */
-	uint32_t making;  /* kemari-domain is at work on the domain; without its result that is half a one */
+	uint32_t is_shell; /* the domain was made to hold a copy: it can be started from an image only */
+	uint32_t by_hand;  /* an operator has unprotected it: nobody else is to protect it again */
+	uint32_t making;   /* kemari-domain is at work on the domain; without its result that is half a one */
 	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */
 	char record[VM_RECORD_MAX];
 };
@@ -151,6 +152,8 @@ struct vm {
 	bool shell;						/* what vm_domain_make makes */
 	bool dead_seen;						/* its end is being dealt with */
 	bool preserved;						/* it ended and its domain stays */
+	bool foreign;						/* Xen has another domain of it */
+	bool run_failed;					/* the engine's last RUN */
 	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
 	bool ending;   /* gone for good: free the VM once the engine has done with it */
@@ -204,6 +207,7 @@ struct vm {
 	unsigned int refusals; /* since it was protected */
 	bool initiator;
 	uint64_t shell_timer; /* qb handle */
+	uint64_t off_later;   /* that is said to be off; counts when the link has fallen silent */
 	uint64_t peer_off; /* boot of the peer's host that was confirmed off since its last sign of life, 0:
 			      none */
 
@@ -405,6 +409,8 @@ int vm_share_answer(struct vm *vm, const uint8_t *payload, uint32_t len, char *w
 /* ---- request.c ---- */
 
 uint64_t vm_incarnation(void); /* random, not 0 */
+/* The peer's host, in that boot, is confirmed off. */
+void vm_peer_off(struct vm *vm, uint64_t boot);
 
 void vm_result(struct vm *vm, uint32_t id, enum engine_result result);
 void vm_request_progress(struct vm *vm, enum control_op op, json_t *progress);
@@ -419,6 +425,9 @@ void vm_command(struct vm *vm, struct control_client *c, enum control_op op, str
 
 void vm_check_death(struct vm *vm);
 bool vm_domain_is_there(const struct vm *vm);
+/* Tells the engine of a VM that holds nothing whether Xen runs its guest all the same, made by somebody else.
+ */
+void vm_look_for_foreign(struct vm *vm);
 /* Its domain is made and started; the owner needs no further word. */
 int vm_boot(struct vm *vm);
 /* Ends it, for good.  May free the VM. */
