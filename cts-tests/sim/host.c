@@ -239,7 +239,8 @@ static void boot_cold(struct world *w, unsigned int h)
 	host->torn = false;
 }
 
-static void start_image(struct world *w, unsigned int h, const struct engine_action *a)
+/* False: it could not. */
+static bool start_image(struct world *w, unsigned int h, const struct engine_action *a)
 {
 	struct host *host = &w->host[h];
 
@@ -248,6 +249,13 @@ static void start_image(struct world *w, unsigned int h, const struct engine_act
 		world_fail(w, "G4: runs from a torn image");
 	if (!world_covers(w, host->memory, w->seen))
 		world_fail(w, "G1: runs from before what the world saw");
+	host->failed = host->fails;
+	host->told = false;
+	host->fails = false;
+	if (host->failed) {
+		remember(host, a->epoch, host->memory);
+		return false;
+	}
 	host->repeats = !a->base;
 	host->out.nr = 0;
 	for (unsigned int i = 0; i < host->image.nr; i++)
@@ -255,6 +263,7 @@ static void start_image(struct world *w, unsigned int h, const struct engine_act
 			host->out.o[host->out.nr++] = host->image.o[i];
 	remember(host, a->epoch, host->memory);
 	memset(&host->staged, 0, sizeof(host->staged));
+	return true;
 }
 
 static void act_run(struct world *w, unsigned int h, const struct engine_action *a)
@@ -264,10 +273,11 @@ static void act_run(struct world *w, unsigned int h, const struct engine_action 
 	if (host->guest != ALIVE)
 		return; /* nothing to continue: the daemon sees that next */
 	if (!host->domain || host->ran_g != a->g) {
-		if (a->epoch)
-			start_image(w, h, a);
-		else
+		if (a->epoch && !start_image(w, h, a))
+			return;
+		if (!a->epoch)
 			boot_cold(w, h);
+		host->failed = false;
 		host->ran_g = a->g;
 	}
 	host->domain = true;
@@ -278,6 +288,7 @@ static void act_run(struct world *w, unsigned int h, const struct engine_action 
 static void act_drop_copy(struct host *host)
 {
 	memset(&host->staged, 0, sizeof(host->staged));
+	host->failed = false;
 	host->image.nr = 0;
 	host->out.nr = 0; /* the shell's devices go with it */
 	host->domain = false;
@@ -347,7 +358,7 @@ static void act(struct world *w, unsigned int h, const struct engine_action *a)
 		act_capture(w, host, a);
 		break;
 	case ENGINE_ACT_RESUME:
-		host->running = host->domain;
+		host->running = host->domain && !host->failed;
 		if (host->record.role == ENGINE_HELD)
 			world_fail(w, "G2: a held guest was resumed");
 		break;
@@ -355,10 +366,12 @@ static void act(struct world *w, unsigned int h, const struct engine_action *a)
 		act_send(w, h);
 		break;
 	case ENGINE_ACT_RELEASE:
-		act_release(w, h, a->epoch);
+		if (!host->failed) /* its devices were never attached */
+			act_release(w, h, a->epoch);
 		break;
 	case ENGINE_ACT_DISCARD:
-		act_discard(host, a->epoch);
+		if (!host->failed)
+			act_discard(host, a->epoch);
 		break;
 	case ENGINE_ACT_STOP_GUEST:
 		host->running = false;
@@ -378,7 +391,9 @@ static void act(struct world *w, unsigned int h, const struct engine_action *a)
 	case ENGINE_ACT_HOLD:
 		host->running = false;
 		host->quiesce = false;
-		host->image = host->out; /* what is left of the devices */
+		if (!host->failed)
+			host->image = host->out; /* what is left of the devices */
+		host->failed = false;
 		break;
 	case ENGINE_ACT_DROP_COPY:
 		act_drop_copy(host);

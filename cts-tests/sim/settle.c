@@ -127,6 +127,7 @@ void settle(struct world *w)
 	unsigned int h;
 
 	w->fault.armed = false;
+	w->host[0].fails = w->host[1].fails = false;
 	if (w->send_failed)
 		w->connection = 0;
 	both(w, STEP_RESTART); /* by hand it began, by hand it ends: the daemon is there to see it */

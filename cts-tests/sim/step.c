@@ -13,6 +13,7 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_ENDS] = { "ends", 1, 1, 2, step_ends },
 	[STEP_CAPTURED] = { "captured", 120, 1, 0, step_captured },
 	[STEP_CAPTURE_FAILS] = { "capture-fails", 3, 1, 1, step_capture_fails },
+	[STEP_RUN_FAILS] = { "run-fails", 4, 1, 1, step_run_fails },
 	[STEP_SENT] = { "sent", 90, 1, 0, step_sent },
 	[STEP_BULKED] = { "bulked", 90, 1, 0, step_bulked },
 	[STEP_QUIET] = { "quiet", 60, 1, 0, step_quiet },
@@ -61,6 +62,18 @@ static bool asker_is_dead(const struct world *w, unsigned int h)
 	return up(w, h) && w->host[h].e.requested && w->host[h].asker_boot != w->host[!h].boot;
 }
 
+/* The next event after the actions that it happened in. */
+static void run_failed(struct world *w, unsigned int h)
+{
+	struct host *host = &w->host[h];
+	struct engine_event ev = { .type = ENGINE_EV_RUN_FAILED, .g = host->record.g };
+
+	if (!up(w, h) || !host->failed || host->told)
+		return;
+	host->told = true;
+	host_event(w, h, &ev);
+}
+
 static bool run_kind(struct world *w, unsigned int kind, unsigned int h, unsigned int choice)
 {
 	bool existed = world_copy_exists(w) && !w->guest_ended;
@@ -68,6 +81,8 @@ static bool run_kind(struct world *w, unsigned int kind, unsigned int h, unsigne
 	w->copy_may_end = asker_is_dead(w, 0) || asker_is_dead(w, 1);
 	if (!step_kinds[kind].run(w, h, choice))
 		return false;
+	run_failed(w, 0);
+	run_failed(w, 1);
 	/* With a host down a copy may end by a chain of faults that nobody can know of. */
 	if (existed && !world_copy_exists(w) && !w->copy_may_end && w->host[0].on && w->host[1].on)
 		world_fail(w, "lost: the last valid copy was dropped");

@@ -22,6 +22,7 @@ bool step_reboot(struct world *w, unsigned int h, unsigned int choice);
 bool step_ends(struct world *w, unsigned int h, unsigned int choice);
 bool step_captured(struct world *w, unsigned int h, unsigned int choice);
 bool step_capture_fails(struct world *w, unsigned int h, unsigned int choice);
+bool step_run_fails(struct world *w, unsigned int h, unsigned int choice);
 bool step_sent(struct world *w, unsigned int h, unsigned int choice);
 bool step_bulked(struct world *w, unsigned int h, unsigned int choice);
 bool step_quiet(struct world *w, unsigned int h, unsigned int choice);

@@ -91,6 +91,8 @@ bool step_switchover(struct world *w, unsigned int h, unsigned int choice)
 
 bool step_stop(struct world *w, unsigned int h, unsigned int choice)
 {
+	if (w->host[h].failed && owns(w, h))
+		return false; /* the daemon keeps what could not be started, and asks nobody */
 	w->copy_may_end |= up(w, h) && !owns(w, h);
 	return simple_command(w, h, ENGINE_EV_STOP);
 }

@@ -86,10 +86,13 @@ bool step_ends(struct world *w, unsigned int h, unsigned int choice)
 bool step_captured(struct world *w, unsigned int h, unsigned int choice)
 {
 	struct host *host = &w->host[h];
-	struct engine_event ev = { .type = choice ? ENGINE_EV_CAPTURE_FAILED : ENGINE_EV_CAPTURED };
+	struct engine_event ev = { 0 };
 
 	if (!up(w, h) || !host->capturing)
 		return false;
+	if (host->failed)
+		choice = 1; /* there is nothing to capture from */
+	ev.type = choice ? ENGINE_EV_CAPTURE_FAILED : ENGINE_EV_CAPTURED;
 	host->capturing = false;
 	ev.epoch = host->capture.epoch;
 	ev.pages = host->capture.pages;
@@ -107,6 +110,17 @@ bool step_captured(struct world *w, unsigned int h, unsigned int choice)
 bool step_capture_fails(struct world *w, unsigned int h, unsigned int choice)
 {
 	return step_captured(w, h, 1);
+}
+
+/* A disk, a tap, Xen: the image here will not start. */
+bool step_run_fails(struct world *w, unsigned int h, unsigned int choice)
+{
+	struct host *host = &w->host[h];
+
+	if (!up(w, h) || host->fails)
+		return false;
+	host->fails = true;
+	return true;
 }
 
 bool step_sent(struct world *w, unsigned int h, unsigned int choice)

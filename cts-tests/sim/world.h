@@ -63,6 +63,9 @@ struct host {
 	bool domain;
 	bool running;
 	bool foreign;			      /* a domain of the VM started by hand */
+	bool fails;			      /* the next RUN of an image cannot start it */
+	bool failed;			      /* ... and could not */
+	bool told;			      /* ... which the engine knows */
 	enum { ALIVE, ENDED, REBOOTS } guest; /* what the engine does not know yet */
 	uint64_t ran_g;
 	uint64_t reborn_g;    /* the guest begins anew as this */
@@ -174,6 +177,7 @@ enum step_id {
 	STEP_ENDS,
 	STEP_CAPTURED,
 	STEP_CAPTURE_FAILS,
+	STEP_RUN_FAILS,
 	STEP_SENT,
 	STEP_BULKED,
 	STEP_QUIET,

@@ -211,6 +211,9 @@ static void owner_event(struct engine *e, const struct engine_event *ev)
 	case ENGINE_EV_QUIESCED:
 		handover_quiesced(e);
 		break;
+	case ENGINE_EV_RUN_FAILED:
+		handover_run_failed(e, ev->g);
+		break;
 	default:
 		protect_guest_dead(e, ev->incarnation);
 	}

@@ -185,6 +185,12 @@ enum engine_event_type {
 	ENGINE_EV_SENT,		  /* .epoch: all of it is in the transport's hands */
 	ENGINE_EV_BULK_DONE,	  /* the bulk copy converged: time for the first epoch */
 	ENGINE_EV_QUIESCED,	  /* answer to QUIESCE: no disk request is under way */
+	/*
+	 * .g: its RUN could not start the image, nothing of the guest has run and no output has left.  The
+	 * next event after that list of actions.  Held then, and given back to a peer that has a copy; after
+	 * a while, for that one may fail, too.
+	 */
+	ENGINE_EV_RUN_FAILED,
 	/* The guest ended.  .incarnation: it begins anew (reboot); 0: gone for good */
 	ENGINE_EV_GUEST_DEAD,
 

@@ -2,6 +2,9 @@
 /* The holder's side of section 0: hold, grant, and what a copy answers to another copy. */
 #include "engine/internal.h"
 
+/* Two hosts that both fail must not hand it to and fro without a pause; in resend_ns. */
+#define GIVE_BACK 5
+
 static bool same_incarnation(uint64_t a, uint64_t b)
 {
 	return ENGINE_INCARNATION(a) == ENGINE_INCARNATION(b);
@@ -26,6 +29,20 @@ void handover_demote(struct engine *e, const struct engine_event *ev)
 	if (e->p.role == ENGINE_OWNER && !e->p.gone)
 		hold(e);
 	engine_answer(e, ev->request, ENGINE_RES_OK);
+}
+
+/* What is here is still exactly the image that it was to start from. */
+void handover_run_failed(struct engine *e, uint64_t g)
+{
+	if (e->p.role != ENGINE_OWNER || g != e->p.g || !e->p.epoch || e->p.gone)
+		return;
+	hold(e);
+	epoch_reset(e);
+	e->unborn = true;
+	protect_unborn(e);
+	e->p.exact = e->p.epoch;
+	if (!engine_alone(e))
+		e->give_back_at = e->now + GIVE_BACK * e->cfg.resend_ns;
 }
 
 static void stop_alone(struct engine *e, uint32_t request)
@@ -320,6 +337,10 @@ void handover_tick(struct engine *e)
 		command_expired(e);
 	if (asking(e) && e->now >= e->resend_at)
 		handover_ask(e);
+	if (e->give_back_at && e->now >= e->give_back_at) {
+		e->give_back_at = 0;
+		e->requested = e->unborn;
+	}
 	if (e->p.role == ENGINE_HELD)
 		handover_continue(e);
 }
@@ -328,5 +349,7 @@ uint64_t handover_deadline(const struct engine *e)
 {
 	uint64_t t = asking(e) ? e->resend_at : 0;
 
+	if (e->give_back_at && (!t || e->give_back_at < t))
+		t = e->give_back_at;
 	return e->cmd.type && (!t || e->cmd.deadline < t) ? e->cmd.deadline : t;
 }

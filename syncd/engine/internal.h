@@ -70,6 +70,8 @@ void protect_command(struct engine *e, const struct engine_event *ev);
 void protect_guest_dead(struct engine *e, uint64_t incarnation);
 /* Enters ownership: what the peer has decides whether outputs are free. */
 void protect_begin(struct engine *e, bool peer_has_none);
+void protect_unborn(struct engine *e);
+void protect_resumed(struct engine *e); /* a held guest runs: what had to wait for that */
 void protect_restore(struct engine *e);
 /* Outputs that were free before the restart: the last daemon may have died before it let them go. */
 void protect_release(struct engine *e);
@@ -82,6 +84,7 @@ bool protect_proof_holds(const struct engine *e, uint64_t peer_boot);
 /* ---- handover.c */
 void handover_demote(struct engine *e, const struct engine_event *ev);
 void handover_leave(struct engine *e, const struct engine_event *ev); /* SWITCHOVER, STOP */
+void handover_run_failed(struct engine *e, uint64_t g);
 void handover_alone(struct engine *e); /* the peer has no copy any more: a stop need not wait for it */
 void handover_quiesced(struct engine *e);
 void handover_continue(struct engine *e); /* HELD: next step towards the grant, if one is possible */

@@ -6,6 +6,7 @@ void promote_run(struct engine *e)
 {
 	struct engine_action *a = engine_emit(e, ENGINE_ACT_RUN);
 
+	e->unborn = false;
 	a->g = e->p.g;
 	a->epoch = e->p.epoch;
 	a->base = e->p.released;
@@ -89,6 +90,8 @@ void promote_resume(struct engine *e)
 		e->run_due = true;
 	else
 		promote_run(e);
+	protect_release(e); /* of an image that could not be started before nothing has left */
+	protect_resumed(e);
 }
 
 void promote_command(struct engine *e, const struct engine_event *ev)

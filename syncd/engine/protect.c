@@ -73,8 +73,22 @@ static void bulk_begin(struct engine *e)
 
 static void bulk_if_wanted(struct engine *e)
 {
-	if (e->protection == ENGINE_UNPROTECTED && e->session && e->p.want_protect)
+	if (e->protection == ENGINE_UNPROTECTED && e->session && e->p.want_protect && !e->unborn)
 		bulk_begin(e);
+}
+
+/* What has not run cannot be copied. */
+void protect_unborn(struct engine *e)
+{
+	if (e->protection != ENGINE_SYNCING)
+		return;
+	e->protection = ENGINE_UNPROTECTED;
+	engine_emit(e, ENGINE_ACT_STOP_BULK);
+}
+
+void protect_resumed(struct engine *e)
+{
+	bulk_if_wanted(e);
 }
 
 static void guest_is_gone(struct engine *e)

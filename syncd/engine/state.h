@@ -23,7 +23,9 @@ struct engine {
 		uint64_t deadline;
 		uint64_t g; /* cold boot: the generation claimed */
 	} cmd;
-	uint64_t resend_at; /* of the question p.nonce: GRANT, REQUEST, CLAIM, OUTDATE */
+	uint64_t resend_at;    /* of the question p.nonce: GRANT, REQUEST, CLAIM, OUTDATE */
+	uint64_t give_back_at; /* HELD: an image that could not be started; 0: none */
+	bool unborn;	       /* HELD: its RUN failed, nothing of the guest has run here */
 
 	/* Owner. */
 	enum engine_protection protection;
