@@ -27,7 +27,8 @@ DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing libq
 DOCTOR_PKG := libcmap libcorosync_common libxml-2.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
-DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"'
+DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"' \
+	-DKEMARI_BMC='"$(LIBEXECDIR)/kemari/kemari-bmc"'
 KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include $(DEFS) -MMD -MP \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG) $(DOCTOR_PKG))
 LDLIBS_ALL = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lutil -lpthread
@@ -56,7 +57,7 @@ UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
 .PHONY: all help clean programs units check check-unit check-style check-sim prove-sim check-lab demo soak bench \
-	faults install-faults install rpm deps format
+	faults install-faults install rpm deb check-build check-packages deps format
 all: programs
 
 programs: $(PROGRAMS) $(BUILD)/ocf_kemari_vm.7
@@ -72,10 +73,13 @@ install-faults:
 help:
 	@echo 'make                 build kemari-syncd, kemari, kemari-domain, kemari-agent, kemari-bmc and fence_kemari into $(BUILD)/'
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
-	@echo 'make rpm             the RPM package of what is committed, into build/rpm/RPMS'
+	@echo 'make rpm             the RPM packages of what is committed, into build/rpm/RPMS'
+	@echo 'make deb             the Debian packages of what is committed, into build/deb'
 	@echo 'make deps            print the Debian packages this needs; `scripts/deps --install` installs them'
 	@echo
-	@echo 'make check           what must hold in every commit: style, unit, sim, and demo, moves and cuts in the lab'
+	@echo 'make check           what must hold in every commit: style, unit, sim, and demo, moves, cuts and a cluster in the lab'
+	@echo 'make check-build     the unit tests with the flags of the build alone, as package builds run them'
+	@echo 'make check-packages  what make deb and make rpm made: contents; installed, upgraded, removed (root)'
 	@echo 'make check-style     clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make check-unit      unit tests, plain and under ASan and UBSan (no root needed)'
 	@echo 'make unit-NAME       one of them'
@@ -83,10 +87,11 @@ help:
 	@echo '                     of the engine prevents what (a minute of CPU); SEED=, SCHEDULES='
 	@echo 'make prove-sim       the second half of it alone'
 	@echo 'make check-lab       the lab: real Xen, real guests, two emulated hosts (root, an image: hours to minutes)'
-	@echo 'make demo            in the lab: protect a running guest, cut the power of its host, look'
+	@echo 'make demo            in the lab: a guest under Pacemaker, the power of its host is cut, it comes home'
 	@echo 'make soak            in the lab: failover after failover, MOVES=20 CUTS=20 EPOCHS=1000 SEED= (1 to 2 hours);'
 	@echo '                     the table goes to doc/results/'
 	@echo 'make bench           in the lab: times of epochs, rates and memory beside their rivals, ROUNDS=3'
+	@echo 'make bench-fencing   in the lab: fence_kemari beside fence_ipmilan'
 	@echo 'make faults          a daemon that leaves parts of epochs out when told, into $(BUILD)/faults (tests only)'
 	@echo 'make analyze         clang-analyzer; its findings want a look each; C_FILES= for some files only'
 	@echo 'make format          lay out the C files as .clang-format says'
@@ -149,6 +154,8 @@ unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test
 
 rpm:
 	@scripts/rpm
+deb:
+	@scripts/deb
 
 # Each prints one line per test and ends with `N passed, N failed`.
 check:
@@ -159,6 +166,12 @@ check-unit:
 	@cts-tests/run-checks unit
 check-lab:
 	@cts-tests/run-checks lab-all
+check-packages:
+	@cts-tests/packages
+
+# Needs no tool but cmocka, no root and no network.
+check-build: $(UNITS)
+	@for t in $(UNITS); do echo "$$t" && timeout 120 $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
 
 # The engine with its guards removable, in the simulated world. SEED=, SCHEDULES= for other random schedules.
 SEED ?= 1
@@ -173,8 +186,11 @@ check-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --random $(SCHEDULES) --exhaustive --prove
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
+.PHONY: bench-fencing
 demo soak bench:
 	@cts-tests/suite/run $@
+bench-fencing:
+	@cts-tests/suite/run fencing
 
 # clang-tidy takes seconds a file: only those that changed, or all of them when a header did.
 TIDY := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(ALL_C))
@@ -227,6 +243,7 @@ install: programs
 	for u in kemari-syncd kemari-agent; do \
 		sed 's|/usr/sbin|$(SBINDIR)|' systemd/$$u.service > $(DESTDIR)$(UNITDIR)/$$u.service && \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
+	install -D -m 644 systemd/pacemaker-kemari.conf $(DESTDIR)$(UNITDIR)/pacemaker.service.d/kemari.conf
 	install -m 644 doc/man/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(BUILD)/ocf_kemari_vm.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 doc/man/*.8 $(DESTDIR)$(MANDIR)/man8
@@ -241,5 +258,5 @@ install: programs
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/o $(BUILD)/san $(BUILD)/sim -name '*.d' 2>/dev/null)
 .SECONDARY:

@@ -43,6 +43,8 @@ static uint64_t oldest_unacked_ns(const struct vm *vm)
 {
 	uint64_t ns = 0;
 
+	if (!engine_must_hold(&vm->engine))
+		return 0; /* nobody waits for what was under way once */
 	for (unsigned int i = 0; i < ENGINE_MAX_FLIGHT; i++)
 		if (vm->captured[i].epoch > engine_committed(&vm->engine) && (!ns || vm->captured[i].ns < ns))
 			ns = vm->captured[i].ns;
