@@ -4,6 +4,7 @@
 #define KEMARI_UNIT_NET_ENV_H
 
 #include <linux/virtio_net.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,6 +102,13 @@ static inline int net_env_wire(struct net_env *e, struct virtio_net_hdr *h, uint
 	memcpy(h, msg, WIRE_HDR);
 	memcpy(frame, msg + WIRE_HDR, (size_t)len - WIRE_HDR);
 	return (int)((size_t)len - WIRE_HDR);
+}
+
+static inline bool net_env_wire_takes(const struct net_env *e)
+{
+	struct pollfd p = { .fd = e->wire, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1;
 }
 
 static inline void net_env_arrive(struct net_env *e, const struct virtio_net_hdr *h, const uint8_t *frame,
