@@ -6,6 +6,7 @@ import re
 import time
 import xml.etree.ElementTree as ET
 
+from lab import LabError
 from scenario import HERE, VM, Session
 
 CLONE = f"{VM}-ha"
@@ -215,3 +216,31 @@ class Cluster(Session):
             self.settled(300)
             self.client.wait_for_more()
         self.event(kind, begin)
+
+    def survived(self, kind, host, what, seconds=25):
+        """what() hits the cluster's own daemons on the host: they come back in time, or Pacemaker has the host fenced. The
+        guest goes on in either case."""
+        self.client.wait_for_more()
+        begin = time.monotonic_ns()
+        with self.story.step(f"{kind} on {host}"):
+            what()
+            end = time.monotonic() + 180
+            time.sleep(seconds)
+            want = {self.at.name: "Promoted", self.other.name: "Unpromoted"}
+            while host.bmc_says_on() and self.roles(self.other if host is self.at else self.at) != want:
+                if time.monotonic() > end:
+                    raise LabError(f"{host} neither recovers nor is fenced: {self.roles()}")
+                time.sleep(1)
+        if host.bmc_says_on():
+            self.settled(300)
+            self.client.wait_for_more()
+            self.event(kind, begin)
+            return
+        self.story.say(f"    Pacemaker has {host} fenced")
+        self.fenced += 1
+        if host is self.at:
+            self.swap()
+            self.until(f"{VM} runs on {self.at}", lambda: (self.status(self.at) or {}).get("role") == "primary", 120)
+        self.client.wait_for_more(120)
+        self.event(kind, begin)
+        self.come_back()

@@ -128,12 +128,17 @@ def bmc_gone(s):
 
 # ---- daemons
 
-def killed(daemon, unit=None):
+def killed(unit):
     def scenario(s):
         for h in (s.at, s.other):
-            s.undisturbed(f"{daemon} killed on {h}", lambda h=h: h.exec(
-                f"systemctl kill --kill-whom=main -s KILL {unit}" if unit else f"pkill -KILL -f '[/]{daemon}$'"))
+            s.undisturbed(f"{unit} killed on {h}",
+                          lambda h=h: h.exec(f"systemctl kill --kill-whom=main -s KILL {unit}"))
     return scenario
+
+
+def controld_killed(s):
+    for h in (s.at, s.other):
+        s.survived("pacemaker-controld killed", h, lambda h=h: h.exec("pkill -KILL -f '[/]pacemaker-controld$'"))
 
 
 def corosync_killed(s):
@@ -229,10 +234,9 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, corosync_killed, moves, standby_node, maintenance, standby_reboots, cold_start, resync_cut)}
-ALL["agent_killed"] = killed("kemari-agent", "kemari-agent")
-ALL["syncd_killed"] = killed("kemari-syncd", "kemari-syncd")
-ALL["controld_killed"] = killed("pacemaker-controld")
+    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, cold_start, resync_cut)}
+ALL["agent_killed"] = killed("kemari-agent")
+ALL["syncd_killed"] = killed("kemari-syncd")
 
 
 def troubles(names):
