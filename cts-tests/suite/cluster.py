@@ -2,6 +2,7 @@
 """A guest in the hands of a real cluster: Pacemaker starts, fences, promotes; the operator's hands are the
 suite's only where a scenario says so."""
 
+import json
 import re
 import time
 import xml.etree.ElementTree as ET
@@ -22,7 +23,7 @@ STEPS = (("corosync noticed", r"corosync\[.*(A processor failed|link: host: \d+ 
 GUIDE = HERE.parents[1] / "doc/cluster.md"
 
 
-def configuration(lab):
+def configuration(lab, vm=VM, fencing=True):
     """What a user types after `crm configure`: the blocks of doc/cluster.md, with this lab's addresses and guest. The
     simulated BMC needs a workaround."""
     blocks = re.findall(r"^```sh crm config\n(.*?)^```", GUIDE.read_text(), re.S | re.M)
@@ -34,9 +35,11 @@ def configuration(lab):
         text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
                             f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
     text = text.replace("delay=10 ", "delay=30 ")    # Pacemaker on an emulated, busy CPU takes up to 17 s
-    text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{VM}.cfg")
+    text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{vm}.cfg")
     text = re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
-    return re.sub(r"\bvm1\b", VM, text)
+    if not fencing:
+        text = "\n".join(line for line in text.splitlines() if "vm1" in line) + "\n"
+    return re.sub(r"\bvm1\b", vm, text)
 
 
 def told(steps):
@@ -137,6 +140,10 @@ class Cluster(Session):
             when = next((t for t, line in lines if t >= 0 and re.search(pattern, line)), None)
             told.append((what, when))
         return [("power off", 0.0), *told, ("network answered", answered - begin)]
+
+    def role_of(self, vm, host):
+        rows = json.loads(host.exec("kemari status --json", check=False).out or "[]")
+        return next((r for r in rows if r["vm"] == vm), {})
 
     def runners(self):
         """Hosts on which the guest's domain is not paused, as Xen says. A host that is off runs nothing."""

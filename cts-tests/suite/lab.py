@@ -202,9 +202,9 @@ class Guest:
     """The test guest, asked from outside both hosts."""
     CLOCKS, DIRTY, BUSY = 7003, 7004, 7008
 
-    def __init__(self, lab):
+    def __init__(self, lab, number=1):
         self.lab = lab
-        self.address = f"{lab.net}.2.50"
+        self.address = f"{lab.net}.2.{49 + number}"
 
     def exec(self, command, timeout=30, check=True):
         r = run(["ip", "netns", "exec", self.lab.client_ns, self.lab.lab_exec, "run", "-t", "3000",

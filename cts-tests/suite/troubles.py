@@ -5,7 +5,8 @@
 import contextlib
 import time
 
-from lab import LabError
+from cluster import configuration
+from lab import Guest, LabError
 from scenario import VM
 
 # corosync's own traffic, whatever network it takes: a port for each link
@@ -190,6 +191,52 @@ def standby_reboots(s):
     s.come_back()
 
 
+# ---- two guests
+
+def two_guests(s):
+    """Protected in opposite directions; either host is lost, each in its turn."""
+    g2 = Guest(s.lab, 2)
+
+    def protected_on(host):
+        s.until(f"g2 runs on {host}, protected", lambda: (s.role_of("g2", host).get("role"),
+                                                          s.role_of("g2", host).get("state")) == ("primary", "protected"), 300)
+
+    def lives(boot):
+        s.until("g2 answers", lambda: g2.exec("true", timeout=10, check=False).ok, 120)
+        now = g2.exec("cat /proc/sys/kernel/random/boot_id").out
+        s.story.check("g2 goes on, and has not booted", [] if now == boot else [f"boot {now}, it was {boot}"])
+
+    with s.story.step(f"a second guest, running on {s.other}"):
+        s.at.exec("cat > /root/g2.crm && crm -F -f /root/g2.crm configure", timeout=240,
+                  stdin=configuration(s.lab, "g2", fencing=False).encode())
+        s.until("g2 runs and is protected", lambda: any(
+            s.role_of("g2", h).get("state") == "protected" for h in s.lab.hosts), 300)
+        if s.role_of("g2", s.at).get("role") == "primary":
+            s.at.exec("kemari switchover g2", timeout=60)
+        protected_on(s.other)
+        g2.wait_up()
+        boot = g2.exec("cat /proc/sys/kernel/random/boot_id").out
+    s.power_off()
+    lives(boot)
+    s.come_back()
+    with s.story.step(f"g2 moves to {s.other}; then that one is lost"):
+        protected_on(s.at)
+        s.at.exec("kemari switchover g2", timeout=60)
+        protected_on(s.other)
+        begin = time.monotonic_ns()
+        s.other.bmc("chassis", "power", "off")
+        s.fenced += 1
+        s.until(f"g2 runs on {s.at}", lambda: s.role_of("g2", s.at).get("role") == "primary", 120)
+        s.wait_state(s.at, "unprotected", 90)
+        s.client.wait_for_more()
+        s.event("standby off", begin)
+    lives(boot)
+    s.come_back()
+    s.at.exec("crm_resource --resource g2-ha --set-parameter target-role --meta --parameter-value Stopped; "
+              "crm_resource --wait", timeout=240)
+    s.at.exec("crm configure delete g2-ha g2", timeout=120)
+
+
 # ---- the guest is lost, or starts anew
 
 def starts_anew(s, seconds=300):
@@ -234,7 +281,7 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, cold_start, resync_cut)}
+    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, two_guests, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

@@ -34,17 +34,17 @@ static void fenced_and_gone_is_off(void **state)
 
 	assert_int_equal(proof_left(&p, "xa", true, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, 202 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
-	assert_int_equal(proof_fenced(&p, "xa", 203 * S, 203 * S), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 203 * S, false, 203 * S), PROOF_SAME);
 }
 
 static void fenced_member_is_off_when_its_node_is_gone(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, 202 * S), PROOF_RECORDED);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_RECORDED);
 	assert_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_left(&p, "xa", true, 203 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
@@ -57,7 +57,7 @@ static void clean_leave_is_no_proof(void **state)
 	assert_int_equal(proof_left(&p, "xa", false, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 	/* until it is fenced after all */
-	assert_int_equal(proof_fenced(&p, "xa", 300 * S, 301 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 300 * S, false, 301 * S), PROOF_OFF);
 }
 
 static void node_gone_unfenced_is_no_proof(void **state)
@@ -72,8 +72,8 @@ static void never_heard_of_is_no_proof(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xb", 201 * S, 202 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, 202 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, false, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, false, 202 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xb"));
 }
 
@@ -84,8 +84,8 @@ static void fencing_of_an_earlier_boot_does_not_count(void **state)
 	proof_left(&p, "xa", true, 150 * S);
 	/* told late: it may have ended before the host booted again */
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET), PROOF_RECORDED);
-	assert_int_equal(proof_fenced(&p, "xa", 199 * S, 201 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 199 * S, false, 201 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 201 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", true, 210 * S);
 	assert_null(proof_off(&p, "xa"));
 }
@@ -95,7 +95,7 @@ static void another_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
 	assert_null(proof_off(&p, "xa"));
 	proof_left(&p, "xa", true, 400 * S);
@@ -107,21 +107,21 @@ static void life_in_the_same_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 210 * S, OFFSET), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
 	/* and the fencing before that sign of life stays void */
 	proof_left(&p, "xa", true, 220 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, 230 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 230 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 231 * S, 232 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 231 * S, false, 232 * S), PROOF_OFF);
 }
 
 static void late_messages_are_no_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 203 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_left(&p, "xa", true, 204 * S), PROOF_OFF);
 }
@@ -130,24 +130,24 @@ static void leaving_by_itself_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
 	assert_int_equal(proof_left(&p, "xa", false, 203 * S), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, 204 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 204 * S, OFFSET), PROOF_SAME);
 }
 
 static void staying_a_member_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
 	assert_null(proof_expire(&p, 202 * S + PROOF_LINGER_NS));
 	assert_string_equal(proof_expire(&p, 203 * S + PROOF_LINGER_NS)->host, "xa");
 	assert_null(proof_expire(&p, 203 * S + PROOF_LINGER_NS));
 	proof_left(&p, "xa", true, 300 * S);
 	assert_null(proof_off(&p, "xa"));
 	/* a proof of one that is gone does not expire */
-	proof_fenced(&p, "xa", 301 * S, 302 * S);
+	proof_fenced(&p, "xa", 301 * S, false, 302 * S);
 	assert_null(proof_expire(&p, 9000 * S));
 	assert_non_null(proof_off(&p, "xa"));
 }
@@ -157,11 +157,11 @@ static void history_counts_after_the_joining(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, false, 200 * S, OFFSET), PROOF_SAME);
 	/* within what the clock may have drifted */
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, 200 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, 200 * S, OFFSET + S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, false, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, false, 200 * S, OFFSET + S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET), PROOF_OFF);
 }
 
 static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
@@ -169,8 +169,10 @@ static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET + 2 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 200 * S, OFFSET - 2 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET + 2 * S),
+			 PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET - 2 * S),
+			 PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
 
@@ -178,10 +180,10 @@ static void old_history_of_a_member_does_not_count(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 300 * S, OFFSET), PROOF_ALIVE);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 301 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 300 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 301 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", false, 302 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, 303 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 303 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
 
@@ -192,7 +194,7 @@ static void a_full_table_keeps_its_proofs(void **state)
 	int i;
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
 	for (i = 0; i < 2 * PROOF_HOSTS; i++) {
 		snprintf(name, sizeof(name), "h%d", i);
 		proof_heard(&p, name, 1, 200 * S, OFFSET);
@@ -201,6 +203,60 @@ static void a_full_table_keeps_its_proofs(void **state)
 	assert_int_equal(p.nr, PROOF_HOSTS);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_non_null(proof_find(&p, "h63"));
+}
+
+static void who_asked_is_remembered(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_fenced(&p, "xa", 160 * S, true, 161 * S), PROOF_OFF);
+	assert_true(proof_off(&p, "xa")->by_operator);
+	/* of the first one: the second has switched nothing off */
+	assert_int_equal(proof_fenced(&p, "xa", 170 * S, false, 171 * S), PROOF_SAME);
+	assert_true(proof_off(&p, "xa")->by_operator);
+	proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET);
+	proof_left(&p, "xa", true, 250 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 260 * S, false, 261 * S, OFFSET), PROOF_OFF);
+	assert_false(proof_off(&p, "xa")->by_operator);
+}
+
+static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	assert_false(proof_off(&p, "xa")->settled);
+	proof_settle(&p, "xa", true);
+	assert_true(proof_off(&p, "xa")->settled);
+	proof_fenced(&p, "xa", 170 * S, false, 171 * S);
+	assert_true(proof_off(&p, "xa")->settled);
+	/* it was not off, and is fenced once more in that boot */
+	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
+	proof_left(&p, "xa", true, 250 * S);
+	proof_fenced(&p, "xa", 260 * S, false, 261 * S);
+	assert_false(proof_off(&p, "xa")->settled);
+	proof_settle(&p, "xa", true);
+	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
+	proof_left(&p, "xa", true, 350 * S);
+	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
+	assert_false(proof_off(&p, "xa")->settled);
+}
+
+static void a_fault_is_of_one_boot(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_fault(&p, "xb"), PROOF_SAME);
+	assert_int_equal(proof_fault(&p, "xa"), PROOF_RECORDED);
+	assert_int_equal(proof_fault(&p, "xa"), PROOF_SAME);
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
+	assert_true(proof_find(&p, "xa")->fault);
+	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
+	assert_false(proof_find(&p, "xa")->fault);
 }
 
 static void what_is_saved_comes_back(void **state)
@@ -213,10 +269,12 @@ static void what_is_saved_comes_back(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, true, 161 * S);
+	proof_settle(&p, "xa", true);
 	/* fenced and still a member: not proven yet, and not after a restart */
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
-	proof_fenced(&p, "xb", 160 * S, 161 * S);
+	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
+	proof_fault(&p, "xb");
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
 	assert_int_equal(got.nr, 2);
@@ -224,6 +282,11 @@ static void what_is_saved_comes_back(void **state)
 	assert_null(proof_off(&got, "xb"));
 	assert_int_equal(proof_find(&got, "xb")->heard_ns, 100 * S);
 	assert_int_equal(proof_find(&got, "xb")->clock_offset, OFFSET);
+	assert_true(proof_off(&got, "xa")->by_operator);
+	assert_true(proof_off(&got, "xa")->settled);
+	assert_false(proof_off(&got, "xa")->fault);
+	assert_false(proof_find(&got, "xb")->settled);
+	assert_true(proof_find(&got, "xb")->fault);
 	assert_int_equal(got_vms.nr, 1);
 	assert_string_equal(got_vms.vm[0], "g1");
 	/* of an earlier boot of this host */
@@ -234,6 +297,23 @@ static void what_is_saved_comes_back(void **state)
 	assert_int_equal(got.nr + got_vms.nr, 0);
 }
 
+static void the_file_of_an_older_one_is_taken(void **state)
+{
+	char path[] = "/tmp/kemari-proof-XXXXXX";
+	const int fd = mkstemp(path);
+	static const char text[] = "kemari-agent 1 000000000000004d\nhost xa 1 2 3 1 4\nend\n";
+	struct proof_vms vms;
+	struct proof p;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	proof_load(path, 77, &p, &vms);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_false(proof_off(&p, "xa")->settled);
+	unlink(path);
+}
+
 static void a_damaged_file_is_not_used(void **state)
 {
 	static const char *const texts[] = {
@@ -242,6 +322,7 @@ static void a_damaged_file_is_not_used(void **state)
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
 		"kemari-agent 1 000000000000004d\nhost xa 0 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
 	};
@@ -283,7 +364,11 @@ int main(void)
 		cmocka_unit_test(history_is_worth_nothing_after_a_step_of_the_clock),
 		cmocka_unit_test(old_history_of_a_member_does_not_count),
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
+		cmocka_unit_test(who_asked_is_remembered),
+		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
+		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
+		cmocka_unit_test(the_file_of_an_older_one_is_taken),
 		cmocka_unit_test(a_damaged_file_is_not_used),
 	};
 
