@@ -58,6 +58,8 @@ static const struct key keys[] = {
 	{ "link_timeout_ms", KIND_NUMBER, AT(link_timeout_ms), .number = 3000, .min = 100, .max = 600000 },
 	{ "outdate_after_ms", KIND_NUMBER, AT(outdate_after_ms), .number = 10000, .min = 0, .max = 3600000 },
 	{ "fence_after_ms", KIND_NUMBER, AT(fence_after_ms), .number = 10000, .min = 100, .max = 3600000 },
+	{ "power_on_after_fence", KIND_CHOICE, AT(power_on_after_fence), .number = 1,
+	  .choice = { "no", "yes" } },
 };
 
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -221,6 +223,35 @@ static int set_host(struct parser *p, char *rest)
 	return 0;
 }
 
+/* bmc HOST FILE */
+static int set_bmc(struct parser *p, char *rest)
+{
+	struct kem_config *cfg = &p->cfg;
+	char *save = NULL, *host, *file;
+	unsigned int i;
+
+	host = strtok_r(rest, " \t", &save);
+	file = strtok_r(NULL, " \t", &save);
+	if (!host || !file || strtok_r(NULL, " \t", &save))
+		return refuse(p, "bmc: a host's name and a file are wanted: bmc HOST FILE");
+	if (!only(host, "_-.") || strlen(host) >= KEM_CONFIG_STR)
+		return refuse(p, "bmc: '%.64s' is not a host name", host);
+	if (file[0] != '/')
+		return refuse(p, "bmc %s: '%.64s' is not an absolute path", host, file);
+	if (strlen(file) >= KEM_CONFIG_STR)
+		return refuse(p, "bmc %s: longer than %d bytes", host, KEM_CONFIG_STR - 1);
+	for (i = 0; i < cfg->nr_bmcs; i++) {
+		if (!strcmp(cfg->bmc[i].host, host))
+			return refuse(p, "bmc %s: already listed", host);
+	}
+	if (cfg->nr_bmcs == KEM_CONFIG_HOSTS)
+		return refuse(p, "bmc %s: more than %d of them", host, KEM_CONFIG_HOSTS);
+	snprintf(cfg->bmc[cfg->nr_bmcs].host, KEM_CONFIG_STR, "%s", host);
+	snprintf(cfg->bmc[cfg->nr_bmcs].file, KEM_CONFIG_STR, "%s", file);
+	cfg->nr_bmcs++;
+	return 0;
+}
+
 /* Cuts white space off both ends, in place. */
 static char *trim(char *s)
 {
@@ -249,6 +280,8 @@ static int parse_line(struct parser *p, char *line)
 		return 0;
 	if (!strncmp(line, "host", 4) && isblank((unsigned char)line[4]) && !strchr(line, '='))
 		return set_host(p, line + 4);
+	if (!strncmp(line, "bmc", 3) && isblank((unsigned char)line[3]) && !strchr(line, '='))
+		return set_bmc(p, line + 3);
 	value = strchr(line, '=');
 	if (!value)
 		return refuse(p, "'%.64s': neither KEY = VALUE nor host NAME ADDRESS", line);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /etc/kemari/kemari.conf: `key = value` lines, `host NAME ADDRESS` lines, # comments.  kemari.conf(5)
- * documents every key; the table in config.c is the one place with defaults, ranges and allowed words.
+ * /etc/kemari/kemari.conf: `key = value` lines, `host NAME ADDRESS` and `bmc HOST FILE` lines, # comments.
+ * kemari.conf(5) documents every key; the table in config.c is the one place with defaults, ranges and
+ * allowed words.
  */
 #ifndef KEMARI_LIB_CONFIG_H
 #define KEMARI_LIB_CONFIG_H
@@ -30,6 +31,12 @@ struct kem_host {
 	char address[KEM_CONFIG_STR];
 };
 
+/* A management controller. */
+struct kem_bmc {
+	char host[KEM_CONFIG_STR]; /* whose it is */
+	char file[KEM_CONFIG_STR]; /* how to reach it: for kemari-bmc's --bmc-config */
+};
+
 struct kem_config {
 	char host_name[KEM_CONFIG_STR]; /* what this host calls itself to its peers; default: gethostname() */
 	char listen_address[KEM_CONFIG_STR]; /* numeric; "*" = every address */
@@ -52,8 +59,11 @@ struct kem_config {
 	uint32_t link_timeout_ms;  /* silence after which the link counts as lost */
 	uint32_t outdate_after_ms; /* ... and then until the standby is asked to drop its copy */
 	uint32_t fence_after_ms;   /* ... and then, without an answer, until it is to be fenced */
+	uint32_t power_on_after_fence; /* 1: a fenced host is switched on again */
 	unsigned int nr_hosts;
 	struct kem_host host[KEM_CONFIG_HOSTS];
+	unsigned int nr_bmcs;
+	struct kem_bmc bmc[KEM_CONFIG_HOSTS];
 };
 
 void kem_config_defaults(struct kem_config *cfg);

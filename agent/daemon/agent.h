@@ -8,10 +8,13 @@
 
 #include "agent/daemon/attrd.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/health.h"
 #include "agent/daemon/policy.h"
+#include "agent/daemon/policy_host.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/proof_file.h"
 #include "agent/daemon/ring.h"
+#include "agent/daemon/watcher.h"
 #include "config.h"
 
 /* How long a need stands until the cluster is asked to fence (policy.h). */
@@ -40,6 +43,12 @@ struct agent_vm {
 	bool held_told;
 };
 
+/* Of one host that has a BMC. */
+struct agent_sick {
+	struct policy_sick_memory memory;
+	const char *told; /* why it is not fenced; NULL */
+};
+
 struct agent {
 	struct qb_loop *loop;
 	struct kem_config cfg;
@@ -47,7 +56,7 @@ struct agent {
 	uint64_t boot; /* of this host */
 	uint64_t started_ns;
 	uint8_t bmc_uuid[16]; /* zeroes: not known */
-	bool red;	      /* this host's health is bad */
+	bool red;	      /* this host's health is bad, as its BMC says */
 	int lock_fd;	      /* of RUN_DIR/agent.lock, -1: none */
 	bool failed;	      /* a helper has ended: so does the daemon */
 
@@ -56,9 +65,13 @@ struct agent {
 	struct group *group;
 	struct quorum *quorum;
 	struct syncd *syncd;
+	struct watcher *watcher; /* NULL: no BMC is to be watched */
 	struct ring ring;
 	struct cluster cluster;
 	struct proof proof;
+	struct policy_fenced_memory fenced[PROOF_HOSTS]; /* of the host at that place in proof */
+	struct health health;
+	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct agent_vm vm[ROW_MAX];
 
 	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
@@ -80,6 +93,18 @@ const struct proof_host *agent_off(const struct agent *a, const char *host);
 void agent_save(struct agent *a);
 /* Takes agent.state up. */
 void agent_load(struct agent *a);
+
+/* A helper is gone: so is the daemon, soon.  arg is the agent. */
+void agent_helper_gone(void *arg);
+
+/* ---- hardware.c: what BMCs tell ---- */
+
+/* For the helper; arg is the agent. */
+extern const struct watcher_ops agent_watcher_ops;
+/* Once, when the configuration is known. */
+void agent_hardware_begin(struct agent *a);
+/* Each second. */
+void agent_hardware_tick(struct agent *a);
 
 /* ---- statement.c: what this host tells the others ---- */
 

@@ -30,19 +30,19 @@ static void on_packet(void *arg, const void *bytes, size_t len)
 		f->ops->connected(f->arg, p.word == FENCER_CONNECTED);
 		break;
 	case FENCER_FENCED:
-		f->ops->fenced(f->arg, p.host, p.at);
+		f->ops->fenced(f->arg, p.host, p.at, p.by_operator);
 		break;
 	case FENCER_HISTORY:
-		f->ops->history(f->arg, p.host, p.at);
+		f->ops->history(f->arg, p.host, p.at, p.by_operator);
 		break;
 	case FENCER_BY_HAND:
 		f->ops->confirmed_by_hand(f->arg, p.host);
 		break;
 	case FENCER_DONE:
-		f->ops->result(f->arg, p.host, NULL);
+		f->ops->result(f->arg, p.host, p.on, NULL);
 		break;
 	case FENCER_FAILED:
-		f->ops->result(f->arg, p.host, p.why);
+		f->ops->result(f->arg, p.host, p.on, p.why);
 		break;
 	default:
 		break;
@@ -101,10 +101,20 @@ int fencer_want(struct fencer *f, bool history)
 	return rc;
 }
 
-int fencer_ask(struct fencer *f, const char *host)
+static int ask(struct fencer *f, enum fencer_word word, const char *host)
 {
-	struct fencer_packet p = { .word = FENCER_ASK };
+	struct fencer_packet p = { .word = word };
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
 	return helper_send(f->helper, &p, sizeof(p));
+}
+
+int fencer_ask(struct fencer *f, const char *host)
+{
+	return ask(f, FENCER_ASK, host);
+}
+
+int fencer_switch_on(struct fencer *f, const char *host)
+{
+	return ask(f, FENCER_ON, host);
 }

@@ -23,12 +23,12 @@ struct fencer;
 
 struct fencer_ops {
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
-	 */
-	void (*fenced)(void *arg, const char *host, int64_t since);
+	 * by_operator: it was asked for with stonith_admin, which is all that the fencer knows of who. */
+	void (*fenced)(void *arg, const char *host, int64_t since, bool by_operator);
 	/* Its history has one that ended at wall_ns (CLOCK_REALTIME).  The same again and again. */
-	void (*history)(void *arg, const char *host, int64_t wall_ns);
-	/* A fencing that was asked for: why NULL when it succeeded. */
-	void (*result)(void *arg, const char *host, const char *why);
+	void (*history)(void *arg, const char *host, int64_t wall_ns, bool by_operator);
+	/* What was asked for, on: to be switched on, else a fencing.  why: NULL when it succeeded. */
+	void (*result)(void *arg, const char *host, bool on, const char *why);
 	void (*connected)(void *arg, bool yes);
 	/* Somebody confirmed by hand (stonith_admin --confirm) that host is off: no proof. */
 	void (*confirmed_by_hand)(void *arg, const char *host);
@@ -45,5 +45,7 @@ void fencer_stop(struct fencer *f); /* NULL ok */
 int fencer_want(struct fencer *f, bool history);
 /* Asks for a fencing of host, with the cluster's stonith-action.  result() will be called. */
 int fencer_ask(struct fencer *f, const char *host);
+/* Asks for host to be switched on.  result() will be called. */
+int fencer_switch_on(struct fencer *f, const char *host);
 
 #endif /* KEMARI_AGENT_DAEMON_FENCER_H */

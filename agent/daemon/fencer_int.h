@@ -8,21 +8,24 @@
 enum fencer_word {
 	/* of the daemon */
 	FENCER_ASK, /* host */
+	FENCER_ON,  /* host */
 	FENCER_WANT,
 	FENCER_WANT_NOT,
 	/* of the helper */
 	FENCER_CONNECTED,
 	FENCER_LOST,
-	FENCER_FENCED,	/* host, at: since */
-	FENCER_HISTORY, /* host, at: wall clock */
+	FENCER_FENCED,	/* host, at: since, by_operator */
+	FENCER_HISTORY, /* host, at: wall clock, by_operator */
 	FENCER_BY_HAND, /* host */
-	FENCER_DONE,	/* host */
-	FENCER_FAILED,	/* host, why */
+	FENCER_DONE,	/* host, on */
+	FENCER_FAILED,	/* host, on, why */
 };
 
 struct fencer_packet {
 	enum fencer_word word;
 	int64_t at;
+	bool by_operator;
+	bool on; /* of a FENCER_ON */
 	char host[ROW_HOST];
 	char why[FENCER_WHY];
 };

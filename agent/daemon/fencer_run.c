@@ -23,6 +23,13 @@
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
+/* A client's name is that of its program, a dot and its pid. */
+#define OPERATORS_PROGRAM "stonith_admin"
+
+struct asked {
+	char host[ROW_HOST]; /* "": free */
+	bool on;
+};
 
 struct talk {
 	int fd;	       /* of the daemon */
@@ -37,8 +44,9 @@ struct talk {
 	struct {
 		char host[ROW_HOST];
 		int64_t wall_ns;
+		bool by_operator;
 	} last[HOSTS];
-	char asked[CALLS][ROW_HOST]; /* "": free */
+	struct asked asked[CALLS];
 };
 
 /* What libstonithd calls back with is a stonith_t only: the way from there to struct talk. */
@@ -52,17 +60,44 @@ static int64_t boottime(void)
 	return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static void tell(struct talk *t, enum fencer_word word, const char *host, int64_t at, const char *why)
+static void send_packet(struct talk *t, const struct fencer_packet *p)
 {
-	struct fencer_packet p = { .word = word, .at = at };
+	/* may wait: the daemon reads */
+	if (send(t->fd, p, sizeof(*p), MSG_NOSIGNAL) < 0)
+		t->hopeless = true;
+}
+
+static void tell(struct talk *t, enum fencer_word word, const char *host)
+{
+	struct fencer_packet p = { .word = word };
 
 	if (host)
 		snprintf(p.host, sizeof(p.host), "%s", host);
-	if (why)
-		snprintf(p.why, sizeof(p.why), "%s", why);
-	/* may wait: the daemon reads */
-	if (send(t->fd, &p, sizeof(p), MSG_NOSIGNAL) < 0)
-		t->hopeless = true;
+	send_packet(t, &p);
+}
+
+/* Of a fencing. */
+static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at, bool by_operator)
+{
+	struct fencer_packet p = { .word = word, .at = at, .by_operator = by_operator };
+
+	snprintf(p.host, sizeof(p.host), "%s", host);
+	send_packet(t, &p);
+}
+
+/* Of what was asked for. */
+static void tell_result(struct talk *t, const char *host, bool on, const char *why)
+{
+	struct fencer_packet p = { .word = why ? FENCER_FAILED : FENCER_DONE, .on = on };
+
+	snprintf(p.host, sizeof(p.host), "%s", host);
+	snprintf(p.why, sizeof(p.why), "%s", why ?: "");
+	send_packet(t, &p);
+}
+
+static bool is_operator(const char *client)
+{
+	return client && !strncmp(client, OPERATORS_PROGRAM, strlen(OPERATORS_PROGRAM));
 }
 
 static bool switches_off(const char *action)
@@ -78,9 +113,9 @@ static void on_fenced(stonith_t *st, stonith_event_t *e)
 	if (!e || e->result != 0 || !e->target || !switches_off(e->action))
 		return;
 	if (e->executioner && !strcmp(e->executioner, A_HUMAN))
-		tell(t, FENCER_BY_HAND, e->target, 0, NULL);
+		tell(t, FENCER_BY_HAND, e->target);
 	else
-		tell(t, FENCER_FENCED, e->target, t->idle_ns, NULL);
+		tell_of(t, FENCER_FENCED, e->target, t->idle_ns, is_operator(e->client_origin));
 }
 
 static void on_history(stonith_t *st, stonith_event_t *e)
@@ -90,16 +125,13 @@ static void on_history(stonith_t *st, stonith_event_t *e)
 
 static void on_result(stonith_t *st, stonith_callback_data_t *d)
 {
-	char *host = d->userdata;
+	struct asked *a = d->userdata;
 
-	if (d->rc == 0)
-		tell(talking, FENCER_DONE, host, 0, NULL);
-	else
-		tell(talking, FENCER_FAILED, host, 0, strerror(-d->rc));
-	host[0] = '\0';
+	tell_result(talking, a->host, a->on, d->rc ? strerror(-d->rc) : NULL);
+	a->host[0] = '\0';
 }
 
-static void note(struct talk *t, const char *host, int64_t wall_ns)
+static void note(struct talk *t, const char *host, int64_t wall_ns, const char *client)
 {
 	unsigned int i;
 
@@ -114,6 +146,7 @@ static void note(struct talk *t, const char *host, int64_t wall_ns)
 		return;
 	}
 	t->last[i].wall_ns = wall_ns;
+	t->last[i].by_operator = is_operator(client);
 }
 
 static void read_history(struct talk *t)
@@ -128,10 +161,11 @@ static void read_history(struct talk *t)
 	for (h = list; h; h = h->next)
 		if (h->state == st_done && h->target && switches_off(h->action) &&
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
-			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec);
+			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec,
+			     h->client);
 	stonith_history_free(list);
 	for (i = 0; i < t->nr; i++)
-		tell(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, NULL);
+		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, t->last[i].by_operator);
 }
 
 static void disconnect(struct talk *t)
@@ -141,7 +175,7 @@ static void disconnect(struct talk *t)
 	stonith_api_delete(t->st);
 	t->st = NULL;
 	memset(t->asked, 0, sizeof(t->asked)); /* what came of them is for the history to tell */
-	tell(t, FENCER_LOST, NULL, 0, NULL);
+	tell(t, FENCER_LOST, NULL);
 }
 
 static void connect_fencer(struct talk *t)
@@ -159,7 +193,7 @@ static void connect_fencer(struct talk *t)
 	st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_history);
 	t->st = st;
 	t->read_now = true;
-	tell(t, FENCER_CONNECTED, NULL, 0, NULL);
+	tell(t, FENCER_CONNECTED, NULL);
 }
 
 /* The cluster's own choice; Pacemaker's default is to reboot. */
@@ -175,22 +209,24 @@ static const char *stonith_action(void)
 												 : "off";
 }
 
-static void ask(struct talk *t, const char *host)
+static void ask(struct talk *t, const char *host, bool on)
 {
 	int i, call = -ENOTCONN;
 
-	for (i = 0; i < CALLS - 1 && t->asked[i][0]; i++)
+	for (i = 0; i < CALLS - 1 && t->asked[i].host[0]; i++)
 		;
-	if (t->st && !t->asked[i][0])
-		call = t->st->cmds->fence(t->st, st_opt_none, host, stonith_action(), FENCE_S, TOLERANCE_S);
+	if (t->st && !t->asked[i].host[0])
+		call = t->st->cmds->fence(t->st, st_opt_none, host, on ? "on" : stonith_action(), FENCE_S,
+					  TOLERANCE_S);
 	if (call <= 0) {
-		tell(t, FENCER_FAILED, host, 0,
-		     t->st ? strerror(call ? -call : EIO) : "Pacemaker's fencer is not there");
+		tell_result(t, host, on,
+			    t->st ? strerror(call ? -call : EIO) : "Pacemaker's fencer is not there");
 		return;
 	}
-	snprintf(t->asked[i], sizeof(t->asked[i]), "%s", host);
+	snprintf(t->asked[i].host, sizeof(t->asked[i].host), "%s", host);
+	t->asked[i].on = on;
 	/* no time limit: libstonithd's needs GLib's main loop, and the fencer has its own */
-	t->st->cmds->register_callback(t->st, call, 0, st_opt_none, t->asked[i], "kemari-agent", on_result);
+	t->st->cmds->register_callback(t->st, call, 0, st_opt_none, &t->asked[i], "kemari-agent", on_result);
 }
 
 static void take_order(struct talk *t)
@@ -202,8 +238,8 @@ static void take_order(struct talk *t)
 		t->hopeless = true;
 	if (n != (ssize_t)sizeof(p))
 		return;
-	if (p.word == FENCER_ASK)
-		ask(t, p.host);
+	if (p.word == FENCER_ASK || p.word == FENCER_ON)
+		ask(t, p.host, p.word == FENCER_ON);
 	else
 		t->want = p.word == FENCER_WANT;
 }

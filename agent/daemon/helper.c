@@ -19,7 +19,6 @@
 #include "log.h"
 #include "monotonic.h"
 
-#define PACKET_MAX 4096
 #define NS_PER_MS 1000000ULL
 
 struct helper {
@@ -78,7 +77,7 @@ int helper_start(const char *name, const struct helper_ops *ops, const void *con
 static int on_readable(int32_t fd, int32_t revents, void *arg)
 {
 	struct helper *h = arg;
-	char bytes[PACKET_MAX];
+	char bytes[HELPER_PACKET];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n > 0) {

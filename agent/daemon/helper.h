@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define HELPER_PACKET 16384 /* bytes of one, at most */
+
 struct qb_loop;
 struct helper;
 

@@ -11,9 +11,8 @@
 
 struct fencer_ops;
 
-/* For the helpers; arg is the agent. */
+/* For the helper; arg is the agent. */
 extern const struct fencer_ops agent_fencer_ops;
-void agent_attrd_gone(void *arg);
 
 /* The clocks of proof.h. */
 int64_t hosts_boottime(void);

@@ -32,6 +32,9 @@
 #define KEMARI_VERSION "unknown"
 #endif
 
+#define WATCH_PAUSE_MS 1000
+#define WATCH_SILENT_MS 60000
+
 #define SYSTEM_UUID "/sys/class/dmi/id/product_uuid"
 
 static int stop(int32_t sig, void *arg)
@@ -58,6 +61,7 @@ static void tick(void *arg)
 	qb_loop_timer_add(a->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, a, tick, &a->tick_timer);
 	agent_hosts_tick(a);
 	agent_order(a);
+	agent_hardware_tick(a);
 	agent_state(a);
 	agent_decide(a);
 }
@@ -111,12 +115,32 @@ static int lock(struct agent *a)
 	return -EBUSY;
 }
 
+static int start_watcher(struct agent *a)
+{
+	struct watcher_conf conf = { .program = KEMARI_BMC,
+				     .pause_ms = WATCH_PAUSE_MS,
+				     .silent_ms = WATCH_SILENT_MS,
+				     .nr = a->cfg.nr_bmcs };
+	unsigned int i;
+
+	if (!conf.nr)
+		return 0;
+	agent_hardware_begin(a);
+	for (i = 0; i < conf.nr; i++) {
+		memcpy(conf.bmc[i].host, a->health.h[i].host, sizeof(conf.bmc[i].host));
+		memcpy(conf.bmc[i].file, a->cfg.bmc[i].file, sizeof(conf.bmc[i].file));
+	}
+	return watcher_start(&conf, &agent_watcher_ops, a, &a->watcher);
+}
+
 /* Before there is a loop: the helpers are forked from a process that has nothing open. */
 static int start_helpers(struct agent *a)
 {
-	int rc = attrd_start(agent_attrd_gone, a, &a->attrd);
+	int rc = attrd_start(agent_helper_gone, a, &a->attrd);
 
-	return rc ? rc : fencer_start(&agent_fencer_ops, a, &a->fencer);
+	if (!rc)
+		rc = fencer_start(&agent_fencer_ops, a, &a->fencer);
+	return rc ? rc : start_watcher(a);
 }
 
 static int start(struct agent *a)
@@ -145,6 +169,8 @@ static int start(struct agent *a)
 	rc = attrd_listen(a->attrd, a->loop);
 	if (!rc)
 		rc = fencer_listen(a->fencer, a->loop);
+	if (!rc && a->watcher)
+		rc = watcher_listen(a->watcher, a->loop);
 	if (!rc)
 		rc = quorum_open(a->loop, on_quorum, a, &a->quorum);
 	if (!rc)
@@ -161,6 +187,7 @@ static void finish(struct agent *a)
 	group_close(a->group);
 	quorum_close(a->quorum);
 	syncd_close(a->syncd);
+	watcher_stop(a->watcher);
 	fencer_stop(a->fencer);
 	attrd_stop(a->attrd);
 	if (a->lock_fd >= 0)
@@ -182,9 +209,16 @@ static int load_config(struct agent *a, const char *path)
 {
 	char err[KEM_CONFIG_ERR];
 	int rc = kem_config_load(path, &a->cfg, err, sizeof(err));
+	unsigned int i;
 
 	if (!rc && !row_host_name_ok(a->cfg.host_name)) {
 		snprintf(err, sizeof(err), "host_name '%.80s' is no cluster node's name", a->cfg.host_name);
+		rc = -EINVAL;
+	}
+	for (i = 0; !rc && i < a->cfg.nr_bmcs; i++) {
+		if (row_host_name_ok(a->cfg.bmc[i].host))
+			continue;
+		snprintf(err, sizeof(err), "bmc '%.80s' is no cluster node's name", a->cfg.bmc[i].host);
 		rc = -EINVAL;
 	}
 	if (rc) {

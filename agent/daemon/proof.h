@@ -36,6 +36,9 @@ struct proof_host {
 	bool member;	      /* now */
 	bool fenced;	      /* confirmed since heard_ns */
 	int64_t fenced_ns;    /* when that was taken note of */
+	bool by_operator;     /* ... and an operator had asked for it */
+	bool settled;	      /* ... and what becomes of its power is decided */
+	bool fault;	      /* its BMC told of a fault to fence it for, in this boot */
 };
 
 struct proof {
@@ -61,10 +64,15 @@ enum proof_change proof_left(struct proof *p, const char *host, bool down, int64
  * The cluster confirmed a fencing of host just now; since: a time at which it had not yet been told, so that
  * the fencing ended later.  A boot that was first heard of after since is another one.
  */
-enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, int64_t now);
+enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
+			       int64_t now);
 /* The cluster's history has one that ended at wall_ns. */
-enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
-				int64_t clock_offset);
+enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
+				int64_t now, int64_t clock_offset);
+/* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
+enum proof_change proof_fault(struct proof *p, const char *host);
+/* What becomes of its power after this fencing is decided, or is not after all. */
+void proof_settle(struct proof *p, const char *host, bool settled);
 
 /* Each second, until it returns NULL: a host that was confirmed off and is a member for too long. */
 const struct proof_host *proof_expire(struct proof *p, int64_t now);

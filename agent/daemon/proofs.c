@@ -126,7 +126,7 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	agent_touch(a);
 }
 
-static void on_fenced(void *arg, const char *host, int64_t since)
+static void on_fenced(void *arg, const char *host, int64_t since, bool by_operator)
 {
 	struct agent *a = arg;
 
@@ -134,22 +134,28 @@ static void on_fenced(void *arg, const char *host, int64_t since)
 		return;
 	/* membership first: what left before it was fenced has left */
 	group_drain(a->group);
-	hosts_proof(a, host, proof_fenced(&a->proof, host, since, hosts_boottime()));
+	hosts_proof(a, host, proof_fenced(&a->proof, host, since, by_operator, hosts_boottime()));
 }
 
-static void on_history(void *arg, const char *host, int64_t wall_ns)
+static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_operator)
 {
 	struct agent *a = arg;
 
 	if (hosts_is_own(a, host))
 		return;
 	group_drain(a->group);
-	hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, hosts_boottime(), hosts_clock_offset()));
+	hosts_proof(
+		a, host,
+		proof_history(&a->proof, host, wall_ns, by_operator, hosts_boottime(), hosts_clock_offset()));
 }
 
-static void on_result(void *arg, const char *host, const char *why)
+static void on_result(void *arg, const char *host, bool on, const char *why)
 {
-	if (why)
+	if (on && why)
+		kem_err("the cluster could not switch %s on: %s; it is not asked again", host, why);
+	else if (on)
+		kem_info("the cluster has switched %s on as asked", host);
+	else if (why)
 		kem_err("the cluster could not fence %s: %s; outputs wait on until it can, or an operator "
 			"decides",
 			host, why);
@@ -171,7 +177,7 @@ static void on_fencer(void *arg, bool connected)
 			   : "Pacemaker's fencer is gone; waiting for it");
 }
 
-static void on_helper_gone(void *arg)
+void agent_helper_gone(void *arg)
 {
 	struct agent *a = arg;
 
@@ -185,10 +191,5 @@ const struct fencer_ops agent_fencer_ops = {
 	.result = on_result,
 	.connected = on_fencer,
 	.confirmed_by_hand = on_by_hand,
-	.gone = on_helper_gone,
+	.gone = agent_helper_gone,
 };
-
-void agent_attrd_gone(void *arg)
-{
-	on_helper_gone(arg);
-}

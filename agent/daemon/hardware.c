@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What BMCs tell of their hosts (health.h), and what follows: the log, red, a fencing, power. */
+#include <string.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/fencer.h"
+#include "agent/daemon/group.h"
+#include "agent/daemon/hosts.h"
+#include "agent/daemon/quorum.h"
+#include "agent/daemon/syncd.h"
+#include "log.h"
+#include "monotonic.h"
+
+void agent_hardware_begin(struct agent *a)
+{
+	const uint64_t now = monotonic_ns();
+	unsigned int i;
+
+	for (i = 0; i < a->cfg.nr_bmcs; i++) {
+		struct health_host *h = &a->health.h[a->health.nr++];
+
+		memcpy(h->host, a->cfg.bmc[i].host, strlen(a->cfg.bmc[i].host)); /* main has checked it */
+		h->heard_ns = now;
+	}
+}
+
+/* ---- the log ---- */
+
+static void log_new_event(const char *host, const struct health_event *e)
+{
+	kem_warn("%s: its BMC tells %s of '%s': %s (%s)", host, watch_kind_name(e->kind), e->sensor, e->text,
+		 watch_action_name(e->action));
+}
+
+static void log_past_event(const char *host, const struct health_event *e)
+{
+	kem_info("%s: its BMC tells no more of %s of '%s'", host, watch_kind_name(e->kind), e->sensor);
+}
+
+static void log_bmc(const char *host, const struct health_report *r)
+{
+	if (r->bmc == WATCH_BMC_OK)
+		kem_info("%s: its BMC is well", host);
+	else
+		kem_warn("%s: its BMC is %s: %s", host, watch_bmc_name(r->bmc), r->why);
+}
+
+/* Each change once; the words of an event may change while it lasts. */
+static void log_changes(const struct health_host *h, const struct health_report *r)
+{
+	unsigned int i;
+
+	if (!h->known || h->report.bmc != r->bmc)
+		log_bmc(h->host, r);
+	for (i = 0; i < r->nr; i++)
+		if (!h->known || !health_event(&h->report, &r->event[i]))
+			log_new_event(h->host, &r->event[i]);
+	for (i = 0; h->known && i < h->report.nr; i++)
+		if (!health_event(r, &h->report.event[i]))
+			log_past_event(h->host, &h->report.event[i]);
+}
+
+/* ---- this host's health ---- */
+
+static void set_red(struct agent *a)
+{
+	const struct health_host *h = health_find(&a->health, a->cfg.host_name);
+	const struct health_event *e;
+
+	if (!h || h->red == a->red)
+		return;
+	a->red = h->red;
+	e = health_worst_event(&h->report);
+	if (a->red)
+		kem_warn("this host's health is bad (%s): its guests move to a healthy host that has their "
+			 "copies",
+			 e ? watch_kind_name(e->kind) : "?");
+	else
+		kem_info("this host's health is not bad any more");
+	agent_state(a);
+	agent_touch(a);
+}
+
+/* ---- another host ---- */
+
+static struct policy_self self(const struct agent *a)
+{
+	struct policy_self s = {
+		.now_ns = monotonic_ns(),
+		.red = a->red,
+		.quorate = quorum_now(a->quorum),
+		.syncd = syncd_known(a->syncd),
+	};
+
+	s.row = syncd_table(a->syncd, &s.nr);
+	return s;
+}
+
+/* Why a sick host is not fenced, once for each reason. */
+static void log_not_fenced(struct agent_sick *s, const char *host, const struct policy_sick_output *out)
+{
+	if (out->why && out->why != s->told)
+		kem_warn("%s: its BMC tells of a fault to fence it for, but %s%s%s", host, out->why,
+			 out->vm ? ": " : "", out->vm ?: "");
+	s->told = out->why;
+}
+
+static void decide_sick(struct agent *a, unsigned int i)
+{
+	const struct health_host *h = &a->health.h[i];
+	const struct cluster_host *c = cluster_named(&a->cluster, h->host);
+	const struct proof_host *p = proof_find(&a->proof, h->host);
+	const struct policy_self s = self(a);
+	struct policy_sick_output out;
+	struct policy_sick in = {
+		.name = h->host,
+		.asks = health_asks_to_fence(h) && p && p->fault,
+	};
+
+	if (hosts_is_own(a, h->host))
+		return;
+	if (c) {
+		in.member = c->member;
+		in.complete = cluster_complete(&a->cluster, c);
+		in.nr = c->nr;
+		in.row = c->row;
+	}
+	policy_sick(&s, &in, &a->sick[i].memory, &out);
+	log_not_fenced(&a->sick[i], h->host, &out);
+	if (!out.fence)
+		return;
+	if (fencer_ask(a->fencer, h->host)) {
+		a->sick[i].memory.asked = false; /* the tick comes back to it */
+		return;
+	}
+	kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking the "
+		 "cluster "
+		 "to fence it",
+		 h->host);
+}
+
+static void switch_on(struct agent *a, const char *host)
+{
+	/* it survives a restart that it was asked for: first that, then the asking */
+	proof_settle(&a->proof, host, true);
+	agent_save(a);
+	if (!fencer_switch_on(a->fencer, host)) {
+		kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it on", host);
+		return;
+	}
+	proof_settle(&a->proof, host, false); /* the tick comes back to it */
+	agent_save(a);
+}
+
+static void decide_power(struct agent *a, unsigned int i)
+{
+	const struct proof_host *p = &a->proof.h[i];
+	const struct health_host *h = health_find(&a->health, p->host);
+	const struct policy_self s = self(a);
+	const struct policy_fenced in = {
+		.name = p->host,
+		.off = agent_off(a, p->host),
+		.settled = p->settled,
+		.by_operator = p->by_operator,
+		.fault = p->fault || (h && health_fault(h)),
+		.powered = h && h->known && h->report.power == HEALTH_POWER_ON,
+		.allowed = a->cfg.power_on_after_fence,
+	};
+	const char *why;
+
+	switch (policy_fenced(&s, &in, &a->fenced[i], &why)) {
+	case POLICY_POWER_ON:
+		switch_on(a, p->host);
+		break;
+	case POLICY_POWER_NOT:
+		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s", p->host, why);
+		proof_settle(&a->proof, p->host, true);
+		agent_save(a);
+		break;
+	case POLICY_POWER_LATER:
+		break;
+	}
+}
+
+/* ---- what comes ---- */
+
+static void on_report(void *arg, const char *host, const struct health_report *r)
+{
+	struct agent *a = arg;
+	struct health_host *h = health_find(&a->health, host);
+
+	if (!h)
+		return;
+	log_changes(h, r);
+	if (health_take(h, r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
+		agent_save(a);
+	set_red(a);
+	decide_sick(a, (unsigned int)(h - a->health.h));
+}
+
+const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };
+
+void agent_hardware_tick(struct agent *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->health.nr; i++) {
+		if (health_expire(&a->health.h[i], monotonic_ns()))
+			kem_err("%s: its BMC is not watched any more: nothing is known of its health",
+				a->health.h[i].host);
+		decide_sick(a, i);
+	}
+	set_red(a);
+	for (i = 0; i < a->proof.nr; i++)
+		decide_power(a, i);
+}

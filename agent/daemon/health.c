@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/daemon/health.h"
+
+#include <string.h>
+
+static bool believed(enum watch_bmc bmc)
+{
+	return bmc == WATCH_BMC_OK || bmc == WATCH_BMC_SLOW || bmc == WATCH_BMC_FULL;
+}
+
+const struct health_event *health_event(const struct health_report *r, const struct health_event *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->nr; i++)
+		if (r->event[i].kind == e->kind && !strcmp(r->event[i].sensor, e->sensor))
+			return &r->event[i];
+	return NULL;
+}
+
+const struct health_event *health_worst_event(const struct health_report *r)
+{
+	const struct health_event *worst = NULL;
+	unsigned int i;
+
+	for (i = 0; i < r->nr; i++)
+		if (!worst || r->event[i].action > worst->action)
+			worst = &r->event[i];
+	return worst;
+}
+
+/* The same event that began anew is another one. */
+static bool tells_of_new_fault(const struct health_host *h, const struct health_report *r)
+{
+	unsigned int i;
+
+	if (!believed(r->bmc))
+		return false;
+	for (i = 0; i < r->nr; i++) {
+		const struct health_event *e = &r->event[i], *old = NULL;
+
+		if (e->action != WATCH_FENCE)
+			continue;
+		if (h->known)
+			old = health_event(&h->report, e);
+		if (!old || old->since != e->since || old->action != WATCH_FENCE)
+			return true;
+	}
+	return false;
+}
+
+bool health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns)
+{
+	const bool fault = tells_of_new_fault(h, r);
+
+	h->red = r->worst >= WATCH_MOVE && (h->red || believed(r->bmc));
+	h->known = true;
+	h->heard_ns = now_ns;
+	h->report = *r;
+	return fault;
+}
+
+bool health_expire(struct health_host *h, uint64_t now_ns)
+{
+	if (now_ns - h->heard_ns <= HEALTH_SILENT_NS)
+		return false;
+	h->heard_ns = now_ns;
+	if (!h->known)
+		return false;
+	h->known = h->red = false;
+	return true;
+}
+
+bool health_fault(const struct health_host *h)
+{
+	return h->known && h->report.worst == WATCH_FENCE;
+}
+
+bool health_asks_to_fence(const struct health_host *h)
+{
+	return health_fault(h) && believed(h->report.bmc);
+}
+
+struct health_host *health_find(struct health *s, const char *host)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr; i++)
+		if (!strcmp(s->h[i].host, host))
+			return &s->h[i];
+	return NULL;
+}
