@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fence_kemari: the fence agent. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -87,10 +86,10 @@ static int act(const struct fence *f, const struct fence_options *o)
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Who shoots first is kemari-agent's to say; without it, or its file, the delay is for every case. */
+/* Who shoots first is kemari-agent's to say; without its word the delay is for every host. */
 static bool waits(const struct fence_options *o)
 {
-	return !o->delay_file[0] || !access(o->delay_file, F_OK) || errno != ENOENT;
+	return !o->first_file[0] || access(o->first_file, F_OK);
 }
 
 static int with_bmc(const struct fence_options *o)

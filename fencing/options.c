@@ -56,9 +56,10 @@ static const struct option_def defs[] = {
 	  .about = "UUID of the host (dmidecode -s system-uuid): the BMC of another machine proves nothing" },
 	{ "delay", 0, KIND_SECONDS, AT(delay), .max = 3600,
 	  .about = "Wait so long before turning off, unless the BMC says off by itself" },
-	{ "delay_file", 0, KIND_STRING, AT(delay_file),
-	  .about = "Wait for delay only if there is such a file; /run/kemari/shoot-second is where the other "
-		   "host shoots first" },
+	{ "first_file", 0, KIND_STRING, AT(first_file),
+	  .about = "No delay if there is such a file; kemari-agent keeps /run/kemari/shoot-first where this "
+		   "host "
+		   "shoots first" },
 	{ "power_timeout", 0, KIND_SECONDS, AT(power_timeout), .number = 20, .min = 1, .max = 3600,
 	  .about = "Time to see the power change" },
 	{ "login_timeout", 0, KIND_SECONDS, AT(login_timeout), .number = 5, .min = 1, .max = 600,
@@ -311,8 +312,8 @@ static int check(const struct parse *p)
 		o->protocol = FENCE_REDFISH;
 	else if (strcasecmp(o->protocol_text, "ipmi"))
 		return refuse(p, "protocol=%s: ipmi or redfish is needed", o->protocol_text);
-	if (o->delay_file[0] && o->delay_file[0] != '/')
-		return refuse(p, "delay_file=%s: an absolute path is needed", o->delay_file);
+	if (o->first_file[0] && o->first_file[0] != '/')
+		return refuse(p, "first_file=%s: an absolute path is needed", o->first_file);
 	if (o->ssl_pin[0] && strncmp(o->ssl_pin, "sha256//", 8))
 		return refuse(p, "ssl_pin=%s: sha256// and the hash in base64 are needed", o->ssl_pin);
 	if (strcasecmp(o->privilege, "administrator") && strcasecmp(o->privilege, "operator"))

@@ -51,7 +51,7 @@ struct fence_options {
 	bool has_uuid;
 	uint8_t uuid[16];
 	uint32_t delay;		    /* s */
-	char delay_file[FENCE_STR]; /* "": delay always */
+	char first_file[FENCE_STR]; /* with it no delay; "": none */
 	uint32_t power_timeout;	    /* s */
 	uint32_t login_timeout;	    /* s */
 	bool verbose;

@@ -19,8 +19,9 @@
 
 /* How long a need stands until the cluster is asked to fence (policy.h). */
 #define AGENT_FENCE_AFTER_NS (2 * POLICY_SECOND)
-#define AGENT_FENCE_AFTER_PROOF_NS (30 * POLICY_SECOND)
-#define AGENT_FENCE_SECOND_NS (30 * POLICY_SECOND)
+/* both together well below the time-out of promote, during which the need stands */
+#define AGENT_FENCE_AFTER_PROOF_NS (15 * POLICY_SECOND)
+#define AGENT_FENCE_SECOND_NS (15 * POLICY_SECOND)
 /* A guest that is held for longer waits for a grant that does not come (ownership.md 29). */
 #define AGENT_HELD_NS (10 * POLICY_SECOND)
 
@@ -57,6 +58,7 @@ struct agent {
 	uint64_t started_ns;
 	uint8_t bmc_uuid[16]; /* zeroes: not known */
 	bool red;	      /* this host's health is bad, as its BMC says */
+	bool second;	      /* another one shoots first (order.h) */
 	int lock_fd;	      /* of RUN_DIR/agent.lock, -1: none */
 	bool failed;	      /* a helper has ended: so does the daemon */
 

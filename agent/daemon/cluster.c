@@ -120,6 +120,7 @@ static enum cluster_news take_hello(struct cluster_host *h, const struct message
 	memcpy(h->name, m->hello.host, sizeof(h->name));
 	h->boot = m->boot;
 	h->red = m->hello.red;
+	h->second = m->hello.second;
 	h->coming = true;
 	h->nr_next = 0;
 	return CLUSTER_HELLO;

@@ -21,6 +21,7 @@ struct cluster_host {
 	char name[ROW_HOST]; /* "": no HELLO yet */
 	uint64_t boot;
 	bool red;
+	bool second;	 /* it does not shoot first */
 	bool complained; /* about its messages, since it came */
 	/* Its last whole statement; it stays when the host leaves. */
 	unsigned int nr;

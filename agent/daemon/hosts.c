@@ -188,6 +188,16 @@ static void watch_pacemaker(struct agent *a)
 		a->reassert--;
 }
 
+/*
+ * A host that is off is told of again and again as long as somebody here may wait for it, though he has not
+ * said so yet: kemari-syncd may have been away when it was told.
+ */
+static bool may_wait(const struct vm_row *r)
+{
+	return r->needs != ROW_NEEDS_NOTHING || (r->promoted && r->role == ROW_STANDBY) ||
+	       r->protection == ROW_LINK_LOST || r->protection == ROW_OUTDATING;
+}
+
 static bool any_needs(const struct agent *a)
 {
 	const struct vm_row *row;
@@ -195,7 +205,7 @@ static bool any_needs(const struct agent *a)
 
 	row = syncd_table(a->syncd, &nr);
 	for (i = 0; i < nr; i++)
-		if (row[i].needs != ROW_NEEDS_NOTHING)
+		if (may_wait(&row[i]))
 			return true;
 	return false;
 }

@@ -46,12 +46,19 @@ static int stop(int32_t sig, void *arg)
 	return 0;
 }
 
+/* What changed is said before anything is done about it. */
 static void agent_order(struct agent *a)
 {
-	int second = order_second(&a->cluster, group_nodeid(a->group));
+	enum order o = order_of(&a->cluster, group_nodeid(a->group));
 
-	if (second >= 0)
-		order_write(a->cfg.run_dir, second);
+	if (o == ORDER_UNKNOWN)
+		return;
+	if (o != ORDER_WAITS)
+		order_write(a->cfg.run_dir, o == ORDER_FIRST);
+	if (a->second == (o == ORDER_SECOND))
+		return;
+	a->second = o == ORDER_SECOND;
+	agent_state_now(a);
 }
 
 static void tick(void *arg)

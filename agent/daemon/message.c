@@ -26,8 +26,8 @@ struct wire_hello {
 	char host[ROW_HOST];
 	char version[MESSAGE_VERSION_MAX];
 	uint8_t bmc_uuid[16];
-	uint8_t red;
-	uint8_t zero[7];
+	uint8_t red, second;
+	uint8_t zero[6];
 };
 
 struct wire_vm {
@@ -132,7 +132,7 @@ static const char *hello_fault(const struct message_hello *h)
 		return "bad host name";
 	if (!bounded(h->version, sizeof(h->version)) || !printable(h->version))
 		return "bad version text";
-	if (h->red > 1)
+	if (h->red > 1 || h->second > 1)
 		return "bad health";
 	return NULL;
 }
@@ -224,6 +224,7 @@ static size_t put_body(const struct message *m, union wire_body *b)
 		memcpy(b->hello.version, m->hello.version, sizeof(b->hello.version));
 		memcpy(b->hello.bmc_uuid, m->hello.bmc_uuid, sizeof(b->hello.bmc_uuid));
 		b->hello.red = m->hello.red;
+		b->hello.second = m->hello.second;
 		break;
 	case MESSAGE_VM:
 		put_vm(&m->vm, &b->vm);
@@ -331,6 +332,7 @@ static void get_body(const union wire_body *b, struct message *m)
 		memcpy(m->hello.version, b->hello.version, sizeof(m->hello.version));
 		memcpy(m->hello.bmc_uuid, b->hello.bmc_uuid, sizeof(m->hello.bmc_uuid));
 		m->hello.red = b->hello.red;
+		m->hello.second = b->hello.second;
 		break;
 	case MESSAGE_VM:
 		get_vm(&b->vm, &m->vm);

@@ -38,6 +38,7 @@ struct message_hello {
 	char version[MESSAGE_VERSION_MAX]; /* of Kemari */
 	uint8_t bmc_uuid[16];		   /* of the system, as its BMC names it; zeroes: not known */
 	uint8_t red;			   /* 1: the host's health is bad */
+	uint8_t second;			   /* 1: it does not shoot first (order.h) */
 };
 
 struct message_vms_end {

@@ -17,10 +17,10 @@ static bool before(const struct cluster_host *h, const struct cluster_host *own)
 	return theirs != ours ? theirs > ours : h->nodeid < own->nodeid;
 }
 
-int order_second(const struct cluster *c, uint32_t own)
+enum order order_of(const struct cluster *c, uint32_t own)
 {
 	const struct cluster_host *me = cluster_node(c, own);
-	bool second = false;
+	bool second = false, agreed = true;
 
 	for (unsigned int i = 0; i < CLUSTER_HOSTS; i++) {
 		const struct cluster_host *h = &c->host[i];
@@ -28,21 +28,26 @@ int order_second(const struct cluster *c, uint32_t own)
 		if (!h->nodeid)
 			continue;
 		if (!h->member || !cluster_complete(c, h))
-			return -EAGAIN;
-		second |= me && h != me && before(h, me);
+			return ORDER_UNKNOWN;
+		if (!me || h == me)
+			continue;
+		second |= before(h, me);
+		agreed &= h->second;
 	}
-	return me ? second : -EAGAIN;
+	if (!me)
+		return ORDER_UNKNOWN;
+	return second ? ORDER_SECOND : agreed ? ORDER_FIRST : ORDER_WAITS;
 }
 
-int order_write(const char *run_dir, bool second)
+int order_write(const char *run_dir, bool first)
 {
 	char path[PATH_MAX];
 	int fd, rc = 0;
 
 	snprintf(path, sizeof(path), "%s/" ORDER_FILE, run_dir);
-	if (!access(path, F_OK) == second)
+	if (!access(path, F_OK) == first)
 		return 0;
-	if (second) {
+	if (first) {
 		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		if (fd < 0)
 			rc = -errno;
@@ -54,7 +59,7 @@ int order_write(const char *run_dir, bool second)
 	if (rc)
 		kem_err("%s: %s", path, strerror(-rc));
 	else
-		kem_info("should the hosts lose each other, %s",
-			 second ? "another one shoots first" : "this one shoots first");
+		kem_info("should the hosts lose each other, this one %s",
+			 first ? "shoots first" : "waits before it shoots");
 	return rc;
 }

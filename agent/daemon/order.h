@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Who shoots first when the hosts lose each other (ownership.md, item 4): one order for all of their VMs,
- * made of what all of them have heard.  The one that runs more guests, or of as many the one with the lowest
- * node id, shoots at once; for the others ORDER_FILE is there, and fence_kemari (delay_file) waits with it.
+ * made of what all of them have heard.  It is the one that runs more guests, or of as many the one with the
+ * lowest node id.  On it, and on no other, is ORDER_FILE, and fence_kemari (first_file) does not wait there.
+ *
+ * Not two at once: a host says in its HELLO that it is not the first one, and the file is made when all
+ * others have said so since, but removed at once.
  */
 #ifndef KEMARI_AGENT_DAEMON_ORDER_H
 #define KEMARI_AGENT_DAEMON_ORDER_H
@@ -12,12 +15,18 @@
 
 #include "agent/daemon/cluster.h"
 
-#define ORDER_FILE "shoot-second" /* in RUN_DIR */
+#define ORDER_FILE "shoot-first" /* in RUN_DIR */
 
-/* 1: another host shoots first, 0: this one, -EAGAIN: not all have told, what was agreed last stays. */
-int order_second(const struct cluster *c, uint32_t own);
+enum order {
+	ORDER_UNKNOWN, /* not all have told: what was agreed last stays */
+	ORDER_SECOND,  /* another one is to be the first */
+	ORDER_WAITS,   /* this one is to be, and another one has not said yet that it is not */
+	ORDER_FIRST,
+};
+
+enum order order_of(const struct cluster *c, uint32_t own);
 
 /* Makes the file, or removes it; tells when that is a change.  0 or a negative errno with one message. */
-int order_write(const char *run_dir, bool second);
+int order_write(const char *run_dir, bool first);
 
 #endif /* KEMARI_AGENT_DAEMON_ORDER_H */

@@ -39,6 +39,7 @@ static int say_hello(struct agent *a)
 	snprintf(m.hello.version, sizeof(m.hello.version), "%s", KEMARI_VERSION);
 	memcpy(m.hello.bmc_uuid, a->bmc_uuid, sizeof(m.hello.bmc_uuid));
 	m.hello.red = a->red;
+	m.hello.second = a->second;
 	return say(a, &m);
 }
 
@@ -60,7 +61,7 @@ static int say_end(struct agent *a, unsigned int nr, uint64_t view)
 /* Of all but the numbers that change with each epoch. */
 static uint64_t sum_of(const struct agent *a, const struct vm_row *row, unsigned int nr, bool known)
 {
-	uint64_t sum = a->cluster.view + 2 * a->red + known;
+	uint64_t sum = a->cluster.view + 4 * a->second + 2 * a->red + known;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {

@@ -17,7 +17,7 @@
 #define SYNCD_QUEUE 64	  /* short requests that wait */
 #define SYNCD_PROTECTS 16 /* under way at once */
 /* A daemon that restarts is back before; then its guests' scores are not worth anything any more. */
-#define SYNCD_GONE_NS 5000000000ULL
+#define SYNCD_GONE_NS 12000000000ULL
 /* One that holds the connection but does not answer: a busy host's gets more patience. */
 #define SYNCD_SILENT_NS 20000000000ULL
 

@@ -10,7 +10,7 @@
 #include "agent/daemon/order.h"
 #include "agent/doctor/check.h"
 
-#define SHOOT_SECOND "/run/kemari/" ORDER_FILE
+#define SHOOT_FIRST "/run/kemari/" ORDER_FILE
 
 enum confirms {
 	CONFIRMS,
@@ -270,7 +270,8 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 			return; /* it may be anybody's */
 	a = late_for(c, c->node[0]);
 	b = late_for(c, c->node[1]);
-	if (a && b && !strcmp(a->delay_file, SHOOT_SECOND) && !strcmp(b->delay_file, SHOOT_SECOND)) {
+	if (a && b && !strcmp(a->first_file, SHOOT_FIRST) && !strcmp(b->first_file, SHOOT_FIRST) &&
+	    strcmp(a->delay, b->delay) != 0) {
 		finding_ok(l, "fencing-delay", "kemari-agent has worked out which host fences first");
 		return;
 	}
@@ -283,7 +284,9 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 			"both hosts are fenced %s: when only the network between them is cut, they "
 			"fence each other",
 			a ? "after the same delay" : "without a delay");
-	finding_fix(l, "delay=10 delay_file=" SHOOT_SECOND " for both devices (doc/cluster.md)");
+	finding_fix(l,
+		    "delay=10 first_file=" SHOOT_FIRST " for one device, delay=20 and the same file for the "
+		    "other one (doc/cluster.md)");
 }
 
 static void check_history(const struct facts *f, const char *host, struct findings *l)

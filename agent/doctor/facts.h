@@ -100,7 +100,7 @@ struct fact_fence_device {
 	char id[FACT_NAME], agent[FACT_NAME]; /* agent: type, "fence_kemari" */
 	char host_list[FACT_TEXT], host_map[FACT_TEXT], host_check[16], method[16];
 	char delay[FACT_NAME];	    /* before it acts, of any kind */
-	char delay_file[FACT_NAME]; /* only if there is such a file; "": always */
+	char first_file[FACT_NAME]; /* with it no delay; "": none */
 	bool stopped;		    /* target-role */
 };
 

@@ -114,7 +114,7 @@ static void take_device(struct fact_cib *c, xmlNode *node, const char *type)
 	PARAMETER(node, "pcmk_host_check", d->host_check);
 	PARAMETER(node, "method", d->method);
 	PARAMETER(node, "delay", d->delay);
-	PARAMETER(node, "delay_file", d->delay_file);
+	PARAMETER(node, "first_file", d->first_file);
 	if (!d->delay[0])
 		PARAMETER(node, "pcmk_delay_base", d->delay);
 	if (!d->delay[0])

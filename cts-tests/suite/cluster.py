@@ -34,7 +34,8 @@ def configuration(lab, vm=VM, fencing=True):
         text = text.replace(f"/etc/kemari/bmc-{h}", "/etc/kemari/bmc-password")
         text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
                             f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
-    text = text.replace("delay=10 ", "delay=30 ")    # Pacemaker on an emulated, busy CPU takes up to 17 s
+    # Pacemaker on an emulated, busy CPU takes up to 17 s
+    text = text.replace("delay=10 ", "delay=30 ").replace("delay=20 ", "delay=45 ")
     text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{vm}.cfg")
     text = re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
     if not fencing:
@@ -186,12 +187,16 @@ class Cluster(Session):
         self.failover("power off", lambda: self.at.bmc("chassis", "power", "off"))
 
     def come_back(self):
-        """The host that was lost is switched on: all else happens by itself."""
-        with self.story.step(f"{self.other} is switched on again; the rest happens by itself"):
-            if not self.other.bmc_says_on():
-                self.other.power_on()
-            else:
+        """The host that was lost is switched on, by kemari-agent or else by hand, and is the standby again."""
+        with self.story.step(f"{self.other} comes back, by itself if kemari-agent sees to it"):
+            end = time.monotonic() + 40
+            while not self.other.bmc_says_on() and time.monotonic() < end:
+                time.sleep(1)
+            if self.other.bmc_says_on():
+                self.story.say("    kemari-agent had it switched on")
                 self.other.wait_up(300)
+            else:
+                self.other.power_on()
             self.settled(300)
         self.client.wait_for_more()
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The hosts as their agents tell of them: a statement counts whole or not at all, and in its membership only.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,19 +91,21 @@ static void who_runs_more_guests_shoots_first_then_the_lower_node(void **state)
 {
 	struct cluster *c = *state;
 
-	assert_int_equal(order_second(c, 1), -EAGAIN); /* nobody has told anything */
+	assert_int_equal(order_of(c, 1), ORDER_UNKNOWN); /* nobody has told anything */
 	own_statement(c, 1, ROW_STANDBY);
-	assert_int_equal(order_second(c, 1), -EAGAIN);
+	assert_int_equal(order_of(c, 1), ORDER_UNKNOWN);
 	hello(c, 1);
 	row(c, 2, "g1", ROW_PRIMARY);
 	end(c, 3, 1, c->view);
-	assert_int_equal(order_second(c, 1), 1);
-	assert_int_equal(order_second(c, 2), 0);
-	own_statement(c, 4, ROW_PRIMARY); /* of another guest, as far as this goes */
-	assert_int_equal(order_second(c, 1), 0);
-	assert_int_equal(order_second(c, 2), 1);
+	assert_int_equal(order_of(c, 1), ORDER_SECOND);
+	assert_int_equal(order_of(c, 2), ORDER_WAITS); /* 1 has not said that it is not the first */
+	own_statement(c, 4, ROW_PRIMARY);	       /* of another guest, as far as this goes */
+	assert_int_equal(order_of(c, 1), ORDER_WAITS);
+	assert_int_equal(order_of(c, 2), ORDER_SECOND);
+	take(c, 4, &(struct message){ .type = MESSAGE_HELLO, .hello = { .host = "xb", .second = 1 } });
+	assert_int_equal(order_of(c, 1), ORDER_FIRST);
 	cluster_members(c, &one, 2); /* what was agreed last stays */
-	assert_int_equal(order_second(c, 1), -EAGAIN);
+	assert_int_equal(order_of(c, 1), ORDER_UNKNOWN);
 }
 
 static void a_statement_replaces_the_one_before(void **state)

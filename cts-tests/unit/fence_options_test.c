@@ -88,10 +88,10 @@ static void a_person_uses_options(void **state)
 	assert_int_equal(o.action, FENCE_ON);
 	assert_int_equal(o.power_timeout, 7);
 	assert_int_equal(o.delay, 3);
-	assert_string_equal(o.delay_file, "");
-	assert_int_equal(ARGS("-a", "bmc", "--delay", "10", "--delay-file", "/run/kemari/shoot-second"), 0);
-	assert_string_equal(o.delay_file, "/run/kemari/shoot-second");
-	refused(ARGS("-a", "bmc", "--delay-file", "second"), "an absolute path is needed");
+	assert_string_equal(o.first_file, "");
+	assert_int_equal(ARGS("-a", "bmc", "--delay", "10", "--first-file", "/run/kemari/shoot-first"), 0);
+	assert_string_equal(o.first_file, "/run/kemari/shoot-first");
+	refused(ARGS("-a", "bmc", "--first-file", "second"), "an absolute path is needed");
 	assert_int_equal(ARGS("-a", "bmc", "--protocol", "redfish", "--system-id", "1"), 0);
 	assert_int_equal(o.protocol, FENCE_REDFISH);
 	assert_string_equal(o.system_id, "1");
