@@ -191,6 +191,46 @@ def standby_reboots(s):
     s.come_back()
 
 
+# ---- hardware
+
+@contextlib.contextmanager
+def watched(s):
+    """kemari-agent looks at both BMCs."""
+    lines = [f"bmc {h} /etc/kemari/bmc-{h}.conf" for h in s.lab.hosts]
+    for h in s.lab.hosts:
+        for b in s.lab.hosts:
+            h.exec(f"cat > /etc/kemari/bmc-{b}.conf; chmod 600 /etc/kemari/bmc-{b}.conf", stdin=(
+                f"ip={s.lab.net}.0.{100 + b.number}\nusername=lab\npassword_file=/etc/kemari/bmc-password\n"
+                "workarounds=opensesspriv\n").encode())
+        h.exec("cp /etc/kemari/kemari.conf /root/kemari.conf; cat >> /etc/kemari/kemari.conf; "
+               "systemctl restart kemari-agent", stdin=("\n".join(lines) + "\n").encode())
+    try:
+        yield
+    finally:
+        for h in s.lab.hosts:
+            h.exec("cp /root/kemari.conf /etc/kemari/kemari.conf; systemctl restart kemari-agent", check=False)
+
+
+def sick_host(s):
+    """The CPU of the primary's host gets too hot: the guest leaves it before it dies, and nobody is fenced."""
+    with watched(s):
+        time.sleep(20)
+        s.settled()
+        sick = s.at
+        s.client.wait_for_more()
+        begin = time.monotonic_ns()
+        with s.story.step(f"the CPU of {sick} gets hot"):
+            s.lab.script("bmc-sensor", sick.name, "temp", "95")
+            s.until(f"{VM} runs on {s.other}", lambda: (s.status(s.other) or {}).get("role") == "primary", 180)
+            s.swap()
+            s.client.wait_for_more()
+        s.event("sick host", begin)
+        s.runs_now("sick host")
+        s.lab.script("bmc-sensor", sick.name, "temp", "40")
+        s.settled(300)
+    s.settled()
+
+
 # ---- two guests
 
 def two_guests(s):
@@ -281,7 +321,7 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, two_guests, cold_start, resync_cut)}
+    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, sick_host, two_guests, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 
