@@ -20,7 +20,8 @@ static bool before(const struct cluster_host *h, const struct cluster_host *own)
 enum order order_of(const struct cluster *c, uint32_t own)
 {
 	const struct cluster_host *me = cluster_node(c, own);
-	bool second = false, agreed = true;
+	/* what all have heard, the own word included */
+	bool second = false, agreed = me && !me->second;
 
 	for (unsigned int i = 0; i < CLUSTER_HOSTS; i++) {
 		const struct cluster_host *h = &c->host[i];

@@ -4,8 +4,8 @@
  * made of what all of them have heard.  It is the one that runs more guests, or of as many the one with the
  * lowest node id.  On it, and on no other, is ORDER_FILE, and fence_kemari (first_file) does not wait there.
  *
- * Not two at once: a host says in its HELLO that it is not the first one, and the file is made when all
- * others have said so since, but removed at once.
+ * Not two at once: a host says in its HELLO that it is not the first one. The file is made when all others
+ * have said so, and this one has taken it back, as all have heard; it is removed before anything is said.
  */
 #ifndef KEMARI_AGENT_DAEMON_ORDER_H
 #define KEMARI_AGENT_DAEMON_ORDER_H

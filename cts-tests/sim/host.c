@@ -311,6 +311,10 @@ static void act_start_bulk(struct world *w, unsigned int h)
 {
 	struct packet p = { .type = PACKET_BULK_BEGIN, .session = w->host[h].session };
 
+	if (w->host[h].failed && w->host[h].told)
+		world_fail(w, "G4: a guest that never ran is copied");
+	if (w->host[h].failed)
+		return; /* in the list of the RUN that failed */
 	w->host[h].bulk = true;
 	link_send(w, h, &p);
 }
@@ -457,6 +461,7 @@ void host_restart(struct world *w, unsigned int h)
 	struct host *host = &w->host[h];
 	struct engine_cfg cfg = cfg_of(w, h);
 	struct engine_event foreign = { .type = ENGINE_EV_FOREIGN_DOMAIN, .flag = host->foreign };
+	struct engine_event unborn = { .type = ENGINE_EV_RUN_FAILED, .g = host->record.g };
 
 	host->daemon = true;
 	if (engine_restore(&host->e, &cfg, &host->record, w->now, &list))
@@ -465,6 +470,8 @@ void host_restart(struct world *w, unsigned int h)
 		return;
 	if (host->foreign)
 		host_event(w, h, &foreign);
+	if (host->failed && host->record.role == ENGINE_HELD)
+		host_event(w, h, &unborn);
 	if (host->guest != ALIVE)
 		host_guest_ends(w, h, host->guest == REBOOTS);
 }

@@ -91,8 +91,11 @@ bool step_switchover(struct world *w, unsigned int h, unsigned int choice)
 
 bool step_stop(struct world *w, unsigned int h, unsigned int choice)
 {
-	if (w->host[h].failed && owns(w, h))
-		return false; /* the daemon keeps what could not be started, and asks nobody */
+	const struct host *host = &w->host[h];
+
+	/* the daemon keeps what was not started yet, and asks nobody */
+	if (owns(w, h) && host->record.epoch && host->ran_g != host->record.g)
+		return false;
 	w->copy_may_end |= up(w, h) && !owns(w, h);
 	return simple_command(w, h, ENGINE_EV_STOP);
 }
@@ -137,6 +140,7 @@ bool step_adopt(struct world *w, unsigned int h, unsigned int choice)
 		return false;
 	ev.incarnation = ++w->incarnations;
 	host->foreign = true;
+	host->failed = false;
 	w->guest_ended = false;
 	command(w, h, &ev);
 	if (!host->on || host->record.g != ENGINE_G(ev.incarnation))

@@ -446,6 +446,11 @@ uint64_t engine_starts_from(const struct engine *e)
 	return e->p.epoch;
 }
 
+bool engine_is_gone(const struct engine *e)
+{
+	return e->p.gone;
+}
+
 bool engine_is_busy(const struct engine *e)
 {
 	return e->cmd.type;

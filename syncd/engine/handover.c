@@ -34,7 +34,7 @@ void handover_demote(struct engine *e, const struct engine_event *ev)
 /* What is here is still exactly the image that it was to start from. */
 void handover_run_failed(struct engine *e, uint64_t g)
 {
-	if (e->p.role != ENGINE_OWNER || g != e->p.g || !e->p.epoch || e->p.gone)
+	if (!engine_is_owner(e) || g != e->p.g || !e->p.epoch || e->p.gone)
 		return;
 	hold(e);
 	epoch_reset(e);
@@ -90,6 +90,8 @@ void handover_alone(struct engine *e)
 /* Commit point: what the record says after this decides who may run. */
 static void grant(struct engine *e, uint64_t n, bool exact)
 {
+	e->give_back_at = 0;
+	e->unborn = false;
 	e->p.g++;
 	e->p.role = exact ? ENGINE_COPY : ENGINE_NONE;
 	e->p.epoch = n;
@@ -339,7 +341,7 @@ void handover_tick(struct engine *e)
 		handover_ask(e);
 	if (e->give_back_at && e->now >= e->give_back_at) {
 		e->give_back_at = 0;
-		e->requested = e->unborn;
+		e->requested = e->unborn && e->p.role == ENGINE_HELD;
 	}
 	if (e->p.role == ENGINE_HELD)
 		handover_continue(e);

@@ -7,6 +7,7 @@ void promote_run(struct engine *e)
 	struct engine_action *a = engine_emit(e, ENGINE_ACT_RUN);
 
 	e->unborn = false;
+	e->give_back_at = 0;
 	a->g = e->p.g;
 	a->epoch = e->p.epoch;
 	a->base = e->p.released;
@@ -203,6 +204,8 @@ static void take_back(struct engine *e, const struct engine_message *m)
 	if (e->p.captured < e->p.epoch)
 		e->p.captured = e->p.epoch;
 	e->quiesced = false;
+	e->requested = false;
+	e->unborn = true; /* the domain has a standby's form: it is started from its image */
 	protect_begin(e, none);
 	engine_note(e, ENGINE_NOTE_TAKEN_BACK);
 	engine_emit(e, ENGINE_ACT_QUIESCE);

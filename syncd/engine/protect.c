@@ -97,6 +97,8 @@ static void guest_is_gone(struct engine *e)
 	e->p.role = ENGINE_NONE;
 	e->p.gone = 0;
 	e->p.right = 0;
+	e->give_back_at = 0;
+	e->unborn = false;
 	e->protection = ENGINE_UNPROTECTED;
 	engine_changed(e);
 	engine_finish(e, 0, ENGINE_RES_OK); /* a stop */

@@ -82,7 +82,8 @@ void vm_act(struct vm *vm, const struct engine_action *a)
 		vm_send_epoch(vm, a->epoch);
 		break;
 	case ENGINE_ACT_RELEASE:
-		vm_devices_release(vm, a->epoch);
+		if (!vm->run_failed) /* of an image that did not start nothing may leave */
+			vm_devices_release(vm, a->epoch);
 		break;
 	case ENGINE_ACT_DISCARD:
 		vm_devices_discard(vm, a->epoch);
@@ -94,7 +95,8 @@ void vm_act(struct vm *vm, const struct engine_action *a)
 		vm_devices_quiesce(vm);
 		break;
 	case ENGINE_ACT_START_BULK:
-		vm_bulk_start(vm);
+		if (!vm->run_failed)
+			vm_bulk_start(vm);
 		break;
 	case ENGINE_ACT_STOP_BULK:
 		vm_bulk_stop(vm);

@@ -127,23 +127,26 @@ static void on_shell_cleared(void *arg, int exit_code, const char *json, const c
 		on_remade(vm, rc, exit_code ? error : "kemari-domain cannot be started");
 }
 
-/* A shell that never held a whole copy is in the way. */
+/* A shell that never held a whole copy is in the way, also one that is still being made. */
 int vm_boot(struct vm *vm)
 {
 	int rc;
 
-	if (!vm->guest)
+	if (!vm->guest && !vm->ready)
 		return vm_domain_make(vm, false, on_remade);
+	vm->ready = NULL;
+	vm->mem->making = 1;
+	vm->restarting = vm->dead_seen = true;
 	link_close(vm);
 	vm_standby_close(vm);
 	let_go(vm);
-	vm->restarting = vm->dead_seen = true;
-	vm->mem->making = 1;
 	domain_helper_cancel(vm->helper);
 	vm->helper = NULL;
 	rc = vm_helper_run(vm, "destroy", true, DESTROY_TIMEOUT_MS, on_shell_cleared);
-	if (rc)
+	if (rc) {
 		vm->restarting = vm->dead_seen = false;
+		vm->mem->making = 0;
+	}
 	return rc;
 }
 
@@ -272,7 +275,7 @@ bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
 
 	while ((n = xc_domain_getinfo(d->xc, first, 64, info)) > 0) {
 		for (int i = 0; i < n; i++)
-			if (info[i].domid != domid && !memcmp(info[i].handle, uuid, 16))
+			if (info[i].domid != domid && !info[i].dying && !memcmp(info[i].handle, uuid, 16))
 				return true;
 		first = info[n - 1].domid + 1;
 	}

@@ -86,7 +86,6 @@ static int equip(struct vm *vm, bool shell)
 	struct daemon *d = vm->d;
 	int rc = hvop_enable(d->hv, vm->domid, true);
 
-	vm->shell = shell;
 	vm->mem->is_shell = shell;
 	if (!rc)
 		rc = hvop_hold(d->hv, vm->domid, FIRST_HOLD);
@@ -143,6 +142,7 @@ int vm_domain_make(struct vm *vm, bool shell, void (*fn)(struct vm *vm, int err,
 	int rc;
 
 	vm->ready = fn;
+	vm->shell = shell;
 	vm->mem->making = 1;
 	rc = vm_helper_run(vm, shell ? "shell" : "create", true, MAKE_TIMEOUT_MS,
 			   shell ? on_shell : on_created);

@@ -14,6 +14,7 @@
 #define RECONNECT_NS 1000000000ULL
 /* Who was heard of that lately lives: well above the keepalives' distance. */
 #define LIFE_NS 1500000000ULL
+#define VOID_NS 5000000000ULL
 #define MAX_REFUSALS 5 /* each doubles it: up to 32 s */
 #define APPLY_PAGES 512U
 #define SMALL_RECORD (72U << 10)
@@ -346,11 +347,29 @@ static void detach(struct link *l)
 	vm_shell_waits(vm);
 }
 
+/*
+ * The boot of the peer's host, if it was said to be off and nothing came from it since; 0: not.  One that did
+ * go on sending was not off, whoever says so.
+ */
+static uint64_t proven_off(struct vm *vm, const struct link *l)
+{
+	uint64_t boot = l->peer_boot, heard = monotonic_ns() - conn_quiet_ns(l->conn);
+
+	if (!vm->off_later || vm->off_later != boot)
+		return 0;
+	vm->off_later = 0;
+	if (heard <= vm->off_said_ns + LIFE_NS)
+		return boot;
+	vm->off_void = boot;
+	return 0;
+}
+
 static void on_down(struct conn *c, void *arg, const char *why)
 {
 	struct link *l = arg;
 	struct vm *vm = l->vm;
 	bool was_up = l->up, greeted = l->bound;
+	uint64_t off = vm && was_up ? proven_off(vm, l) : 0;
 
 	if (vm && was_up)
 		vm_tell(vm, "the link to %s is down: %s", vm->mem->peer, why);
@@ -359,8 +378,6 @@ static void on_down(struct conn *c, void *arg, const char *why)
 	else
 		kem_info("connection from %s ended: %s", conn_peer(c), why);
 	detach(l);
-	if (vm && was_up && vm->off_later == l->peer_boot)
-		vm_peer_off(vm, l->peer_boot);
 	/* a peer that took the HELLO prepares its standby: asking again finds it further on */
 	if (vm && !was_up && !greeted) {
 		char text[512];
@@ -372,6 +389,8 @@ static void on_down(struct conn *c, void *arg, const char *why)
 	link_free(l);
 	if (vm)
 		link_reconnect_later(vm);
+	if (off)
+		vm_peer_off(vm, off); /* last: it may be the end of the VM */
 }
 
 void link_close(struct vm *vm)
@@ -385,15 +404,34 @@ void link_close(struct vm *vm)
 	link_free(l);
 }
 
+/* The word is repeated each second while it stands; after a pause it is another one. */
+static bool is_void(struct vm *vm, uint64_t boot)
+{
+	uint64_t now = monotonic_ns(), last = vm->off_heard_ns;
+
+	vm->off_heard_ns = now;
+	if (vm->off_void != boot)
+		return false;
+	if (now - last < VOID_NS)
+		return true;
+	vm->off_void = 0;
+	return false;
+}
+
 bool link_end_of_boot(struct vm *vm, uint64_t boot)
 {
+	if (is_void(vm, boot))
+		return false;
 	if (!link_up(vm))
 		return true;
 	if (vm->link->peer_boot != boot)
 		return false;
 	if (conn_quiet_ns(vm->link->conn) < LIFE_NS) {
-		vm_tell(vm, "%s is said to be off and goes on sending: not believed while it does",
-			vm->mem->peer);
+		if (vm->off_later != boot) {
+			vm_tell(vm, "%s is said to be off and goes on sending: not believed while it does",
+				vm->mem->peer);
+			vm->off_said_ns = monotonic_ns();
+		}
 		vm->off_later = boot;
 		return false;
 	}

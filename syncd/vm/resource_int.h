@@ -28,8 +28,8 @@ struct resource {
 	struct control_client *client; /* who waits for it; NULL: nobody */
 	bool asked;		       /* the engine has a command of the task */
 	bool begun; /* PROMOTE: the guest was to run here; SHUTDOWN: its domain is being destroyed */
-	uint64_t until, kill_at; /* CLOCK_MONOTONIC, ns */
-	uint64_t timer;		 /* qb handle */
+	uint64_t until, half_at, kill_at; /* CLOCK_MONOTONIC, ns */
+	uint64_t timer;			  /* qb handle */
 };
 
 /* ---- resource.c ---- */

@@ -16,7 +16,7 @@
 /* Without a time from the agent; with one, the answer comes this much before it has passed. */
 #define PROMOTE_TIMEOUT_S 60U
 #define STOP_TIMEOUT_S 120U
-#define DEMOTE_TIMEOUT_S 20U
+#define DEMOTE_TIMEOUT_S 13U /* less MARGIN_S: less than RESOURCE_GRACE_S of `kemari resource` */
 #define MARGIN_S 5U
 #define DOMID_ATTEMPTS 64U
 
@@ -79,7 +79,7 @@ static void begin(struct resource *r, enum resource_task task, struct control_cl
 	r->task = task;
 	r->client = c;
 	r->until = now + s * SECOND_NS;
-	r->kill_at = now + s * SECOND_NS * 2 / 3;
+	r->half_at = now + s * SECOND_NS / 2;
 }
 
 static bool expired(const struct resource *r)
@@ -215,7 +215,7 @@ static void look_at_promote(struct resource *r)
 		r->begun = true; /* without its VM from now on, the guest has come and gone */
 }
 
-static void on_promote_result(struct resource *r, enum engine_result result)
+static void on_promote_result(struct resource *r, const struct vm *vm, enum engine_result result)
 {
 	r->asked = false;
 	switch (result) {
@@ -233,6 +233,11 @@ static void on_promote_result(struct resource *r, enum engine_result result)
 	case ENGINE_RES_PEER_HOLDS:
 		promote_failed(r, EREMOTE, engine_result_text(result));
 		break;
+	case ENGINE_RES_STATE:
+		if (vm->foreign && !expired(r))
+			break; /* a shell of ours that is being destroyed, or what an operator is about to
+				  destroy */
+			       /* fall through */
 	default:
 		promote_failed(r, EPERM, engine_result_text(result));
 	}
@@ -244,6 +249,7 @@ void resource_peer_off(struct vm *vm)
 
 	if (!r || !r->promoted || r->task != TASK_NONE || engine_role(&vm->engine) != ENGINE_COPY)
 		return;
+	vm->run_failed = false;
 	vm_tell(vm, "the host that it was moved to is off, and the cluster manager has it promoted here");
 	begin(r, TASK_PROMOTE, NULL, PROMOTE_TIMEOUT_S);
 	look(r);
@@ -251,6 +257,10 @@ void resource_peer_off(struct vm *vm)
 
 void resource_promote(struct resource *r, struct control_client *c, uint32_t timeout)
 {
+	struct vm *vm = vm_find(r->d, r->name);
+
+	if (vm)
+		vm->run_failed = false; /* it is tried again */
 	kem_vm_info(r->name, "the cluster manager promotes it here");
 	begin(r, TASK_PROMOTE, c, timeout ? timeout : PROMOTE_TIMEOUT_S);
 	look(r);
@@ -277,7 +287,10 @@ static void stop_failed(struct resource *r, const char *why)
 
 static void shut_down(struct resource *r, struct vm *vm)
 {
+	uint64_t now = monotonic_ns();
+
 	r->task = TASK_SHUTDOWN;
+	r->kill_at = now + (r->until > now ? (r->until - now) * 2 / 3 : 0);
 	vm->stopping = true;
 	vm_tell(vm, "the cluster manager stops it and no other host has it: it is asked to power off");
 	if (vm->guest && !vm->dead_seen)
@@ -321,7 +334,7 @@ static bool never_ran(const struct vm *vm)
 static bool copy_is_coming(const struct resource *r, const struct vm *vm)
 {
 	return engine_role(&vm->engine) >= ENGINE_HELD && engine_wants_protection(&vm->engine) &&
-	       engine_protection(&vm->engine) == ENGINE_SYNCING && link_up(vm) && monotonic_ns() < r->kill_at;
+	       engine_protection(&vm->engine) == ENGINE_SYNCING && link_up(vm) && monotonic_ns() < r->half_at;
 }
 
 static void look_at_handover(struct resource *r, struct vm *vm)
@@ -333,7 +346,7 @@ static void look_at_handover(struct resource *r, struct vm *vm)
 			stop_failed(r, "Xen has a domain of it that kemari-syncd does not serve");
 	} else if (!vm)
 		stopped(r, "nothing of it is here");
-	else if (never_ran(vm))
+	else if (never_ran(vm) || (vm->run_failed && engine_role(&vm->engine) >= ENGINE_HELD))
 		stopped(r, "it could not be started here: its image stays, held");
 	else if (copy_is_coming(r, vm))
 		return;
@@ -393,8 +406,11 @@ static void look_at_demote(struct resource *r, struct vm *vm)
 {
 	struct control_client *c = r->client;
 
-	if (!vm && r->d->reopening && !expired(r))
+	if (!vm && r->d->reopening) {
+		if (expired(r))
+			task_failed(r, EAGAIN, "what an earlier kemari-syncd left cannot be taken up yet");
 		return;
+	}
 	r->client = NULL;
 	task_over(r);
 	resource_hold(r, vm, c);
@@ -418,11 +434,12 @@ void resource_settle(struct vm *vm)
 	struct resource *r = resource_find(vm->d, vm->rec.name);
 
 	if (!r || !r->promoted || r->task != TASK_NONE || engine_role(&vm->engine) != ENGINE_HELD ||
-	    engine_is_busy(&vm->engine))
+	    engine_is_busy(&vm->engine) || engine_is_gone(&vm->engine) || vm->ending || vm->dead_seen ||
+	    vm->run_failed)
 		return;
 	vm_tell(vm, "held without a reason: it goes on");
 	begin(r, TASK_PROMOTE, NULL, PROMOTE_TIMEOUT_S);
-	look(r);
+	look_in(r, LOOK_NS); /* from the loop: we are inside of what the engine did */
 }
 
 bool resource_wants_to_run(const struct vm *vm)
@@ -468,7 +485,7 @@ void resource_result(struct vm *vm, uint32_t id, enum engine_result result)
 	struct resource *r = resource_find(vm->d, vm->rec.name);
 
 	if (r && id == RESOURCE_PROMOTE_ID && r->task == TASK_PROMOTE)
-		on_promote_result(r, result);
+		on_promote_result(r, vm, result);
 	else if (r && id == RESOURCE_STOP_ID && r->task == TASK_HANDOVER)
 		on_stop_result(r, vm, result);
 }

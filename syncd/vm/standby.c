@@ -349,14 +349,37 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	return 0;
 }
 
+/* Nothing of the guest has run: what is here is a standby as before. */
+static void undo_start(struct vm *vm)
+{
+	vm_devices_disconnect(vm);
+	vm_devices_passivate(vm);
+	vm_capture_close(vm, false);
+	if (vm->tree)
+		guest_tree_take(vm->tree, &vm->shown);
+	guest_tree_close(vm->tree);
+	vm->tree = NULL;
+	vm->tree_hash = 0;
+	if (!vm->image && vm_standby_open(vm))
+		vm_tell(vm, "the image cannot be opened again");
+}
+
 int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 {
+	int rc;
+
+	if (vm->ready && vm->shell && !epoch)
+		return vm_boot(vm); /* what is being made is of no use to it */
 	if (vm->restarting || vm->ready || vm->dead_seen)
 		return 0; /* once the domain is made, if it is */
 	if (!epoch && vm->mem->running_g != g && (!vm->guest || vm->mem->is_shell))
 		return vm_boot(vm);
-	if (vm->mem->running_g != g && epoch)
-		return start_from_image(vm, g, epoch);
+	if (vm->mem->running_g != g && epoch) {
+		rc = start_from_image(vm, g, epoch);
+		if (rc && vm->mem->running_g != g)
+			undo_start(vm);
+		return rc;
+	}
 	if (vm->mem->running_g == g)
 		vm_devices_thaw(vm);
 	return lift(vm, g);

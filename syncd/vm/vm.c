@@ -394,6 +394,7 @@ static void without_domain(struct vm *vm, struct engine_actions *acts)
 static int reattach(struct vm *vm, struct engine_actions *acts)
 {
 	enum engine_role role = engine_role(&vm->engine);
+	struct engine_event unborn = { .type = ENGINE_EV_RUN_FAILED, .g = engine_generation(&vm->engine) };
 	/* an owner whose guest was not started yet: what is here is still the standby's image */
 	bool owner = role >= ENGINE_HELD && (!engine_starts_from(&vm->engine) ||
 					     vm->mem->running_g == engine_generation(&vm->engine));
@@ -414,7 +415,10 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 		return rc;
 	vm->pumping = true;
 	carry_out(vm, acts);
-	vm_console_retake(vm);
+	if (vm->guest)
+		vm_console_retake(vm);
+	if (role == ENGINE_HELD && !owner)
+		vm_event(vm, &unborn);
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && (role >= ENGINE_HELD || engine_waits_for_have(&vm->engine)))
 		link_connect(vm);

@@ -59,7 +59,7 @@
 #define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
-#define VM_MEM_VERSION 3
+#define VM_MEM_VERSION 4
 struct vm_mem {
 	uint32_t version;
 	uint32_t domid;
@@ -206,8 +206,11 @@ struct vm {
 	uint64_t reconnect;    /* qb handle */
 	unsigned int refusals; /* since it was protected */
 	bool initiator;
-	uint64_t shell_timer; /* qb handle */
-	uint64_t off_later;   /* that is said to be off; counts when the link has fallen silent */
+	uint64_t shell_timer;  /* qb handle */
+	uint64_t off_later;    /* boot that is said to be off and goes on sending ... */
+	uint64_t off_said_ns;  /* ... since then */
+	uint64_t off_void;     /* boot that went on sending after it was said to be off */
+	uint64_t off_heard_ns; /* when that was said last */
 	uint64_t peer_off; /* boot of the peer's host that was confirmed off since its last sign of life, 0:
 			      none */
 
