@@ -207,13 +207,19 @@ def frames(pulses, may_lose):
     return problems[:10]
 
 
-def silence(pulses, begin=None, end=None):
-    """The longest time without a datagram, in seconds, that overlaps [begin, end]."""
-    longest = 0
+def gap(pulses, begin=None, end=None):
+    """The longest time without a datagram that overlaps [begin, end]: (from, to), in ns; (0, 0): there is none."""
+    longest = (0, 0)
     for (t, *_), (u, *_) in zip(pulses, pulses[1:]):
-        if (begin is None or u >= begin) and (end is None or t <= end):
-            longest = max(longest, u - t)
-    return longest / 1e9
+        if (begin is None or u >= begin) and (end is None or t <= end) and u - t > longest[1] - longest[0]:
+            longest = (t, u)
+    return longest
+
+
+def silence(pulses, begin=None, end=None):
+    """Its length in seconds."""
+    t, u = gap(pulses, begin, end)
+    return (u - t) / 1e9
 
 
 def console(beats):

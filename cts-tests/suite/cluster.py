@@ -130,18 +130,18 @@ class Cluster(Session):
         theirs = float(host.exec("date +%s.%N").out)
         return theirs - (begin + time.time()) / 2
 
-    def timeline(self, begin, answered):
-        """Of a failover: when each step was in the survivor's journal, in seconds since the power was cut; begin and
-        answered by CLOCK_REALTIME."""
+    def timeline(self, begin):
+        """Of a failover: when each step was in the survivor's journal, in seconds since the power was cut, which was at
+        begin of CLOCK_REALTIME."""
         ahead = self.clock_ahead(self.at)
         log = self.at.exec(f"journalctl -q -o short-unix --since=@{int(begin + ahead)}", timeout=60).out
         lines = [(float(line.split()[0]) - ahead - begin, line) for line in log.splitlines()
                  if re.match(r"\d+\.\d+ ", line)]
-        told = []
+        steps = []
         for what, pattern in STEPS:
             when = next((t for t, line in lines if t >= 0 and re.search(pattern, line)), None)
-            told.append((what, when))
-        return [("power off", 0.0), *told, ("network answered", answered - begin)]
+            steps.append((what, when))
+        return [("power off", 0.0), *steps]
 
     def role_of(self, vm, host):
         rows = json.loads(host.exec("kemari status --json", check=False).out or "[]")
@@ -175,14 +175,14 @@ class Cluster(Session):
         self.story.say(f"{kind} on {self.at}")
         cause()
         cut = time.time()
+        self.cut_ns = time.monotonic_ns()
         self.fenced += 1
         self.swap()
         self.until(f"{VM} runs on {self.other}", lambda: (self.status(self.at) or {}).get("role") == "primary", 180)
         self.client.wait_for_more(120)
-        answered = time.time()
         self.event(kind, begin)
         self.runs_now(kind)
-        self.steps = self.timeline(cut, answered)
+        self.steps = self.timeline(cut)
         self.story.say("    " + told(self.steps))
         self.until("Pacemaker knows the new primary", lambda: self.promoted() is self.at, 60)
 

@@ -463,6 +463,7 @@ class Session:
         data, problems = read_from_disk(image, "/journal")
         image.unlink()
         silences = self.silences(seen.pulses)
+        self.pulses = seen.pulses
         longest = max([s for _, s in silences], default=0)
         check(f"the TCP connections went on ({len(seen.answers)} answers)", audit.connection(seen))
         check("every number answered once, in order", audit.count(seen.answers))

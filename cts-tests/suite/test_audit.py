@@ -154,6 +154,7 @@ class Rest(unittest.TestCase):
 
     def test_silence(self):
         pulses = [(int(t * 1e9), 0, 0, 0) for t in (0, 1, 2, 7, 8, 11)]
+        self.assertEqual(audit.gap(pulses)[1] - audit.gap(pulses)[0], 5_000_000_000)
         self.assertEqual(audit.silence(pulses), 5.0)
         self.assertEqual(audit.silence(pulses, begin=7.5e9), 3.0)
         self.assertEqual(audit.silence(pulses, end=1.5e9), 1.0)
