@@ -53,6 +53,7 @@ static const struct key keys[] = {
 	{ "disk_inflight_ms", KIND_NUMBER, AT(disk_inflight_ms), .number = 5000, .min = 0, .max = 600000 },
 	{ "batch_window_us", KIND_NUMBER, AT(batch_window_us), .number = 1000, .min = 0, .max = 1000000 },
 	{ "max_epoch_ms", KIND_NUMBER, AT(max_epoch_ms), .number = 1000, .min = 1, .max = 60000 },
+	{ "idle_epoch_ms", KIND_NUMBER, AT(idle_epoch_ms), .number = 5000, .min = 1, .max = 60000 },
 	{ "staging_mb", KIND_NUMBER, AT(staging_mb), .number = 64, .min = 32, .max = 65536 },
 	{ "max_in_flight", KIND_NUMBER, AT(max_in_flight), .number = 2, .min = 1, .max = 6 },
 	{ "link_timeout_ms", KIND_NUMBER, AT(link_timeout_ms), .number = 3000, .min = 100, .max = 600000 },

@@ -54,6 +54,7 @@ struct kem_config {
 				    */
 	uint32_t batch_window_us;  /* outputs within it share one epoch */
 	uint32_t max_epoch_ms;	   /* no epoch is longer, even without outputs */
+	uint32_t idle_epoch_ms;	   /* ... but one in which next to nothing changes */
 	uint32_t staging_mb;	   /* room for epochs at the standby; one takes half of it at most */
 	uint32_t max_in_flight;	   /* epochs captured and not acked */
 	uint32_t link_timeout_ms;  /* silence after which the link counts as lost */

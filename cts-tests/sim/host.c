@@ -10,6 +10,7 @@ static const struct engine_cfg sim_cfg = {
 	.staging_pages = WORLD_STAGING,
 	.batch_ns = 1,
 	.max_epoch_ns = 100,
+	.idle_epoch_ns = 100,
 	.retry_ns = 1,
 	.resend_ns = 20,
 	.outdate_after_ns = 50,

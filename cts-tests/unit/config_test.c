@@ -44,6 +44,7 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
 	assert_int_equal(cfg.disk_write_cache, KEM_CACHE_VOLATILE);
 	assert_int_equal(cfg.batch_window_us, 1000);
 	assert_int_equal(cfg.max_epoch_ms, 1000);
+	assert_int_equal(cfg.idle_epoch_ms, 5000);
 	assert_int_equal(cfg.staging_mb, 64);
 	assert_int_equal(cfg.max_in_flight, 2);
 	assert_int_equal(cfg.link_timeout_ms, 3000);

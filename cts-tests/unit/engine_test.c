@@ -142,9 +142,10 @@ static void begin(struct host *h, uint32_t node)
 		.node = node,
 		.boot = 100 + node,
 		.max_in_flight = 2,
-		.staging_pages = 100,
+		.staging_pages = 10000,
 		.batch_ns = 1,
 		.max_epoch_ns = 100,
+		.idle_epoch_ns = 500,
 		.retry_ns = 1,
 		.resend_ns = 20,
 		.outdate_after_ns = OUTDATE_AFTER,
@@ -213,6 +214,23 @@ static void an_output_leaves_with_the_ack_of_its_epoch(void **state)
 	assert_null(did(&a, ENGINE_ACT_RELEASE));
 	deliver(&b, &a, ENGINE_MSG_ACK);
 	assert_int_equal(did(&a, ENGINE_ACT_RELEASE)->epoch, stamp);
+}
+
+static void the_epoch_of_an_idle_guest_is_longer(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_DIRTY, .pages = 40, .flag = true);
+	tick(&a, 499);
+	assert_null(did(&a, ENGINE_ACT_CAPTURE));
+	tick(&a, 1);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
+static void much_new_memory_ends_the_idle_epoch(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_DIRTY, .pages = 40, .flag = true);
+	tick(&a, 200);
+	EVENT(&a, .type = ENGINE_EV_DIRTY, .pages = 4000, .flag = true);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
 }
 
 static void an_ack_of_another_session_is_dropped(void **state)
@@ -304,7 +322,7 @@ static void a_large_delta_after_the_first_epoch_is_no_word_of_the_peer(void **st
 	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
 	send_epoch(); /* b has it; its ack is under way */
 	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
-	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch, .pages = 101);
+	EVENT(&a, .type = ENGINE_EV_CAPTURED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch, .pages = 10001);
 	assert_null(did(&a, ENGINE_ACT_RELEASE));
 	assert_non_null(said(&a, ENGINE_MSG_OUTDATE));
 	assert_true(engine_must_hold(&a.e));
@@ -511,6 +529,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ALONE(outputs_are_free_until_the_first_epoch_is_taken),
 		PAIR(an_output_leaves_with_the_ack_of_its_epoch),
+		PAIR(the_epoch_of_an_idle_guest_is_longer),
+		PAIR(much_new_memory_ends_the_idle_epoch),
 		PAIR(an_ack_of_another_session_is_dropped),
 		PAIR(an_epoch_on_another_base_is_not_taken),
 		PAIR(nothing_is_done_before_the_record_is_stored),

@@ -99,6 +99,7 @@ struct engine_cfg {
 	bool sync_mode;		   /* resume the guest after the ack, not after the copy */
 	uint64_t batch_ns;	   /* first held output to capture; 1 ms */
 	uint64_t max_epoch_ns;	   /* dirty memory waits at most this for a capture; 1 s */
+	uint64_t idle_epoch_ns;	   /* ... as long as it is little; 5 s */
 	uint64_t retry_ns;	   /* after a failed capture; 1 ms */
 	uint64_t resend_ns;	   /* GRANT, REQUEST, OUTDATE, CLAIM; 200 ms */
 	uint64_t outdate_after_ns; /* link loss to OUTDATE (rule 24); token + consensus + 2 s */

@@ -4,6 +4,8 @@
 
 #include "engine/internal.h"
 
+#define IDLE_PAGES 1024 /* 4 MiB: a fraction of a second to send */
+
 void epoch_reset(struct engine *e)
 {
 	e->p.nr_flight = 0;
@@ -125,13 +127,20 @@ static bool staging_nearly_full(const struct engine *e, uint64_t pages)
 	return pages >= e->cfg.staging_pages - e->cfg.staging_pages / 4;
 }
 
+/* An epoch that nobody waits for saves only the work of a guest that does next to nothing. */
+static uint64_t dirty_due(const struct engine *e, uint64_t pages)
+{
+	bool idle = pages < IDLE_PAGES && e->cfg.idle_epoch_ns > e->cfg.max_epoch_ns;
+
+	return e->captured_at + (idle ? e->cfg.idle_epoch_ns : e->cfg.max_epoch_ns);
+}
+
 void epoch_dirty(struct engine *e, uint64_t pages, bool ran)
 {
 	e->dirty_pages = pages;
 	if (!ran || e->p.right)
 		return;
-	if (!e->dirty_due)
-		e->dirty_due = e->captured_at + e->cfg.max_epoch_ns;
+	e->dirty_due = dirty_due(e, pages);
 	if (staging_nearly_full(e, pages))
 		e->dirty_due = e->now ? e->now : 1;
 	epoch_capture_if_due(e);

@@ -163,6 +163,7 @@ void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct e
 		.sync_mode = c->mode == KEM_MODE_SYNC,
 		.batch_ns = c->batch_window_us * 1000ULL,
 		.max_epoch_ns = c->max_epoch_ms * 1000000ULL,
+		.idle_epoch_ns = c->idle_epoch_ms * 1000000ULL,
 		.retry_ns = 1000000,
 		.resend_ns = 200000000,
 		.outdate_after_ns = c->outdate_after_ms * 1000000ULL,
