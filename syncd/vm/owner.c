@@ -44,14 +44,17 @@ static void poll_guest(void *arg)
 {
 	struct vm *vm = arg;
 	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
+	uint64_t cpu_time;
 
 	vm->poll = 0;
 	if (!vm->capture)
 		return;
 	read_tree_ahead(vm);
 	ev.pages = capture_dirty(vm->capture);
-	ev.flag = capture_cpu_time(vm->capture) - vm->cpu_time > IDLE_CPU_NS;
-	poll_in(vm, ev.flag ? POLL_BUSY_NS : POLL_IDLE_NS);
+	cpu_time = capture_cpu_time(vm->capture);
+	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS;
+	poll_in(vm, cpu_time - vm->cpu_polled > IDLE_CPU_NS ? POLL_BUSY_NS : POLL_IDLE_NS);
+	vm->cpu_polled = cpu_time;
 	vm_event(vm, &ev);
 }
 
@@ -220,7 +223,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		vm->failed = 0;
 		remember(vm, e, monotonic_ns());
 		explain_long_stop(vm, e);
-		vm->cpu_time = capture_cpu_time(vm->capture);
+		vm->cpu_captured = capture_cpu_time(vm->capture);
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = e->pages;
 		vm_verify_take(vm, epoch);

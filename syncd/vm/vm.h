@@ -181,8 +181,8 @@ struct vm {
 	struct {
 		uint64_t epoch, ns;
 	} captured[ENGINE_MAX_FLIGHT];
-	uint64_t poll; /* qb handle of the dirty poll */
-	uint64_t cpu_time;
+	uint64_t poll;			   /* qb handle of the dirty poll */
+	uint64_t cpu_captured, cpu_polled; /* CPU time of the guest at the last capture and poll */
 	uint64_t last_captured;
 	uint64_t committed;   /* last one that capture was told */
 	uint32_t verify_left; /* epochs still to be verified */
