@@ -7,7 +7,7 @@ import re
 import time
 import xml.etree.ElementTree as ET
 
-from lab import LabError
+from lab import LabError, at_once
 from scenario import HERE, VM, Session
 
 CLONE = f"{VM}-ha"
@@ -20,6 +20,8 @@ STEPS = (("corosync noticed", r"corosync\[.*(A processor failed|link: host: \d+ 
          ("guest running", r"kemari-syncd\[.*the guest runs here from epoch"))
 
 
+# Pacemaker's monitors of the guest come every 10 and 11 s (doc/cluster.md): so long, and a little, until each has looked
+LOOKED_S = 15
 GUIDE = HERE.parents[1] / "doc/cluster.md"
 
 
@@ -54,6 +56,7 @@ class Cluster(Session):
         super().__init__(lab, story, config)
         self.fenced = 0     # times that a fencing is due to what the scenario did
         self.steps = []     # of the last failover: (what, seconds)
+        self.failovers = []     # (kind, steps) of all
 
     # ---- setting up
 
@@ -74,11 +77,17 @@ class Cluster(Session):
         self.attach()
         self.story.say(f"    {VM} runs on {self.at}, protected by a copy on {self.other}")
 
-    def end_cluster(self):
-        """Its daemons, and the guest, without more ado."""
+    def stop_cluster(self):
+        """Its daemons, the guest goes on: Pacemaker on both hosts before anything else ends on one, so that no host is
+        missed."""
         self.at.exec("crm configure property maintenance-mode=true", timeout=90)
-        for h in self.lab.hosts:
-            h.exec("systemctl disable --now pacemaker kemari-agent corosync", timeout=120)
+        for services in ("pacemaker", "kemari-agent corosync"):
+            at_once(lambda h, services=services: h.exec(f"systemctl stop {services}", timeout=120), self.lab.hosts)
+
+    def start_cluster(self):
+        at_once(lambda h: h.exec("systemctl start corosync pacemaker kemari-agent", timeout=120), self.lab.hosts)
+        self.until("both hosts are online", lambda: len(self.roles()) == 2, 180, pause=1)
+        self.at.exec("crm configure property maintenance-mode=false", timeout=90)
 
     # ---- looking
 
@@ -107,15 +116,39 @@ class Cluster(Session):
         return {r.find("node").get("name"): r.get("role") for r in mon.iter("resource")
                 if r.get("id") == VM and r.find("node") is not None}
 
+    def calm(self, host=None):
+        """Pacemaker, as the host sees it, knows each host online, waits for none and is about to fence none."""
+        mon = self.crm_mon(host)
+        if mon is None or mon.find("nodes") is None:
+            return False
+        return all((n.get("online"), n.get("unclean"), n.get("pending")) == ("true", "false", "false")
+                   for n in mon.find("nodes"))
+
+    def failed_actions(self):
+        """op_key of each that Pacemaker remembers."""
+        mon = self.crm_mon()
+        return [] if mon is None else [f.get("op_key", "") for f in mon.iter("failure")]
+
+    def started(self):
+        """Resources that are nothing but started, as fence devices are."""
+        mon = self.crm_mon()
+        return set() if mon is None else {r.get("id") for r in mon.iter("resource")
+                                          if r.get("role") == "Started" and r.get("failed") == "false"}
+
     def settled(self, timeout=180):
         """Pacemaker and Kemari agree: promoted where it runs, started on the other host, protected."""
         want = {self.at.name: "Promoted", self.other.name: "Unpromoted"}
-        self.until(f"Pacemaker has {want}", lambda: self.roles() == want, timeout)
+        # each look costs the one CPU of a dom0 that has a guest to copy a second
+        self.until(f"Pacemaker has {want}", lambda: self.roles() == want, timeout, pause=1)
         self.wait_state(self.at, "protected", timeout)
 
     def quiet(self):
         """No failed action, no fencing but those that are due."""
-        mon = self.crm_mon()
+        end = time.monotonic() + 60
+        while (mon := self.crm_mon()) is None:
+            if time.monotonic() > end:
+                raise LabError(f"{self.at}: crm_mon says nothing")
+            time.sleep(1)
         failures = [f"{f.get('op_key')} on {f.get('node')}: {f.get('exitstatus')} {f.get('exitreason')}"
                     for f in mon.iter("failure") if f.get("exitcode") not in ("190", "191")]     # degraded: told, not failed
         self.story.check("no action of the cluster failed", failures)
@@ -148,17 +181,21 @@ class Cluster(Session):
         return next((r for r in rows if r["vm"] == vm), {})
 
     def runners(self):
-        """Hosts on which the guest's domain is not paused, as Xen says. A host that is off runs nothing."""
-        names = []
-        for h in self.lab.hosts:
-            states = h.exec(f"xl list | awk '$1 ~ /^{VM}/ {{ print $5 }}'", timeout=60, check=False).out.split()
-            names += [h.name for state in states if "p" not in state]
+        """Hosts on which the guest's domain is not paused, as Xen says. A host that is off runs nothing. The guest that
+        runs is paused for each epoch, so it is looked for until it is seen; a copy that runs is not."""
+        names = set()
+
+        def look(h):
+            looks = 10 if h is self.at else 3
+            seen = h.exec(f"for i in $(seq {looks}); do xl list | awk '$1 ~ /^{VM}/ {{ print $5 }}' | grep -v p && break; "
+                          "done", timeout=60, check=False).out
+            if seen.strip():
+                names.add(h.name)
+        at_once(look, self.lab.hosts)
         return names
 
     def single(self):
-        runs = set()
-        for _ in range(6):      # the one that runs is paused for each epoch
-            runs.update(self.runners())
+        runs = self.runners()
         self.story.check(f"Xen runs the guest on {self.at} and nowhere else",
                          [] if runs == {self.at.name} else [f"runs on {sorted(runs) or 'none'}"])
 
@@ -183,16 +220,18 @@ class Cluster(Session):
         self.event(kind, begin)
         self.runs_now(kind)
         self.steps = self.timeline(cut)
+        self.failovers.append((kind, self.steps))
         self.story.say("    " + told(self.steps))
         self.until("Pacemaker knows the new primary", lambda: self.promoted() is self.at, 60)
 
     def power_off(self):
         self.failover("power off", lambda: self.at.bmc("chassis", "power", "off"))
 
-    def come_back(self):
-        """The host that was lost is switched on, by kemari-agent or else by hand, and is the standby again."""
+    def come_back(self, wait=40):
+        """The host that was lost is switched on, by kemari-agent within the wait or else by hand, and is the standby
+        again."""
         with self.story.step(f"{self.other} comes back, by itself if kemari-agent sees to it"):
-            end = time.monotonic() + 40
+            end = time.monotonic() + wait
             while not self.other.bmc_says_on() and time.monotonic() < end:
                 time.sleep(1)
             if self.other.bmc_says_on():
@@ -221,7 +260,7 @@ class Cluster(Session):
         self.moved("switchover", f"kemari switchover {VM}")
         self.settled()
 
-    def undisturbed(self, kind, what, seconds=25):
+    def undisturbed(self, kind, what, seconds=LOOKED_S):
         """what() must not reach the guest, nor make the cluster fence or move anything."""
         self.client.wait_for_more()
         begin = time.monotonic_ns()
@@ -232,7 +271,7 @@ class Cluster(Session):
             self.client.wait_for_more()
         self.event(kind, begin)
 
-    def survived(self, kind, host, what, seconds=25):
+    def survived(self, kind, host, what, seconds=LOOKED_S):
         """what() hits the cluster's own daemons on the host: they come back in time, or Pacemaker has the host fenced. The
         guest goes on in either case."""
         self.client.wait_for_more()
@@ -242,7 +281,8 @@ class Cluster(Session):
             end = time.monotonic() + 180
             time.sleep(seconds)
             want = {self.at.name: "Promoted", self.other.name: "Unpromoted"}
-            while host.bmc_says_on() and self.roles(self.other if host is self.at else self.at) != want:
+            peer = self.other if host is self.at else self.at
+            while host.bmc_says_on() and not (self.calm(peer) and self.roles(peer) == want):
                 if time.monotonic() > end:
                     raise LabError(f"{host} neither recovers nor is fenced: {self.roles()}")
                 time.sleep(1)

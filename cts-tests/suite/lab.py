@@ -2,9 +2,11 @@
 """The emulated hosts, their BMCs and the guest, through the scripts of cts-tests/lab. Nothing here waits
 without a bound: a dom0, BMC or guest that is dead shows up as LabError."""
 
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -32,21 +34,46 @@ class Result:
 
 
 def run(argv, timeout, stdin=None):
-    """A command of this machine. A command that takes too long is ended and has status 124."""
+    """A command of this machine. A command that takes too long is ended, with what it has started, and has status 124.
+    It is in a session of its own: a terminal's Ctrl-C is for the suite alone."""
     with subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as p:
         try:
             out, err = p.communicate(stdin, timeout=timeout)
             status = p.returncode
         except subprocess.TimeoutExpired:
-            p.kill()
+            end_group(p)
             out, err = p.communicate()
             status = 124
             err += f"\nno end after {timeout} s".encode()
         except BaseException:
-            p.kill()
+            end_group(p)
             raise
     return Result(status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def end_group(process):
+    """A process that leads its session. What has a session of its own, as hosts and BMCs, goes on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def at_once(what, hosts):
+    """what(host) for all of them, side by side; LabError names each that failed."""
+    errors = []
+
+    def one(h):
+        try:
+            what(h)
+        except LabError as e:
+            errors.append(str(e))
+    threads = [threading.Thread(target=one, args=(h,)) for h in hosts]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise LabError("; ".join(errors))
 
 
 def settings():
@@ -82,11 +109,14 @@ class Lab:
         if len(self.hosts) < 2:
             raise LabError("two hosts are needed: LAB_HOSTS")
         self.guest = Guest(self)
+        self.power_cuts = 0     # by this suite, not by the cluster's fencing
 
     def script(self, name, *args, timeout=60):
         r = run([SCRIPTS / name, *args], timeout)
         if not r.ok:
             raise LabError(f"{name} {' '.join(args)}: {(r.err or r.out).strip()}")
+        if name == "host-kill" or args[1:] == ("chassis", "power", "off"):
+            self.power_cuts += 1
         return r.out
 
     def build(self):
@@ -102,21 +132,11 @@ class Lab:
             h.kill()
         self.script("disk-fresh", timeout=600)
         self.script("bmc-up", *(h.name for h in self.hosts))
-        errors = []
 
         def boot(h):
-            try:
-                (h.dir / "journal.log").unlink(missing_ok=True)
-                self.script("host-up", h.name, "--fresh", timeout=timeout)
-            except LabError as e:
-                errors.append(str(e))
-        threads = [threading.Thread(target=boot, args=(h,)) for h in self.hosts]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        if errors:
-            raise LabError("; ".join(errors))
+            (h.dir / "journal.log").unlink(missing_ok=True)
+            self.script("host-up", h.name, "--fresh", timeout=timeout)
+        at_once(boot, self.hosts)
 
     def cluster_port(self, host, up):
         """The port of a host in the switch of the cluster network; the host's own link stays up."""

@@ -373,12 +373,12 @@ class Session:
 
     # ---- the guest ends
 
-    def until(self, what, condition, timeout=60):
+    def until(self, what, condition, timeout=60, pause=0.3):
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
                 raise LabError(f"not so after {timeout} s: {what}")
-            time.sleep(0.3)
+            time.sleep(pause)
 
     def domains(self, host):
         return host.exec("xl list | awk 'NR > 1 && /g1/ { print $1 }'", check=False).out.split()

@@ -3,6 +3,7 @@
 `run cluster` runs those that fit `make check`, `make soak` all of them, several times."""
 
 import contextlib
+import re
 import time
 
 from cluster import configuration
@@ -120,12 +121,22 @@ def everything_cut(s):
 
 def bmc_gone(s):
     """No fencing is possible for a while: nothing happens as long as nothing else fails."""
+    names = [h.name for h in s.lab.hosts]
+
+    def noticed():
+        failed = s.failed_actions()
+        return all(any(key.startswith(f"bmc-{name}_") for key in failed) for name in names)
+
     def cut():
-        s.lab.script("bmc-up", "--down", *(h.name for h in s.lab.hosts))
-        time.sleep(75)      # the devices' monitors notice
-        s.lab.script("bmc-up", *(h.name for h in s.lab.hosts))
+        s.lab.script("bmc-up", "--down", *names)
+        try:
+            s.until("the monitors of both devices have failed", noticed, 150, pause=2)
+        finally:
+            s.lab.script("bmc-up", *names)
+        s.at.exec("crm_resource --cleanup", timeout=60)
+        s.until("both devices are well again", lambda: not noticed() and s.started() >= {f"bmc-{n}" for n in names}, 120,
+                pause=1)
     s.undisturbed("both BMCs do not answer", cut)
-    s.at.exec("crm_resource --cleanup", timeout=60, check=False)
 
 
 # ---- daemons
@@ -170,13 +181,8 @@ def standby_node(s):
 def maintenance(s):
     """Cluster and agents are restarted under the running guest."""
     def restart():
-        s.at.exec("crm configure property maintenance-mode=true", timeout=90)
-        for h in s.lab.hosts:
-            h.exec("systemctl stop pacemaker kemari-agent corosync", timeout=120)
-        for h in s.lab.hosts:
-            h.exec("systemctl start corosync pacemaker kemari-agent", timeout=120)
-        s.until("both hosts are online", lambda: len(s.roles()) == 2, 180)
-        s.at.exec("crm configure property maintenance-mode=false", timeout=90)
+        s.stop_cluster()
+        s.start_cluster()
     s.undisturbed("maintenance mode, the whole cluster restarted", restart)
 
 
@@ -189,10 +195,16 @@ def standby_reboots(s):
         s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 180)
         s.client.wait_for_more()
     s.event("standby shut down", begin)
-    s.come_back()
+    s.come_back(wait=0)     # who was not fenced is not switched on by anybody
 
 
 # ---- hardware
+
+def heard(host):
+    """Of how many BMCs kemari-agent has heard something to believe since it was started."""
+    said = host.exec("journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID kemari-agent)", timeout=60)
+    return len(set(re.findall(r"(\S+): its BMC is (?:well|slow|full)", said.out)))
+
 
 @contextlib.contextmanager
 def watched(s):
@@ -215,7 +227,8 @@ def watched(s):
 def sick_host(s):
     """The CPU of the primary's host gets too hot: the guest leaves it before it dies, and nobody is fenced."""
     with watched(s):
-        time.sleep(20)
+        for h in s.lab.hosts:
+            s.until(f"kemari-agent on {h} has heard of both BMCs", lambda h=h: heard(h) == 2, 90, pause=1)
         s.settled()
         sick = s.at
         s.client.wait_for_more()

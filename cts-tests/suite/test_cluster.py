@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the cluster's session makes of Pacemaker's and Xen's words, and in which order it gives its own; with stand-ins
+for hosts."""
+
+import os
+import threading
+import time
+import unittest
+from types import SimpleNamespace
+
+import cluster
+import lab
+import troubles
+
+NODE = '<node name="{}" id="1" online="{}" standby="false" pending="{}" unclean="{}"/>'
+
+
+def mon(nodes, resources="", failures=""):
+    return (f"<pacemaker-result><nodes>{nodes}</nodes><resources>{resources}</resources>"
+            f"<failures>{failures}</failures></pacemaker-result>")
+
+
+class Host:
+    def __init__(self, name, answers):
+        self.name, self.answers, self.said = name, answers, []
+
+    def __repr__(self):
+        return self.name
+
+    def exec(self, command, timeout=60, check=True, stdin=None):
+        self.said.append(command)
+        out = next((a for word, a in self.answers.items() if word in command), "")
+        if out is None:
+            if check:
+                raise lab.LabError(f"{self.name}: dom0 does not answer")
+            return lab.Result(lab.NO_ANSWER, "", "")
+        return lab.Result(0, out, "")
+
+    def serial(self):
+        return ""
+
+
+class Story:
+    def __init__(self, folder=None):
+        self.failed, self.folder = [], folder
+
+    def say(self, text):
+        pass
+
+    def check(self, what, problems):
+        if problems:
+            self.failed.append(what)
+
+
+def session(xa=None, xb=None, folder=None):
+    hosts = [Host("xa", xa or {}), Host("xb", xb or {})]
+    return cluster.Cluster(SimpleNamespace(hosts=hosts), Story(folder))
+
+
+class Pacemaker(unittest.TestCase):
+    def calm(self, *nodes):
+        return session({"crm_mon": mon("".join(NODE.format(*n) for n in nodes))}).calm()
+
+    def test_calm_when_both_are_online(self):
+        self.assertTrue(self.calm(("xa", "true", "false", "false"), ("xb", "true", "false", "false")))
+
+    def test_not_calm_with_a_host_that_is_offline_pending_or_to_be_fenced(self):
+        for other in (("xb", "false", "false", "false"), ("xb", "true", "true", "false"), ("xb", "true", "false", "true")):
+            self.assertFalse(self.calm(("xa", "true", "false", "false"), other))
+
+    def test_not_calm_without_an_answer(self):
+        self.assertFalse(session({"crm_mon": "no cluster"}).calm())
+
+    def test_failed_actions(self):
+        s = session({"crm_mon": mon("", failures='<failure op_key="bmc-xb_monitor_60000" node="xa"/>')})
+        self.assertEqual(s.failed_actions(), ["bmc-xb_monitor_60000"])
+
+    def test_started_is_neither_stopped_nor_failed(self):
+        rows = "".join(f'<resource id="{i}" role="{role}" failed="{failed}"/>' for i, role, failed in (
+            ("bmc-xa", "Started", "false"), ("bmc-xb", "Stopped", "false"), ("bmc-xc", "Started", "true")))
+        self.assertEqual(session({"crm_mon": mon("", rows)}).started(), {"bmc-xa"})
+
+    def test_agents_that_heard_of_both_bmcs(self):
+        once = "[info] xa: its BMC is well\n"
+        self.assertEqual(troubles.heard(Host("xa", {"journalctl": once * 2})), 1)
+        self.assertEqual(troubles.heard(Host("xa", {"journalctl": once + "[info] xb: its BMC is well\n"})), 2)
+
+
+class Single(unittest.TestCase):
+    def failed(self, xa, xb):
+        s = session({"xl list": xa}, {"xl list": xb})
+        s.single()
+        return s.story.failed
+
+    def test_one_runs(self):
+        self.assertEqual(self.failed("-b----\n", ""), [])
+
+    def test_none_runs_or_both_or_the_other_one(self):
+        for xa, xb in (("", ""), ("r-----\n", "-b----\n"), ("", "r-----\n")):
+            self.assertTrue(self.failed(xa, xb))
+
+    def test_a_host_that_is_off_runs_nothing(self):
+        self.assertEqual(self.failed("r-----\n", None), [])
+
+
+class StopCluster(unittest.TestCase):
+    def test_pacemaker_ends_on_both_before_corosync_ends_on_one(self):
+        s = session()
+        order, lock = [], threading.Lock()
+        for h in s.lab.hosts:
+            def tell(command, timeout=60, h=h):
+                with lock:
+                    order.append((h.name, command))
+            h.exec = tell
+        s.stop_cluster()
+        self.assertIn("maintenance-mode=true", order[0][1])
+        self.assertEqual(sorted(order[1:3]), [("xa", "systemctl stop pacemaker"), ("xb", "systemctl stop pacemaker")])
+        self.assertEqual(sorted(order[3:]), [("xa", "systemctl stop kemari-agent corosync"),
+                                             ("xb", "systemctl stop kemari-agent corosync")])
+
+    def test_hosts_are_told_at_the_same_time(self):
+        both = threading.Barrier(2, timeout=10)
+        lab.at_once(lambda h: both.wait(), ["xa", "xb"])
+
+    def test_each_host_that_fails_is_named(self):
+        def fail(h):
+            raise lab.LabError(f"{h} is ill")
+        with self.assertRaisesRegex(lab.LabError, "xa is ill.*xb is ill"):
+            lab.at_once(fail, ["xa", "xb"])
+
+
+class Commands(unittest.TestCase):
+    def test_one_that_takes_too_long_is_ended_with_what_it_started(self):
+        begin = time.monotonic()
+        # who has its output open would be waited for
+        self.assertEqual(lab.run(["sh", "-c", "sleep 30 & wait"], 0.2).status, 124)
+        self.assertLess(time.monotonic() - begin, 20)
+
+    def test_a_terminals_interrupt_does_not_reach_it(self):
+        its = int(lab.run(["cut", "-d ", "-f6", "/proc/self/stat"], 10).out)
+        self.assertNotEqual(its, os.getsid(0))
+
+    def test_power_cuts_are_counted(self):
+        here = lab.Lab.__new__(lab.Lab)
+        here.power_cuts = 0
+        old, lab.run = lab.run, lambda argv, timeout: lab.Result(0, "", "")
+        try:
+            for call in (("bmc", "xa", "chassis", "power", "off"), ("bmc", "xa", "chassis", "power", "on"),
+                         ("bmc", "xa", "chassis", "power", "status"), ("host-kill", "xa")):
+                here.script(*call)
+        finally:
+            lab.run = old
+        self.assertEqual(here.power_cuts, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
