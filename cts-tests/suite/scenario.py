@@ -25,7 +25,8 @@ class Outside:
     """The external client, as a process in the client's network."""
 
     def __init__(self, session):
-        self.log = session.story.folder / "client.log"
+        folder = session.story.folder
+        self.log = folder / f"client{len(list(folder.glob('client*.log'))) or ''}.log"
         argv = ["ip", "netns", "exec", session.lab.client_ns, "python3", HERE / "client.py",
                 session.lab.guest.address, self.log, "5"]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -60,6 +61,13 @@ class Outside:
         self.process.wait(timeout=60)
         return audit.parse_seen(self.log.read_text())
 
+    def stop_without_guest(self):
+        """As stop(), for a guest that answers no more: nobody waits for it."""
+        self.drain()
+        self.counts()       # before this one its log was written out
+        self.kill()
+        return audit.parse_seen(self.log.read_text().rpartition("\n")[0])
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -70,7 +78,9 @@ class Session:
         self.lab, self.story, self.config = lab, story, config
         self.a, self.b = lab.hosts[0], lab.hosts[1]
         self.at, self.other = self.a, self.b
-        self.events = []        # (kind, begin, end) in ns of CLOCK_MONOTONIC
+        self.events = []        # (kind, begin, end) in ns of CLOCK_MONOTONIC, since the last audit
+        self.judged = []        # (kind, seconds of silence) of those before it
+        self.audits = []        # of each: the checks that failed
         self.compared = 0       # epochs after which both copies were equal
         self.promotions = []    # (kind, seconds from its begin on the new primary to the guest's first instruction)
         self.not_running = []   # (kind, seconds from the guest's stop until its old host knows that it runs)
@@ -447,19 +457,40 @@ class Session:
     def silences(self, pulses):
         return [(kind, audit.silence(pulses, b, e)) for kind, b, e in self.events]
 
-    def audit(self):
-        """All checks. Returns the silences [(kind, seconds)]."""
-        guest, check = self.lab.guest, self.story.check
-        clocks = guest.ask(guest.CLOCKS)
-        memory = guest.ask(guest.DIRTY)
-        log = guest.exec("dmesg").out
-        timer = " ".join(guest.exec("grep -E 'nr_(events|retries|hangs)' /proc/timer_list").out.split())
-        guest.freeze()
+    def ask_guest(self):
+        """What only the living guest can tell of itself."""
+        guest = self.lab.guest
+        return {"clocks": guest.ask(guest.CLOCKS), "memory": guest.ask(guest.DIRTY), "log": guest.exec("dmesg").out,
+                "timer": guest.exec("grep -E 'nr_(events|retries|hangs)' /proc/timer_list").out}
+
+    def disk(self):
+        """A copy of it as it is now."""
         image = self.story.folder / "disk.img"
         disk_snapshot(self.lab, image)
-        guest.thaw()
-        seen = self.client.stop()
-        self.client = None
+        return image
+
+    def audit(self):
+        """All checks. Returns the silences [(kind, seconds)], with those of the audits before."""
+        told = self.ask_guest()
+        self.lab.guest.freeze()
+        image = self.disk()
+        self.lab.guest.thaw()
+        client, self.client = self.client, None
+        self.judge(told, image, client.stop())
+        return self.judged
+
+    def audit_of_the_dead(self, told, died):
+        """All checks of a guest that was ended on purpose at died of CLOCK_MONOTONIC, before another one starts from its
+        disk. told: of ask_guest(), shortly before."""
+        image = self.disk()
+        client, self.client = self.client, None
+        seen = client.stop_without_guest()
+        seen.errors = [(when, what) for when, what in seen.errors if when < died]
+        self.judge(told, image, seen)
+
+    def judge(self, told, image, seen):
+        """What the guest told, its disk, what the client saw."""
+        check, before = self.story.check, len(self.story.failed)
         data, problems = read_from_disk(image, "/journal")
         image.unlink()
         silences = self.silences(seen.pulses)
@@ -468,12 +499,14 @@ class Session:
         check(f"the TCP connections went on ({len(seen.answers)} answers)", audit.connection(seen))
         check("every number answered once, in order", audit.count(seen.answers))
         check(f"{len(seen.reports)} journal records durable, the chain whole", problems + audit.journal(data, seen.reports))
-        check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)", audit.clocks(clocks, longest))
-        check("the guest's memory is intact", audit.memory(memory))
-        check("no new line in the guest's log", audit.dmesg(self.dmesg, log))
-        self.story.say(f"    its timer interrupts: {timer}")
+        check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)", audit.clocks(told["clocks"], longest))
+        check("the guest's memory is intact", audit.memory(told["memory"]))
+        check("no new line in the guest's log", audit.dmesg(self.dmesg, told["log"]))
+        self.story.say(f"    its timer interrupts: {' '.join(told['timer'].split())}")
         check("datagrams in order, none twice", audit.frames(seen.pulses, may_lose=True))
         for h in self.lab.hosts:
             lines = [line for line in h.serial().splitlines() if "Assertion" in line or "FATAL" in line]
             check(f"{h}: no complaint of the hypervisor", lines)
-        return silences
+        self.judged += silences
+        self.events.clear()
+        self.audits.append(self.story.failed[before:])

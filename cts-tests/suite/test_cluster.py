@@ -3,14 +3,19 @@
 for hosts."""
 
 import os
+import tempfile
 import threading
 import time
 import unittest
+from pathlib import Path
 from types import SimpleNamespace
 
+import audit
 import cluster
 import lab
+import scenario
 import troubles
+from test_audit import make_answers, make_clocks, make_journal
 
 NODE = '<node name="{}" id="1" online="{}" standby="false" pending="{}" unclean="{}"/>'
 
@@ -151,6 +156,61 @@ class Commands(unittest.TestCase):
         finally:
             lab.run = old
         self.assertEqual(here.power_cuts, 2)
+
+
+class Audits(unittest.TestCase):
+    """A guest that dies is judged before another one is looked at."""
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.s = session(folder=Path(self.dir.name))
+        self.data, reports = make_journal(5)
+        self.seen = audit.Seen(answers=make_answers(2), reports=reports, errors=[(5, "count: reset"), (50, "journal: reset")],
+                               pulses=[(0, 1, 1, 0), (10**9, 2, 2, 0), (3 * 10**9, 3, 3, 0)])
+        self.told = {"clocks": make_clocks(), "memory": "pages 1 writes 1 errors 0 first 0 generation 1\n", "log": "",
+                     "timer": ""}
+        self.disk, scenario.disk_snapshot = scenario.disk_snapshot, lambda lab, image: image.write_bytes(b"")
+        self.read, scenario.read_from_disk = scenario.read_from_disk, lambda image, path: (self.data, [])
+
+    def tearDown(self):
+        scenario.disk_snapshot, scenario.read_from_disk = self.disk, self.read
+        self.dir.cleanup()
+
+    def dies(self, at):
+        self.s.client = SimpleNamespace(stop_without_guest=lambda: self.seen)
+        self.s.audit_of_the_dead(self.told, at)
+
+    def test_all_good_until_it_died(self):
+        self.s.events.append(("power off", 10**9, 2 * 10**9))
+        self.dies(4)
+        self.assertEqual(self.s.audits, [[]])
+        self.assertEqual(self.s.judged, [("power off", 2.0)])
+        self.assertEqual((self.s.events, self.s.client), ([], None))
+
+    def test_a_connection_that_broke_before(self):
+        self.dies(6)
+        self.assertEqual(len(self.s.audits[0]), 1)
+
+    def test_a_durable_record_that_is_not_on_its_disk(self):
+        self.data = self.data[:-68]
+        self.dies(4)
+        self.assertEqual(len(self.s.audits[0]), 1)
+
+    def test_the_next_guests_results_come_after_it(self):
+        self.s.events.append(("power off", 10**9, 2 * 10**9))
+        self.dies(4)
+        self.s.events.append(("switchover", 0, 5 * 10**8))
+        self.dies(4)
+        self.assertEqual([kind for kind, _ in self.s.judged], ["power off", "switchover"])
+        self.assertEqual(len(self.s.audits), 2)
+
+    def test_a_torn_last_line_of_its_client(self):
+        log = Path(self.dir.name) / "client.log"
+        log.write_text("c 1 2 1 00\np 3 1 1 1\np 4 2")
+        client = scenario.Outside.__new__(scenario.Outside)
+        client.log = log
+        client.drain = client.counts = client.kill = lambda: None
+        self.assertEqual(len(client.stop_without_guest().pulses), 1)
 
 
 if __name__ == "__main__":

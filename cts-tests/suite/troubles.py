@@ -298,16 +298,18 @@ def starts_anew(s, seconds=300):
     s.until("the guest is promoted", lambda: any(s.promoted(h) for h in s.lab.hosts), seconds)
     s.at = next(p for p in map(s.promoted, s.lab.hosts) if p)
     s.other = s.b if s.at is s.a else s.a
-    s.events.clear()
     s.attach()
 
 
 def cold_start(s):
     """Both hosts lose their power at once: the copies are gone, the guest boots once."""
-    s.drop_client()
+    s.client.wait_for_more()
+    told = s.ask_guest()
+    died = time.monotonic_ns()
     s.story.say("the power of both hosts is cut")
     for h in s.lab.hosts:
         h.cut_power()
+    s.audit_of_the_dead(told, died)
     s.fenced = 0        # Pacemaker keeps its history in memory
     with s.story.step("both hosts are switched on"):
         for h in s.lab.hosts:
@@ -321,11 +323,13 @@ def cold_start(s):
 def resync_cut(s):
     """The host where it runs dies before the other one has a whole copy again: fenced, and booted from its disk."""
     s.power_off()
-    s.drop_client()
+    told = s.ask_guest()
     with s.story.step(f"{s.other} is switched on; {s.at} loses its power while it is copied"):
         s.other.power_on()
         s.until("copying has begun", lambda: (s.status(s.at) or {}).get("state") == "syncing", 180)
+        died = time.monotonic_ns()
         s.at.bmc("chassis", "power", "off")
+        s.audit_of_the_dead(told, died)
         s.fenced += 1
         s.swap()
         starts_anew(s)
