@@ -89,7 +89,8 @@ help:
 	@echo 'make check-lab       the lab: real Xen, real guests, two emulated hosts (root, an image: hours to minutes)'
 	@echo 'make demo            in the lab: a guest under Pacemaker, the power of its host is cut, it comes home'
 	@echo 'make soak            in the lab: failover after failover, MOVES=20 CUTS=20 EPOCHS=1000 SEED= (1 to 2 hours);'
-	@echo '                     the table goes to doc/results/'
+	@echo '                     then all that a cluster must live through, RUNS=10 MINUTES= NAMES= STATE= (many hours;'
+	@echo '                     Ctrl-C ends it, the same command goes on); the tables go to doc/results/'
 	@echo 'make bench           in the lab: times of epochs, rates and memory beside their rivals, ROUNDS=3'
 	@echo 'make bench-fencing   in the lab: fence_kemari beside fence_ipmilan'
 	@echo 'make faults          a daemon that leaves parts of epochs out when told, into $(BUILD)/faults (tests only)'
@@ -187,8 +188,10 @@ check-sim: $(BUILD)/kemari-sim
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
 .PHONY: bench-fencing
-demo soak bench:
+demo bench:
 	@cts-tests/suite/run $@
+soak:
+	@status=0; for s in soak cluster-soak; do cts-tests/suite/run $$s || status=1; done; exit $$status
 bench-fencing:
 	@cts-tests/suite/run fencing
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a cluster must live through, each a function of a Cluster session that ends with the guest protected again.
-`run cluster` runs those that fit `make check`, `make soak` all of them, several times."""
+`run cluster` runs those that fit `make check`, `run cluster-soak` all of them, several times (cluster_soak.py)."""
 
 import contextlib
 import re
