@@ -10,6 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import cluster_soak
 import soak_table
@@ -264,8 +265,9 @@ class Soak(Bed):
         stop = cluster_soak.Stop(None)
         try:
             self.assertFalse(stop())
-            with contextlib.redirect_stdout(None):
+            with mock.patch.object(cluster_soak.os, "write") as said:
                 signal.raise_signal(signal.SIGINT)
+            self.assertIn(b"once more", said.call_args.args[1])
             self.assertTrue(stop())
             with self.assertRaises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
