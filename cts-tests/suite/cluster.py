@@ -201,6 +201,13 @@ class Cluster(Session):
 
     # ---- what happens
 
+    def drop_client(self):
+        """The guest is about to end, or has ended: what was seen of it until now is judged, and not lost."""
+        if self.client and self.lab.guest.exec("true", timeout=10, check=False).ok:
+            self.audit()
+        elif self.client:
+            self.audit_of_the_dead(None, time.monotonic_ns())
+
     def swap(self):
         self.at, self.other = self.other, self.at
 

@@ -481,7 +481,7 @@ class Session:
 
     def audit_of_the_dead(self, told, died):
         """All checks of a guest that was ended on purpose at died of CLOCK_MONOTONIC, before another one starts from its
-        disk. told: of ask_guest(), shortly before."""
+        disk. told: of ask_guest(), shortly before; None: it was not asked."""
         image = self.disk()
         client, self.client = self.client, None
         seen = client.stop_without_guest()
@@ -499,10 +499,12 @@ class Session:
         check(f"the TCP connections went on ({len(seen.answers)} answers)", audit.connection(seen))
         check("every number answered once, in order", audit.count(seen.answers))
         check(f"{len(seen.reports)} journal records durable, the chain whole", problems + audit.journal(data, seen.reports))
-        check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)", audit.clocks(told["clocks"], longest))
-        check("the guest's memory is intact", audit.memory(told["memory"]))
-        check("no new line in the guest's log", audit.dmesg(self.dmesg, told["log"]))
-        self.story.say(f"    its timer interrupts: {' '.join(told['timer'].split())}")
+        if told:
+            check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)",
+                  audit.clocks(told["clocks"], longest))
+            check("the guest's memory is intact", audit.memory(told["memory"]))
+            check("no new line in the guest's log", audit.dmesg(self.dmesg, told["log"]))
+            self.story.say(f"    its timer interrupts: {' '.join(told['timer'].split())}")
         check("datagrams in order, none twice", audit.frames(seen.pulses, may_lose=True))
         for h in self.lab.hosts:
             lines = [line for line in h.serial().splitlines() if "Assertion" in line or "FATAL" in line]

@@ -204,6 +204,22 @@ class Audits(unittest.TestCase):
         self.assertEqual([kind for kind, _ in self.s.judged], ["power off", "switchover"])
         self.assertEqual(len(self.s.audits), 2)
 
+    def test_a_client_is_not_dropped_unjudged(self):
+        for alive in (True, False):
+            self.s.client = SimpleNamespace(stop=lambda: self.seen, stop_without_guest=lambda: self.seen)
+            answer = lab.Result(0 if alive else lab.NO_ANSWER, "", "")
+            self.s.lab.guest = SimpleNamespace(exec=lambda *a, answer=answer, **k: answer, freeze=lambda: None,
+                                               thaw=lambda: None)
+            self.s.ask_guest = lambda: self.told
+            self.seen.errors = []
+            self.s.events.append(("link cut", 0, 5 * 10**8))
+            self.s.drop_client()
+            self.assertIsNone(self.s.client)
+        self.assertEqual(self.s.audits, [[], []])
+        self.assertEqual(len(self.s.judged), 2)
+        self.s.drop_client()
+        self.assertEqual(len(self.s.audits), 2)
+
     def test_a_torn_last_line_of_its_client(self):
         log = Path(self.dir.name) / "client.log"
         log.write_text("c 1 2 1 00\np 3 1 1 1\np 4 2")
