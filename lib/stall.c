@@ -12,14 +12,14 @@
 #include "monotonic.h"
 
 #define PERIOD_NS (STALL_WARN_NS / 2)
-#define WATCHDOG_LOOKS 4 /* a second */
+#define WATCHDOG_NS 1000000000ULL
 
 struct stall {
 	struct qb_loop *loop;
 	qb_loop_timer_handle timer;
 	uint64_t due, cpu;
 	bool watchdog; /* the unit has WatchdogSec=, of several seconds */
-	unsigned int looks;
+	uint64_t told; /* when its systemd heard of us last */
 };
 
 static void look(void *arg);
@@ -34,15 +34,17 @@ static int again(struct stall *s)
 static void look(void *arg)
 {
 	struct stall *s = arg;
-	uint64_t late = monotonic_ns() - s->due;
+	uint64_t now = monotonic_ns(), late = now - s->due;
 	uint64_t cpu = cpu_time_ns() - s->cpu;
 
 	s->timer = 0;
 	if (late > STALL_WARN_NS)
 		kem_warn("the main loop was away for %llu ms, %llu ms of CPU were used meanwhile",
 			 (unsigned long long)late / 1000000, (unsigned long long)cpu / 1000000);
-	if (s->watchdog && ++s->looks % WATCHDOG_LOOKS == 0)
+	if (s->watchdog && now - s->told >= WATCHDOG_NS) {
 		sd_notify(0, "WATCHDOG=1");
+		s->told = now;
+	}
 	again(s);
 }
 

@@ -14,6 +14,7 @@
 #include "agent/daemon/proof.h"
 #include "agent/daemon/proof_file.h"
 #include "agent/daemon/ring.h"
+#include "agent/daemon/settle.h"
 #include "agent/daemon/watcher.h"
 #include "config.h"
 
@@ -40,7 +41,8 @@ struct agent_vm {
 	struct policy_memory memory;
 	bool set[AGENT_NR_ATTRS]; /* as in value: the helper has been told */
 	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
-	uint64_t held_ns; /* since when it is held here; 0: it is not */
+	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
+	uint64_t held_ns;		     /* since when it is held here; 0: it is not */
 	bool held_told;
 };
 

@@ -78,6 +78,12 @@ static void put_score(struct agent *a, struct agent_vm *v, const struct policy_o
 		kem_vm_info(v->vm, "promotion score %s (%s)", value[0] ? value : "none", out->why);
 }
 
+static void put_settled(struct agent *a, struct agent_vm *v, enum agent_attr which, const char *value)
+{
+	if (settle_is(&v->shown[which], value, monotonic_ns()))
+		put(a, v, which, value, DAMPEN_S);
+}
+
 static void put_display(struct agent *a, struct agent_vm *v, const struct vm_row *row)
 {
 	const bool shown = row && (row->started || row->role != ROW_NONE);
@@ -86,8 +92,8 @@ static void put_display(struct agent *a, struct agent_vm *v, const struct vm_row
 
 	if (owner)
 		snprintf(lag, sizeof(lag), "%" PRIu64, policy_lag(row->lag_ms));
-	put(a, v, AGENT_STATE, shown ? row->state : "", DAMPEN_S);
-	put(a, v, AGENT_LAG, lag, DAMPEN_S);
+	put_settled(a, v, AGENT_STATE, shown ? row->state : "");
+	put_settled(a, v, AGENT_LAG, lag);
 }
 
 /* ---- the policy's input ---- */

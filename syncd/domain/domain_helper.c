@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 extern char **environ;
 
+#define NICE 5
 #define MAX_ERROR 4096
 
 struct stream {
@@ -288,6 +290,7 @@ int domain_helper_run(struct qb_loop *loop, const char *program, const char *con
 	if (!err)
 		err = spawn(&h->pid, program, argv, in, out_end, err_end);
 	if (!err) {
+		setpriority(PRIO_PROCESS, (id_t)h->pid, NICE); /* guests wait for this daemon's CPU */
 		err = watch_child(h);
 		if (err) {
 			kill(-h->pid, SIGKILL);

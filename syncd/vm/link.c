@@ -201,7 +201,9 @@ static int on_leave(struct link *l)
 	struct vm *vm = l->vm;
 
 	if (engine_role(&vm->engine) >= ENGINE_HELD && engine_wants_protection(&vm->engine)) {
-		vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
+		if (!l->left)
+			vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
+		l->left = true; /* it says so until we let go */
 		vm_event_type(vm, ENGINE_EV_UNPROTECT);
 	}
 	return 0;

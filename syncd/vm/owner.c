@@ -363,6 +363,7 @@ void vm_bulk_start(struct vm *vm)
 	}
 	vm->bulk = true;
 	vm->bulk_started_ns = monotonic_ns();
+	courtesy_begin(&vm->courtesy);
 	link_send_record(vm, RECORD_BULK_BEGIN, NULL, 0);
 	vm_bulk_pump(vm);
 }
@@ -381,23 +382,34 @@ void vm_bulk_stop(struct vm *vm)
 	vm->bulk_buf = NULL;
 }
 
-static void on_bulk_sent(void *arg, bool sent)
-{
-	struct vm *vm = arg;
-
-	vm->bulk_sending = false;
-	if (sent && vm->bulk)
-		vm_bulk_pump(vm);
-	else if (!vm->bulk && !vm->share)
-		vm_bulk_stop(vm);
-}
-
 static void pump_again(void *arg)
 {
 	struct vm *vm = arg;
 
 	vm->bulk_again = 0;
 	vm_bulk_pump(vm);
+}
+
+/* Nobody waits for this copy, but it may take all that there is of a CPU. */
+static void next_after_others(struct vm *vm)
+{
+	uint64_t pause = courtesy_pause(&vm->courtesy);
+
+	if (pause)
+		vm_timer_start(vm, &vm->bulk_again, QB_LOOP_LOW, pause, pump_again);
+	else
+		vm_bulk_pump(vm);
+}
+
+static void on_bulk_sent(void *arg, bool sent)
+{
+	struct vm *vm = arg;
+
+	vm->bulk_sending = false;
+	if (sent && vm->bulk)
+		next_after_others(vm);
+	else if (!vm->bulk && !vm->share)
+		vm_bulk_stop(vm);
 }
 
 /* Of a guest that writes faster than the link carries the last round is taken while it stands still. */

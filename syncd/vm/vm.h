@@ -36,6 +36,7 @@
 #include "control/control.h"
 #include "control/recent.h"
 #include "control/story.h"
+#include "courtesy.h"
 #include "daemon.h"
 #include "device.h"
 #include "domain/cpu.h"
@@ -172,11 +173,12 @@ struct vm {
 	bool shared;		/* ... and were, for the bulk copy that begins now */
 	unsigned int failed;	/* captures in a row */
 	bool bulk;		/* a bulk copy is under way */
-	uint64_t bulk_again;	/* qb handle: it waits for the guest to leave an interrupt handler */
+	uint64_t bulk_again;	/* qb handle: it waits, for the guest to leave a handler or for others */
 	bool bulk_sending;
 	bool bulk_stopped; /* the guest stands still for the last round, until vm_guest_go() */
 	uint8_t *bulk_buf;
 	uint64_t bulk_started_ns;
+	struct courtesy courtesy;
 	struct capture_epoch *sending[ENGINE_MAX_FLIGHT];
 	struct {
 		uint64_t epoch, ns;
