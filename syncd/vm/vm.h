@@ -7,7 +7,8 @@
  *   reopen.c   those that an earlier daemon left
  *   action.c   one function for each action of the engine
  *   device.c   its backends, their xenstore side, what they ask of the VM
- *   domain.c   making the domain with kemari-domain, its memory, stop and go
+ *   domain.c   making the domain with kemari-domain, stop and go
+ *   memory.c   mapping its memory
  *   owner.c    captures, the bulk copy, dirty polling
  *   standby.c  shell, image, promotion, turning a former primary into a standby
  *   link.c     the connection to the peer: hello, records, reconnect
@@ -317,14 +318,17 @@ bool vm_domain_is_down(const struct xc_dominfo *info);
 int vm_guest_stop(struct vm *vm); /* outside of its interrupt handlers, if it leaves them soon */
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
+/* Its peer is answered when it is there. */
+bool vm_shell_in_the_making(const struct vm *vm);
+
+/* ---- memory.c ---- */
+
 /*
  * Its memory: begin maps it piece by piece from the loop, then calls fn if there is one; open does what is
  * left of that, and fn is not called.
  */
 int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
-/* Its peer is answered when it is there. */
-bool vm_shell_in_the_making(const struct vm *vm);
 
 /* ---- owner.c ---- */
 
