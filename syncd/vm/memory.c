@@ -46,7 +46,7 @@ static void map_more(void *arg)
 	vm->ram_timer = 0;
 	rc = vm->ram_new ? map_some(vm) : 0;
 	if (rc == 1) {
-		rc = vm_timer_start(vm, &vm->ram_timer, QB_LOOP_LOW, VM_PIECE_NS, map_more);
+		rc = vm_timer_start(vm, &vm->ram_timer, QB_LOOP_LOW, vm->ram_pause_ns, map_more);
 		if (!rc)
 			return;
 	}
@@ -56,14 +56,15 @@ static void map_more(void *arg)
 		fn(vm, rc);
 }
 
-int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err))
+int vm_ram_begin(struct vm *vm, uint64_t pause_ns, void (*fn)(struct vm *vm, int err))
 {
 	int rc = vm->ram || vm->ram_new ? 0 : begin_mapping(vm);
 
+	vm->ram_pause_ns = pause_ns;
 	if (fn)
 		vm->ram_ready = fn;
 	if (!rc)
-		rc = vm_timer_start(vm, &vm->ram_timer, QB_LOOP_LOW, VM_PIECE_NS, map_more);
+		rc = vm_timer_start(vm, &vm->ram_timer, QB_LOOP_LOW, pause_ns, map_more);
 	return mapped(vm, rc);
 }
 
