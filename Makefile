@@ -141,10 +141,15 @@ $(BUILD)/san/%.o: %.c
 
 $(BUILD)/unit/%_test: $(BUILD)/o/cts-tests/unit/%_test.o $(BUILD)/libfake.a $(BUILD)/libkemari.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_ALL)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LDLIBS_ALL)
 $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-san.a $(BUILD)/libkemari-san.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $^ -lcmocka $(LDLIBS_ALL)
+	$(CC) $(SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LDLIBS_ALL)
+
+# The VMs' own room is in no archive.
+REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
+$(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
+$(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 

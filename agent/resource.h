@@ -3,7 +3,8 @@
  * `kemari resource`: one action of ocf:kemari:vm.
  *
  * A daemon that is being restarted is waited for: RESOURCE_GRACE_S, more than its watchdog and a restart take
- * and less than any time-out of the cluster manager (doc/ownership.md, item 26).
+ * and less than any time-out of the cluster manager (doc/ownership.md, item 26).  It answers before it has
+ * taken up the guests.
  */
 #ifndef KEMARI_AGENT_RESOURCE_H
 #define KEMARI_AGENT_RESOURCE_H

@@ -32,7 +32,7 @@ struct daemon {
 	struct domwatch *domwatch;
 	uint64_t boot;		     /* of this host, lib/bootid.h */
 	struct vm *vms;		     /* list */
-	struct reopening *reopening; /* VMs of an earlier daemon that could not be taken up yet; list */
+	struct reopening *reopening; /* VMs of an earlier daemon that are not taken up yet; list */
 	struct resource *resources;  /* in the cluster manager's hands; list */
 	uint64_t publish;	     /* qb handle: status goes to those who watch all VMs */
 	bool publish_soon;	     /* ... for something has changed */

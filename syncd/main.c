@@ -110,9 +110,9 @@ static int start(struct daemon *d)
 	if (!rc)
 		rc = open_transport(d);
 	if (!rc)
-		rc = vms_reopen(d);
-	if (!rc)
 		resources_load(d);
+	if (!rc)
+		rc = vms_reopen(d); /* from the loop; the control socket answers meanwhile */
 	if (!rc)
 		rc = control_start(d->loop, &handlers, d, &opt, &d->control);
 	return rc;

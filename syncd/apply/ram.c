@@ -331,3 +331,8 @@ uint64_t ram_frames(const struct ram *r)
 {
 	return r->frames;
 }
+
+uint64_t ram_mapped(const struct ram *r)
+{
+	return r->mapped < r->nr_chunks ? r->chunk[r->mapped].index : r->frames;
+}

@@ -79,6 +79,8 @@ void ram_hide(struct ram *r, uint64_t gfn);
 unsigned int ram_ranges(const struct ram *r, const struct gfn_range **ranges);
 /* Frames of all ranges, present or not, are numbered 0..frames-1, in order of gfn. */
 uint64_t ram_frames(const struct ram *r);
+/* Of them, those that ram_map_some() has been through. */
+uint64_t ram_mapped(const struct ram *r);
 uint64_t ram_gfn(const struct ram *r, uint64_t index);
 /* ~0: not in a range. */
 uint64_t ram_index(const struct ram *r, uint64_t gfn);

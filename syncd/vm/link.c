@@ -518,7 +518,7 @@ void link_connect(struct vm *vm)
 		/* while the standby is made; vm_bulk_start() has the last word about both */
 		vm_staging_begin(vm);
 		if (!vm->ram)
-			vm_ram_begin(vm, NULL);
+			vm_ram_begin(vm, VM_PIECE_NS, NULL);
 	}
 	l = link_new(d);
 	if (!l ||

@@ -10,6 +10,7 @@
 #include "block/share.h"
 #include "hvop.h"
 #include "link.h"
+#include "vms.h"
 
 #define TEXT_MAX (72U << 10)
 
@@ -267,7 +268,7 @@ static void shell_mapped(struct vm *vm, int err)
 static void shell_ready(struct vm *vm, int err, const char *why)
 {
 	if (!err)
-		err = vm_ram_begin(vm, shell_mapped);
+		err = vm_ram_begin(vm, VM_PIECE_NS, shell_mapped);
 	if (err)
 		not_prepared(vm, err, why);
 }
@@ -357,6 +358,16 @@ static int nobody_has_it(char *why, char *fix)
 	return -ENOENT;
 }
 
+/* A peer whose connection ends comes back in a second, one that is refused takes its time. */
+static int not_taken_up(struct link *l, const char *name, char *why)
+{
+	snprintf(why, RECORD_WHY_MAX, "%s of an earlier kemari-syncd is not taken up here yet", name);
+	if (vms_reopening(l->d))
+		return -EAGAIN;
+	link_refuse(l, why, fix_log, true);
+	return 0;
+}
+
 int link_on_hello(struct link *l, const struct record *r, char *why)
 {
 	struct hello *h = &l->theirs;
@@ -376,6 +387,8 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
 			return -EPROTO;
 		}
+		if (!vm && vms_left(l->d, h->uuid, name))
+			return not_taken_up(l, name, why);
 		rc = vm				   ? known_vm(l, vm, h, why, fix)
 		     : l->peer.role == ENGINE_NONE ? nobody_has_it(why, fix)
 						   : make_standby(l, h, name, why, fix);

@@ -342,7 +342,7 @@ void vm_bulk_start(struct vm *vm)
 		return;
 	}
 	if (!vm->ram) {
-		rc = vm_ram_begin(vm, bulk_mapped);
+		rc = vm_ram_begin(vm, VM_PIECE_NS, bulk_mapped);
 		if (rc)
 			bulk_failed(vm, rc);
 		return; /* it comes back */

@@ -204,7 +204,7 @@ static void try_domid(struct creation *c)
 		return;
 	}
 	domid = vm_record_domid(&rec, c->attempt);
-	if (vm_find(c->d, rec.name) || vm_find_uuid(c->d, rec.uuid)) {
+	if (vm_find(c->d, rec.name) || vm_find_uuid(c->d, rec.uuid) || vms_left(c->d, rec.uuid, rec.name)) {
 		vm_record_free(&rec);
 		creation_end(c, EEXIST, "a VM of this name or uuid is served here already",
 			     "see `kemari status`");
@@ -323,8 +323,9 @@ static void answer_rows(struct control_client *c, bool watch, json_t *rows)
 static void status(struct daemon *d, struct control_client *c, const struct control_request *r)
 {
 	bool watch = r->watch;
+	bool later = watch && !r->vm[0] && vms_reopening(d);
 
-	answer_rows(c, watch, vms_status_rows(d, r->vm, r->recent));
+	answer_rows(c, watch, later ? NULL : vms_status_rows(d, r->vm, r->recent));
 	if (watch)
 		vms_publish(d);
 }
@@ -422,13 +423,24 @@ static bool of_host(struct daemon *d, struct control_client *c, const struct con
 		resource_request(d, c, r);
 		return true;
 	case CONTROL_STATUS:
-		if (r->vm[0] && !vm_find(d, r->vm) && !resource_started(d, r->vm))
+		if (r->vm[0] && !vm_find(d, r->vm) && !resource_started(d, r->vm) &&
+		    !vms_left(d, NULL, r->vm))
 			return false;
 		status(d, c, r);
 		return true;
 	default:
 		return false;
 	}
+}
+
+static void not_here(const struct daemon *d, struct control_client *c)
+{
+	if (d->reopening)
+		control_fail(c, EAGAIN,
+			     "what an earlier kemari-syncd left is being taken up, this VM is not there yet",
+			     "try again in a moment; `kemari status` shows how far it is");
+	else
+		control_fail(c, ENOENT, "no such VM is served on this host", "`kemari status` lists them");
 }
 
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r)
@@ -439,7 +451,7 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 	if (of_host(d, c, r))
 		return;
 	if (!vm) {
-		control_fail(c, ENOENT, "no such VM is served on this host", "`kemari status` lists them");
+		not_here(d, c);
 		return;
 	}
 	switch (r->op) {

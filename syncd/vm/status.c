@@ -144,6 +144,7 @@ json_t *vms_status_rows(const struct daemon *d, const char *vm, bool recent)
 	for (const struct vm *v = d->vms; v; v = v->next)
 		if (!vm[0] || !strcmp(vm, v->rec.name))
 			json_array_append_new(rows, vm_status_row(v, recent));
+	vms_reopening_rows(d, vm, rows);
 	resource_rows(d, vm, rows);
 	return rows;
 }
@@ -158,6 +159,9 @@ static void publish(void *arg)
 	d->publish_soon = false;
 	if (!d->control || !control_watched(d->control, CONTROL_STATUS, ""))
 		return;
+	if (vms_reopening(d))
+		return; /* a VM that is missing would be taken for gone; it is published when they are there
+			 */
 	control_publish(d->control, CONTROL_STATUS, "", vms_status_rows(d, "", false));
 	if (d->vms)
 		publish_in(d, PUBLISH_EVERY_NS);

@@ -357,6 +357,13 @@ static int restore_engine(struct vm *vm, struct engine_actions *acts)
 	return rc;
 }
 
+/* Not an owner whose guest was not started yet: what is here is still the standby's image. */
+static bool is_owner(const struct vm *vm)
+{
+	return engine_role(&vm->engine) >= ENGINE_HELD &&
+	       (!engine_starts_from(&vm->engine) || vm->mem->running_g == engine_generation(&vm->engine));
+}
+
 static int owner_again(struct vm *vm)
 {
 	int rc = vm_devices_reconnect(vm);
@@ -396,9 +403,7 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 {
 	enum engine_role role = engine_role(&vm->engine);
 	struct engine_event unborn = { .type = ENGINE_EV_RUN_FAILED, .g = engine_generation(&vm->engine) };
-	/* an owner whose guest was not started yet: what is here is still the standby's image */
-	bool owner = role >= ENGINE_HELD && (!engine_starts_from(&vm->engine) ||
-					     vm->mem->running_g == engine_generation(&vm->engine));
+	bool owner = is_owner(vm);
 	int rc;
 
 	if (vm->mem->making || !vm_domain_is_there(vm)) {
@@ -429,52 +434,75 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 	return 0;
 }
 
-int vm_reopen(struct daemon *d, const uint8_t uuid[16])
+static int read_file(struct vm *vm)
 {
-	struct vm *vm = calloc(1, sizeof(*vm));
 	struct engine_actions acts;
 	char why[256];
-	int rc;
+	int rc = attach_file(vm);
 
-	if (!vm)
-		return -ENOMEM;
-	vm->d = d;
-	rc = memfile_open(d->cfg.run_dir, uuid, &vm->file);
-	if (rc == -ESTALE) {
-		free(vm);
-		return memfile_unlink(d->cfg.run_dir, uuid);
-	}
-	if (rc)
-		goto fail;
-	rc = attach_file(vm);
 	if (!rc && (vm->mem->version != VM_MEM_VERSION || vm->mem->record_len > VM_RECORD_MAX))
 		rc = -EPROTO;
 	if (!rc)
 		rc = vm_record_parse(vm->mem->record, vm->mem->record_len, &vm->rec, why, sizeof(why));
 	if (!rc)
 		rc = open_story(vm);
-	if (rc)
-		goto fail;
-	vm->domid = vm->mem->domid;
-	vm->next = d->vms;
-	d->vms = vm;
-	rc = restore_engine(vm, &acts);
-	if (rc) {
-		end(vm, true);
-		return rc;
+	if (!rc)
+		rc = restore_engine(vm, &acts); /* to know its role; vm_reattach() does what it says */
+	if (!rc)
+		vm->domid = vm->mem->domid;
+	return rc;
+}
+
+int vm_reopen(struct daemon *d, const uint8_t uuid[16], struct vm **out)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int rc;
+
+	if (!vm)
+		return -ENOMEM;
+	vm->d = d;
+	rc = memfile_open(d->cfg.run_dir, uuid, &vm->file);
+	if (!rc)
+		rc = read_file(vm);
+	if (!rc) {
+		*out = vm;
+		return 0;
 	}
-	rc = reattach(vm, &acts);
+	story_close(vm->story);
+	memfile_close(vm->file);
+	vm_record_free(&vm->rec);
+	free(vm);
+	if (rc == -ESTALE)
+		rc = memfile_unlink(d->cfg.run_dir, uuid) ?: -ENOENT;
+	return rc;
+}
+
+bool vm_reattach_needs_memory(const struct vm *vm)
+{
+	return !vm->mem->making && vm_domain_is_there(vm) &&
+	       !(is_owner(vm) && engine_protection(&vm->engine) == ENGINE_UNPROTECTED);
+}
+
+int vm_reattach(struct vm *vm)
+{
+	struct engine_actions acts;
+	int rc;
+
+	vm->next = vm->d->vms;
+	vm->d->vms = vm;
+	rc = restore_engine(vm, &acts); /* its times begin now */
+	if (!rc)
+		rc = reattach(vm, &acts);
 	if (!rc)
 		return 0;
 	kem_vm_err(vm->rec.name, "cannot be attached to again: %s", strerror(-rc));
 	end(vm, true);
 	return -EAGAIN;
-fail:
-	if (vm->file)
-		memfile_close(vm->file);
-	vm_record_free(&vm->rec);
-	free(vm);
-	return rc;
+}
+
+void vm_leave(struct vm *vm)
+{
+	end(vm, true);
 }
 
 void vms_close(struct daemon *d)

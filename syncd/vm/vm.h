@@ -7,7 +7,8 @@
  *   reopen.c   those that an earlier daemon left
  *   action.c   one function for each action of the engine
  *   device.c   its backends, their xenstore side, what they ask of the VM
- *   domain.c   making the domain with kemari-domain, its memory, stop and go
+ *   domain.c   making the domain with kemari-domain, stop and go
+ *   memory.c   mapping its memory
  *   owner.c    captures, the bulk copy, dirty polling
  *   standby.c  shell, image, promotion, turning a former primary into a standby
  *   link.c     the connection to the peer: hello, records, reconnect
@@ -141,6 +142,7 @@ struct vm {
 	struct ram *ram;
 	struct ram *ram_new; /* being mapped */
 	uint64_t ram_timer;  /* qb handle */
+	uint64_t ram_pause_ns;
 	void (*ram_ready)(struct vm *vm, int err);
 	const struct ram_ops *ram_ops;
 	void *ram_arg;
@@ -230,11 +232,20 @@ size_t vm_epoch_bytes(const struct daemon *d);
 /* A VM that this host did not know.  0 or a negative errno with one message. */
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out);
 /*
- * What the memory file of that uuid says, of an earlier daemon.  0 (an earlier boot's is removed), -EBUSY
- * without a message: that daemon has not ended; -EAGAIN: something of its host is not ready yet; or another
- * negative errno of the file.  The VM is left as it is then.
+ * What the memory file of that uuid says, of an earlier daemon.  *out is in no list and nothing acts upon it
+ * before vm_reattach().  -ENOENT: there is none (any more; an earlier boot's is removed), -EBUSY without a
+ * message: that daemon has not ended, or another negative errno of the file, which is left as it is.
  */
-int vm_reopen(struct daemon *d, const uint8_t uuid[16]);
+int vm_reopen(struct daemon *d, const uint8_t uuid[16], struct vm **out);
+/* vm_ram_begin() has to have done its work before: it takes seconds. */
+bool vm_reattach_needs_memory(const struct vm *vm);
+/*
+ * From here on it is a VM of this host.  It may have come to its end at once.  -EAGAIN: something of its host
+ * is not ready yet; it was left.
+ */
+int vm_reattach(struct vm *vm);
+/* Leaves it to a later daemon, or another vm_reopen(). */
+void vm_leave(struct vm *vm);
 /* No more attempts of vms_reopen(). */
 void vms_reopen_stop(struct daemon *d);
 /* Forgets it, memory file included; the domain is the caller's business. */
@@ -319,14 +330,17 @@ bool vm_domain_is_down(const struct xc_dominfo *info);
 int vm_guest_stop(struct vm *vm); /* outside of its interrupt handlers, if it leaves them soon */
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
-/*
- * Its memory: begin maps it piece by piece from the loop, then calls fn if there is one; open does what is
- * left of that, and fn is not called.
- */
-int vm_ram_begin(struct vm *vm, void (*fn)(struct vm *vm, int err));
-int vm_ram_open(struct vm *vm);
 /* Its peer is answered when it is there. */
 bool vm_shell_in_the_making(const struct vm *vm);
+
+/* ---- memory.c ---- */
+
+/*
+ * Its memory: begin maps it piece by piece from the loop, with a pause between two (the loop has its turn in
+ * any case), then calls fn if there is one; open does what is left of that, and fn is not called.
+ */
+int vm_ram_begin(struct vm *vm, uint64_t pause_ns, void (*fn)(struct vm *vm, int err));
+int vm_ram_open(struct vm *vm);
 
 /* ---- owner.c ---- */
 

@@ -9,10 +9,17 @@
 struct conn;
 
 /*
- * Takes up what an earlier daemon left in the run directory.  One that cannot be taken up keeps no other VM
- * away: it is tried again, or left as it is if that is of no use.  Negative: the directory cannot be read.
+ * Takes up what an earlier daemon left in the run directory, from the loop.  One that cannot be taken up
+ * keeps no other VM away: it is tried again, or left as it is if that is of no use.  Negative: the directory
+ * cannot be read.
  */
 int vms_reopen(struct daemon *d);
+/* Some of it has not been tried to its end: the table of all VMs is not known yet. */
+bool vms_reopening(const struct daemon *d);
+/* A VM of that uuid (NULL: not known) or name is being taken up, or is to be. */
+bool vms_left(const struct daemon *d, const uint8_t uuid[16], const char *name);
+/* Rows of status for those, of all or the named one, appended to rows. */
+void vms_reopening_rows(const struct daemon *d, const char *vm, json_t *rows);
 /* Ends the daemon's part; guests stop at their next output and wait for the next daemon. */
 void vms_close(struct daemon *d);
 /* A peer that has proven to hold the key. */
