@@ -163,6 +163,8 @@ enum engine_event_type {
 	 * promote.  OWNER: done.  HELD: resume.  COPY: ask the peer, or run at once with the proof.  NONE:
 	 * cold boot with .incarnation if the peer says NONE, or at once with the proof.  .proof: the peer's
 	 * host is confirmed off (fencing, or the operator's --primary-is-off), .peer_boot as in FENCED.
+	 * .flag: the peer held the guest when it was asked before, and its copy is awaited; a NONE of the
+	 * peer is answered with OUTDATED then: that guest is lost, and whoever moved it is to know it.
 	 */
 	ENGINE_EV_PROMOTE,
 	ENGINE_EV_DEMOTE,     /* hold the guest; answered at once */

@@ -117,6 +117,7 @@ void promote_command(struct engine *e, const struct engine_event *ev)
 	e->cmd.request = ev->request;
 	e->cmd.deadline = e->now + e->cfg.handover_ns;
 	e->cmd.g = g;
+	e->cmd.awaiting = ev->flag;
 	if (may_run_alone(e, ev)) {
 		run_alone(e, g);
 		return;
@@ -212,6 +213,14 @@ static void take_back(struct engine *e, const struct engine_message *m)
 	engine_finish(e, ENGINE_EV_STOP, ENGINE_RES_PARKED);
 }
 
+static void peer_has_none(struct engine *e, const struct engine_message *m)
+{
+	if (engine_allowed(GUARD_COLD_AWAITED, !e->cmd.awaiting))
+		cold_boot(e, m->g);
+	else
+		engine_finish(e, 0, ENGINE_RES_OUTDATED);
+}
+
 void promote_void(struct engine *e, const struct engine_message *m)
 {
 	bool promoting = e->cmd.type == ENGINE_EV_PROMOTE;
@@ -223,7 +232,7 @@ void promote_void(struct engine *e, const struct engine_message *m)
 	} else if (e->p.role == ENGINE_COPY && m->g == e->p.g && (e->p.granted || promoting)) {
 		take_back(e, m);
 	} else if (e->p.role == ENGINE_NONE && promoting && m->g == e->cmd.g && m->role == ENGINE_NONE) {
-		cold_boot(e, m->g);
+		peer_has_none(e, m);
 	} else if (e->p.role == ENGINE_NONE && e->p.granted && m->g == e->p.g) {
 		e->p.granted = 0;
 		engine_changed(e);
