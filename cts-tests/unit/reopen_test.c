@@ -244,7 +244,18 @@ void vm_look_for_foreign(struct vm *vm)
 {
 }
 
+bool vm_shell_in_the_making(const struct vm *vm)
+{
+	return false;
+}
+
 /* Nothing of these is to happen. */
+bool vm_is_bare(const struct vm *vm)
+{
+	fail();
+	return false;
+}
+
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
 {
 	fail();

@@ -304,10 +304,11 @@ enum engine_result {
 	ENGINE_RES_STATE,      /* not possible in this role */
 	ENGINE_RES_BUSY,       /* another command is under way */
 	ENGINE_RES_PEER_OWNS,  /* the peer is OWNER */
-	ENGINE_RES_PEER_HOLDS, /* the peer has HELD or a COPY: no cold boot */
+	ENGINE_RES_PEER_HOLDS, /* the peer is HELD, and grants nothing to what is here */
 	ENGINE_RES_NO_PROOF,   /* no grant and no answer in time: have the peer fenced */
 	ENGINE_RES_NO_STANDBY, /* switchover: no copy to hand over to */
-	ENGINE_RES_OUTDATED,   /* the copy here is NONE */
+	ENGINE_RES_OUTDATED,   /* the copy here is NONE; PROMOTE .flag: nobody has one */
+	ENGINE_RES_PEER_COPY,  /* the peer has a COPY, or is about to boot: no cold boot */
 };
 
 struct engine_action {

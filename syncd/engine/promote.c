@@ -249,7 +249,7 @@ static bool claim_yields(struct engine *e, const struct engine_message *m)
 		return true;
 	if (e->cfg.node < m->node)
 		return false;
-	engine_finish(e, 0, ENGINE_RES_PEER_HOLDS);
+	engine_finish(e, 0, ENGINE_RES_PEER_COPY);
 	return true;
 }
 
@@ -261,6 +261,13 @@ void promote_claim(struct engine *e, const struct engine_message *m)
 		engine_peer_seen(e, m->session >> 32);
 		engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
 	}
+}
+
+static enum engine_result refusal(const struct engine_message *m)
+{
+	if (m->role == ENGINE_OWNER)
+		return ENGINE_RES_PEER_OWNS;
+	return m->role == ENGINE_HELD ? ENGINE_RES_PEER_HOLDS : ENGINE_RES_PEER_COPY;
 }
 
 void promote_refused(struct engine *e, const struct engine_message *m)
@@ -281,6 +288,5 @@ void promote_refused(struct engine *e, const struct engine_message *m)
 	if (e->p.granted && m->g == e->p.g && (m->role == ENGINE_OWNER || m->role == ENGINE_HELD))
 		handover_have(e);
 	else
-		engine_finish(e, ENGINE_EV_PROMOTE,
-			      m->role == ENGINE_OWNER ? ENGINE_RES_PEER_OWNS : ENGINE_RES_PEER_HOLDS);
+		engine_finish(e, ENGINE_EV_PROMOTE, refusal(m));
 }

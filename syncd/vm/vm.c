@@ -89,10 +89,6 @@ static void state_changed(struct vm *vm)
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);
-	if (!strcmp(state, "protected")) {
-		vm->refusals = 0;
-		vm_request_done(vm, CONTROL_PROTECT);
-	}
 	vm_publish_status(vm);
 }
 
@@ -326,6 +322,12 @@ static void end(struct vm *vm, bool keep)
 		memfile_remove(vm->file);
 	vm_record_free(&vm->rec);
 	free(vm);
+}
+
+bool vm_is_bare(const struct vm *vm)
+{
+	return engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->helper &&
+	       !vm->link && !vm->dead_seen;
 }
 
 void vm_free(struct vm *vm)
