@@ -421,6 +421,7 @@ static void copy_is_whole(void)
 static void is_granted(void)
 {
 	until(was_asked);
+	assert_true(lasted() < SECOND / 2); /* the guest stands still */
 	assert_int_equal(bed->said.type, ENGINE_MSG_REQUEST);
 	peer_says(ENGINE_MSG_GRANT, ENGINE_COPY);
 	assert_int_equal(answered(), 0);
@@ -548,6 +549,10 @@ static void a_greeting_is_waited_for_three_seconds(void **state)
 	assert_true(await_held(&a, &vm, SECOND));
 	assert_int_equal(await_look(&a, NULL, 3 * SECOND), AWAIT_WAIT);
 	assert_int_equal(await_look(&a, NULL, 4 * SECOND), AWAIT_OVER);
+	vm.link = (struct link *)bed; /* it came, and waits for the shell */
+	bed->making = true;
+	assert_int_equal(await_look(&a, &vm, 3 * SECOND), AWAIT_WAIT);
+	assert_int_equal(await_look(&a, &vm, 30 * SECOND), AWAIT_WAIT);
 }
 
 /* The agent's request on the holder: its answer is not the peer's to wait for. */
