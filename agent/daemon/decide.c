@@ -211,7 +211,8 @@ static void watch_held(struct agent_vm *v, const struct vm_row *row)
 {
 	const uint64_t now = monotonic_ns();
 
-	if (!row || row->role != ROW_HELD) {
+	/* one whose copy is being completed waits for that */
+	if (!row || row->role != ROW_HELD || row->protection == ROW_SYNCING) {
 		v->held_ns = 0;
 		v->held_told = false;
 		return;
