@@ -274,7 +274,8 @@ static void on_promote_result(struct resource *r, struct vm *vm, enum engine_res
 		break;
 	case ENGINE_RES_OUTDATED: /* now there is nothing here: a cold start may be right */
 		if (r->await.on)
-			promote_failed(r, EREMOTE, "the guest is lost that was to be moved here");
+			promote_failed(r, EREMOTE,
+				       "the guest that the other host held, or its copy here, is gone");
 		break;
 	case ENGINE_RES_BUSY:
 		break;
