@@ -70,8 +70,7 @@ class Cluster(Session):
             self.a.exec("cat > /root/cluster.crm && crm -F -f /root/cluster.crm configure", timeout=240,
                         stdin=configuration(self.lab).encode())
         with self.story.step("Pacemaker starts the guest, kemari-agent has it mirrored"):
-            self.until("the guest is promoted somewhere", lambda: self.promoted() is not None, 180)
-            self.at = self.promoted()
+            self.at = self.until("the guest is promoted somewhere", self.promoted, 180)
             self.other = self.b if self.at is self.a else self.a
             self.wait_state(self.at, "protected", 180)
         self.attach()
