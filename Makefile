@@ -150,6 +150,9 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
+TASK_SRC := $(addprefix syncd/vm/,resource.c resource_start.c resource_task.c)
+$(BUILD)/unit/resource_task_test: $(call obj,$(TASK_SRC),o)
+$(BUILD)/unit-san/resource_task_test: $(call obj,$(TASK_SRC),san)
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
