@@ -194,7 +194,7 @@ $(BUILD)/sim/%.o: %.c
 $(BUILD)/kemari-sim: $(call obj,$(SIM_SRC) $(wildcard syncd/engine/*.c),sim)
 	$(CC) $(LDFLAGS) -o $@ $^
 check-sim: $(BUILD)/kemari-sim
-	@$< --seed $(SEED) --random $(SCHEDULES) --exhaustive --prove
+	@$< --seed $(SEED) --table --random $(SCHEDULES) --exhaustive --prove
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
 .PHONY: bench-fencing
