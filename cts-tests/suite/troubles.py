@@ -201,6 +201,13 @@ def killed(unit):
     return scenario
 
 
+def syncd_hangs(s):
+    """Stopped, it answers nobody, and systemd's watchdog ends it before the cluster manager gives up."""
+    for h in (s.at, s.other):
+        s.undisturbed(f"kemari-syncd hangs on {h}",
+                      lambda h=h: h.exec("systemctl kill --kill-whom=main -s STOP kemari-syncd"))
+
+
 def controld_killed(s):
     for h in (s.at, s.other):
         s.survived("pacemaker-controld killed", h, lambda h=h: h.exec("pkill -KILL -f '[/]pacemaker-controld$'"))
@@ -523,9 +530,9 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
-    link_cut, ring_cut, everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance,
-    clone_stopped, left_in_maintenance, by_hand, linked_in_auto, primary_reboots, standby_reboots, sick_host, both_hot,
-    two_guests, two_guests_cut, cold_start, resync_cut)}
+    link_cut, ring_cut, everything_cut, bmc_gone, syncd_hangs, controld_killed, corosync_killed, moves, standby_node,
+    maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto, primary_reboots, standby_reboots, sick_host,
+    both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

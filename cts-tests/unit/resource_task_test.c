@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <qb/qbloop.h>
+#include <xenctrl.h>
 
 #include "lib/autostart.h"
 #include "vm/link.h"
@@ -42,7 +43,8 @@ static struct bed {
 	struct vm_mem mem;
 	struct control_client client;
 	char record[2048], disk[256], auto_file[64];
-	bool served; /* the VM is there */
+	bool served;	/* the VM is there */
+	uint32_t taken; /* domid */
 	bool linked;
 	bool ran; /* the engine let the guest run */
 	unsigned int stops, leaves, poweroffs, destroyed, freed;
@@ -128,8 +130,17 @@ void vm_free_shell(struct vm *vm)
 
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
 {
-	fail();
-	return -EIO;
+	bed->vm.domid = domid;
+	bed->served = true;
+	*out = &bed->vm;
+	return 0;
+}
+
+/* Xen has that one domain. */
+int xc_domain_getinfo(xc_interface *xch, uint32_t first, unsigned int max, xc_dominfo_t *info)
+{
+	info->domid = bed->taken;
+	return bed->taken >= first;
 }
 
 void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev)
@@ -462,6 +473,23 @@ static void a_host_that_is_off_and_sends_is_not_off(void **state)
 	assert_true(bed->ran);
 }
 
+/* Rule 32. */
+static void a_guest_that_boots_takes_the_first_domid_that_is_free(void **state)
+{
+	struct vm other = { 0 };
+
+	bed->served = false;
+	add_resource();
+	other.domid = vm_record_domid(&resource()->rec, 0);
+	bed->d.vms = &other; /* ours, its domain need not be there yet */
+	bed->taken = vm_record_domid(&resource()->rec, 1);
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	assert_int_equal(bed->vm.domid, vm_record_domid(&resource()->rec, 2));
+	assert_string_equal(bed->mem.peer, "xb"); /* who is asked whether it may boot */
+	assert_false(bed->ran);
+	bed->d.vms = NULL;
+}
+
 /* ---- start -----------------------------------------------------------------------------------------------
  */
 
@@ -533,6 +561,7 @@ int main(void)
 		TEST(a_copy_stays_until_its_owner_lets_it_go),
 		TEST(promote_is_no_proof),
 		TEST(a_host_that_is_off_and_sends_is_not_off),
+		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),
 		TEST(a_missing_disk_is_found_before_the_host_gets_a_score),
 		TEST(a_missing_bridge_is_found_before_the_host_gets_a_score),
