@@ -70,6 +70,10 @@ void vm_devices_release(struct vm *vm, uint64_t epoch)
 	bed.released++;
 }
 
+void vm_request_done(struct vm *vm, enum control_op op)
+{
+}
+
 void vm_bulk_start(struct vm *vm)
 {
 	bed.bulks++;

@@ -161,6 +161,11 @@ void vm_look_for_foreign(struct vm *vm)
 {
 }
 
+bool vm_shell_in_the_making(const struct vm *vm)
+{
+	return false;
+}
+
 bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
 {
 	return false;
