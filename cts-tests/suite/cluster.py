@@ -123,10 +123,18 @@ class Cluster(Session):
         return all((n.get("online"), n.get("unclean"), n.get("pending")) == ("true", "false", "false")
                    for n in mon.find("nodes"))
 
-    def failed_actions(self):
-        """op_key of each that Pacemaker remembers."""
-        mon = self.crm_mon()
+    def failed_actions(self, host=None):
+        """op_key of each that Pacemaker remembers, as the host sees it."""
+        mon = self.crm_mon(host)
         return [] if mon is None else [f.get("op_key", "") for f in mon.iter("failure")]
+
+    def has_failed(self, action, host=None):
+        """Pacemaker remembers that this action of the guest's failed."""
+        return any(key.startswith(f"{VM}_{action}_") for key in self.failed_actions(host))
+
+    def forgive(self, host=None):
+        """What failed was to fail: Pacemaker forgets it, and tries again."""
+        (host or self.at).exec(f"crm_resource --cleanup --resource {CLONE}", timeout=60)
 
     def started(self):
         """Resources that are nothing but started, as fence devices are."""
