@@ -97,11 +97,6 @@ void vm_free(struct vm *vm)
 		drop();
 }
 
-bool vm_is_bare(const struct vm *vm)
-{
-	return engine_role(&vm->engine) == ENGINE_NONE && !vm->link && !vm->guest;
-}
-
 static void carry_out(struct vm *vm, struct engine_actions *acts)
 {
 	struct engine_event ev = { .type = ENGINE_EV_PERSISTED, .now = monotonic_ns() };

@@ -250,12 +250,6 @@ bool vm_shell_in_the_making(const struct vm *vm)
 }
 
 /* Nothing of these is to happen. */
-bool vm_is_bare(const struct vm *vm)
-{
-	fail();
-	return false;
-}
-
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
 {
 	fail();

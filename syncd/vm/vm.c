@@ -324,12 +324,6 @@ static void end(struct vm *vm, bool keep)
 	free(vm);
 }
 
-bool vm_is_bare(const struct vm *vm)
-{
-	return engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->helper &&
-	       !vm->link && !vm->dead_seen;
-}
-
 void vm_free(struct vm *vm)
 {
 	if (vm->pumping) {
