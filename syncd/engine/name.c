@@ -61,13 +61,14 @@ static const char *const result_text[] = {
 	[ENGINE_RES_STATE] = "not possible in this state",
 	[ENGINE_RES_BUSY] = "another command is under way",
 	[ENGINE_RES_PEER_OWNS] = "the peer owns it",
-	[ENGINE_RES_PEER_HOLDS] = "the peer holds it or a copy of it",
+	[ENGINE_RES_PEER_HOLDS] = "the peer holds it",
 	[ENGINE_RES_NO_PROOF] = "no answer of the peer: it has to be fenced first",
 	[ENGINE_RES_NO_STANDBY] = "no standby that could take over",
 	[ENGINE_RES_OUTDATED] = "the copy here is not valid any more",
+	[ENGINE_RES_PEER_COPY] = "the peer has a copy of it, or boots it",
 };
 
 const char *engine_result_text(enum engine_result result)
 {
-	return result >= 0 && result <= ENGINE_RES_OUTDATED ? result_text[result] : "unknown";
+	return result >= 0 && result <= ENGINE_RES_PEER_COPY ? result_text[result] : "unknown";
 }
