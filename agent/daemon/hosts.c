@@ -218,6 +218,8 @@ void agent_hosts_tick(struct agent *a)
 
 	while ((h = proof_expire(&a->proof, hosts_boottime())))
 		hosts_proof(a, h->host, PROOF_ALIVE);
+	if (proof_unsaved(&a->proof))
+		agent_save(a);
 	fencer_want(a->fencer, needed);
 	for (i = 0; needed && i < a->proof.nr; i++)
 		hosts_tell_off(a, a->proof.h[i].host);

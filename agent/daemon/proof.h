@@ -13,7 +13,8 @@
  *
  * Signs of life are: it stays a member for PROOF_LINGER_NS, longer than any ring takes to notice a dead one;
  * it is heard of after PROOF_ECHO_NS, when all that it sent before has been delivered; it leaves the group by
- * itself; it joins again.  Fencings that ended before a sign of life count no more.
+ * itself; it joins again.  Fencings that ended before a sign of life count no more, whenever they are told
+ * of: so no record counts for two lives, and none that was made before the host joined last.
  */
 #ifndef KEMARI_AGENT_DAEMON_PROOF_H
 #define KEMARI_AGENT_DAEMON_PROOF_H
@@ -30,15 +31,18 @@
 
 struct proof_host {
 	char host[ROW_HOST];
-	uint64_t boot;	      /* the one that was heard of last, never 0 */
-	int64_t heard_ns;     /* when it was first heard of, or the sign of life that voided a fencing */
+	uint64_t boot;	  /* the one that was heard of last, never 0 */
+	int64_t after_ns; /* fencings that ended before do not count: its joining, or a later sign of life */
 	int64_t clock_offset; /* then */
-	bool member;	      /* now */
-	bool fenced;	      /* confirmed since heard_ns */
-	int64_t fenced_ns;    /* when that was taken note of */
-	bool by_operator;     /* ... and an operator had asked for it */
-	bool settled;	      /* ... and what becomes of its power is decided */
-	bool fault;	      /* its BMC told of a fault to fence it for, in this boot */
+	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
+			    */
+	int64_t saved_ns;  /* of that, what agent.state has */
+	bool member;	   /* now */
+	bool fenced;	   /* confirmed since after_ns */
+	int64_t fenced_ns; /* when that was taken note of */
+	bool by_operator;  /* ... and an operator had asked for it */
+	bool settled;	   /* ... and what becomes of its power is decided */
+	bool fault;	   /* its BMC told of a fault to fence it for, in this boot */
 };
 
 struct proof {
@@ -73,6 +77,11 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* What becomes of its power after this fencing is decided, or is not after all. */
 void proof_settle(struct proof *p, const char *host, bool settled);
+
+/* Somebody was heard of so much later than agent.state knows that it matters. */
+bool proof_unsaved(const struct proof *p);
+/* agent.state was written. */
+void proof_saved(struct proof *p);
 
 /* Each second, until it returns NULL: a host that was confirmed off and is a member for too long. */
 const struct proof_host *proof_expire(struct proof *p, int64_t now);

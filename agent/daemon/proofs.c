@@ -47,6 +47,7 @@ void agent_save(struct agent *a)
 		if (a->vm[i].vm[0])
 			memcpy(vms.vm[vms.nr++], a->vm[i].vm, ROW_VM);
 	proof_save(a->state_path, a->boot, &a->proof, &vms);
+	proof_saved(&a->proof); /* one that failed is not tried again for this alone */
 }
 
 void agent_load(struct agent *a)
