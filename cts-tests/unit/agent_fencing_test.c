@@ -209,6 +209,7 @@ static void a_record_counts_for_one_life(void **state)
 {
 	struct proof p = member();
 
+	proof_heard(&p, "xa", BOOT, 149 * S, OFFSET);
 	proof_left(&p, "xa", true, 150 * S);
 	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 161 * S, OFFSET), PROOF_OFF);
 	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 162 * S, OFFSET), PROOF_SAME);

@@ -96,10 +96,10 @@ static void properties_are_read_first_set_first(void **state)
 static void devices_are_read_with_their_templates(void **state)
 {
 	struct facts *f = *state;
-	const struct fact_fence_device *d = f->cib.device;
+	const struct device *d = f->cib.fencing.device;
 
 	read_cib(f);
-	assert_int_equal(f->cib.nr_devices, 2);
+	assert_int_equal(f->cib.fencing.nr, 2);
 	assert_string_equal(d[0].id, "bmc-xa");
 	assert_string_equal(d[0].agent, "fence_kemari");
 	assert_string_equal(d[0].host_list, "xa");
@@ -110,10 +110,10 @@ static void devices_are_read_with_their_templates(void **state)
 	assert_string_equal(d[1].host_map, "xb:1");
 	assert_string_equal(d[1].method, "cycle");
 	assert_true(d[1].stopped);
-	assert_int_equal(f->cib.nr_levels, 2);
-	assert_string_equal(f->cib.level[0].node, "xa");
-	assert_string_equal(f->cib.level[0].devices, "bmc-xa,ping");
-	assert_string_equal(f->cib.level[1].pattern, "x.");
+	assert_int_equal(f->cib.fencing.nr_levels, 2);
+	assert_string_equal(f->cib.fencing.level[0].node, "xa");
+	assert_string_equal(f->cib.fencing.level[0].devices, "bmc-xa,ping");
+	assert_string_equal(f->cib.fencing.level[1].pattern, "x.");
 }
 
 static void vms_are_read_with_their_clones(void **state)
@@ -192,8 +192,8 @@ static void a_large_cib_is_cut(void **state)
 	gather_cib_text(text, len, f);
 	free(text);
 	assert_int_equal(f->cib.nr_nodes, FACT_NODES);
-	assert_int_equal(f->cib.nr_devices, FACT_DEVICES);
-	assert_int_equal(f->cib.nr_levels, FACT_LEVELS);
+	assert_int_equal(f->cib.fencing.nr, DEVICES);
+	assert_int_equal(f->cib.fencing.nr_levels, DEVICE_LEVELS);
 	assert_int_equal(f->cib.nr_resources, FACT_VMS);
 	assert_int_equal(f->nr_vms, FACT_VMS);
 	assert_int_equal(strlen(f->cib.node[0]), FACT_NAME - 1);
