@@ -151,7 +151,8 @@ REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resou
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
 
-$(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_% $(BUILD)/unit/agent_device_% $(BUILD)/unit-san/agent_device_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
+$(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_% $(BUILD)/unit/agent_device_% $(BUILD)/unit-san/agent_device_% \
+	$(BUILD)/unit/agent_proofs_% $(BUILD)/unit-san/agent_proofs_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
 # One test alone: make unit-NAME
 unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test

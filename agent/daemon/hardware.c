@@ -115,6 +115,7 @@ static void decide_sick(struct agent *a, unsigned int i)
 	struct policy_sick in = {
 		.name = h->host,
 		.asks = health_asks_to_fence(h) && p && p->fault,
+		.futile = agent_doubt(a, h->host),
 	};
 
 	if (hosts_is_own(a, h->host))

@@ -220,6 +220,7 @@ void agent_hosts_tick(struct agent *a)
 		hosts_proof(a, h->host, PROOF_ALIVE);
 	if (proof_unsaved(&a->proof))
 		agent_save(a);
+	agent_doubts_tick(a);
 	fencer_want(a->fencer, needed);
 	for (i = 0; needed && i < a->proof.nr; i++)
 		hosts_tell_off(a, a->proof.h[i].host);

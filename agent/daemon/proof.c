@@ -113,28 +113,36 @@ static enum proof_change confirm(struct proof_host *h, bool by_operator, int64_t
 	return h->member ? PROOF_RECORDED : PROOF_OFF;
 }
 
+/* Did what was told of just now end in its present life? */
+static bool ended_now(const struct proof_host *h, int64_t since)
+{
+	return since > h->after_ns && since + PROOF_ECHO_NS >= h->last_ns;
+}
+
+/* Did what ended then? */
+static bool ended_then(const struct proof_host *h, int64_t wall_ns, int64_t clock_offset)
+{
+	if (llabs(clock_offset - h->clock_offset) > PROOF_SECOND)
+		return false;
+	/* the clock may have drifted by that second */
+	return wall_ns - clock_offset > h->after_ns + PROOF_SECOND;
+}
+
 enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
 			       int64_t now)
 {
 	struct proof_host *h = find(p, host);
 
-	if (!h || since <= h->after_ns || since + PROOF_ECHO_NS < h->last_ns)
-		return PROOF_SAME;
-	return confirm(h, by_operator, now);
+	return h && ended_now(h, since) ? confirm(h, by_operator, now) : PROOF_SAME;
 }
 
 enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
 				int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
-	int64_t at = wall_ns - clock_offset;
+	const int64_t at = wall_ns - clock_offset;
 
-	if (!h || llabs(clock_offset - h->clock_offset) > PROOF_SECOND)
-		return PROOF_SAME;
-	/* the clock may have drifted by that second */
-	if (at <= h->after_ns + PROOF_SECOND)
-		return PROOF_SAME;
-	if (h->fenced && !h->member)
+	if (!h || !ended_then(h, wall_ns, clock_offset) || (h->fenced && !h->member))
 		return PROOF_SAME;
 	/* it was heard of long after that: it may have left since, but not for that reason */
 	if (at + PROOF_ECHO_NS < h->last_ns)
@@ -143,6 +151,38 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 	if (h->member && now - at > PROOF_LINGER_NS)
 		return void_fencing(h, now);
 	return confirm(h, by_operator, now);
+}
+
+static enum proof_change doubt(struct proof_host *h, int64_t now, int64_t clock_offset)
+{
+	h->after_ns = now;
+	h->clock_offset = clock_offset;
+	return PROOF_DOUBTED;
+}
+
+enum proof_change proof_fenced_doubted(struct proof *p, const char *host, int64_t since, int64_t now,
+				       int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	return h && !h->fenced && ended_now(h, since) ? doubt(h, now, clock_offset) : PROOF_SAME;
+}
+
+enum proof_change proof_history_doubted(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
+					int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	return h && !h->fenced && ended_then(h, wall_ns, clock_offset) ? doubt(h, now, clock_offset)
+								       : PROOF_SAME;
+}
+
+void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	if (h)
+		doubt(h, now, clock_offset);
 }
 
 bool proof_unsaved(const struct proof *p)

@@ -8,6 +8,9 @@
  * however it left.  One that shows life after it was confirmed off was not off: the wrong power supply, BMC
  * or blade.
  *
+ * A fencing by what confirms nothing (device.h) is no proof, and is not counted later either, when the
+ * devices may be others: it is doubted.
+ *
  * Times are CLOCK_BOOTTIME of this host in ns.  The cluster's history has wall-clock times; clock_offset
  * (CLOCK_REALTIME - CLOCK_BOOTTIME) turns them into ours, as long as nobody set the clock in between.
  *
@@ -56,6 +59,7 @@ enum proof_change {
 	PROOF_OFF,	/* ... and the host is proven off now */
 	PROOF_BACK,	/* ... a host that was confirmed off has booted again */
 	PROOF_ALIVE,	/* ... a host that was confirmed off lives in that very boot */
+	PROOF_DOUBTED,	/* ... one that would be off now, did that fencing count */
 };
 
 /* A member's HELLO was delivered. */
@@ -73,6 +77,15 @@ enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since,
 /* The cluster's history has one that ended at wall_ns. */
 enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
 				int64_t now, int64_t clock_offset);
+/*
+ * The same two, of one that confirms nothing.  It is spent, and so is each that ended before now.
+ */
+enum proof_change proof_fenced_doubted(struct proof *p, const char *host, int64_t since, int64_t now,
+				       int64_t clock_offset);
+enum proof_change proof_history_doubted(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
+					int64_t clock_offset);
+/* Fencings of it that ended before now confirm nothing. */
+void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* What becomes of its power after this fencing is decided, or is not after all. */

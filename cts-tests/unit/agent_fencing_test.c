@@ -223,6 +223,40 @@ static void a_record_counts_for_one_life(void **state)
 	assert_null(proof_off(&p, "xa"));
 }
 
+static void a_doubted_fencing_counts_neither_then_nor_later(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 160 * S, 165 * S, OFFSET), PROOF_DOUBTED);
+	assert_null(proof_off(&p, "xa"));
+	/* told again, when its devices are better ones */
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 160 * S, 166 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 170 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 171 * S, 172 * S, OFFSET), PROOF_DOUBTED);
+	assert_int_equal(proof_fenced(&p, "xa", 171 * S, false, 173 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	proof_doubt(&p, "xa", 180 * S, OFFSET);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 178 * S, false, 181 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 181 * S, false, 182 * S), PROOF_OFF);
+}
+
+static void a_proof_is_not_doubted_away(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 170 * S, 171 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 170 * S, 171 * S, OFFSET), PROOF_SAME);
+	proof_doubt(&p, "xa", 172 * S, OFFSET);
+	assert_non_null(proof_off(&p, "xa"));
+	/* nor is one of an earlier life spoken of */
+	proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 199 * S, 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 170 * S, 201 * S, OFFSET), PROOF_SAME);
+}
+
 static void old_history_of_a_member_does_not_count(void **state)
 {
 	struct proof p = member();
@@ -479,6 +513,8 @@ int main(void)
 		cmocka_unit_test(no_record_counts_twice_across_a_restart),
 		cmocka_unit_test(a_fencing_while_nobody_looked_is_before_the_join),
 		cmocka_unit_test(when_it_was_heard_of_last_survives_a_restart),
+		cmocka_unit_test(a_doubted_fencing_counts_neither_then_nor_later),
+		cmocka_unit_test(a_proof_is_not_doubted_away),
 		cmocka_unit_test(old_history_of_a_member_does_not_count),
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
 		cmocka_unit_test(who_asked_is_remembered),

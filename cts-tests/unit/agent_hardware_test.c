@@ -422,6 +422,20 @@ static void not_for(struct bed *b, const char *phrase)
 	assert_non_null(strstr(b->out.why, phrase));
 }
 
+static void not_when_that_would_be_no_proof(void **state)
+{
+	struct bed *b = fresh();
+
+	b->sick.futile = true;
+	not_for(b, "a copy of its guest could not run here, for no fencing of it would be a proof");
+	assert_string_equal(b->out.vm, "g1");
+	/* it owns nothing: nothing waits for a proof */
+	b->theirs[0].role = ROW_STANDBY;
+	b->theirs[0].running = false;
+	assert_true(fence(b));
+	assert_null(b->out.vm);
+}
+
 static void only_a_healthy_quorate_host_that_knows_asks(void **state)
 {
 	struct bed *b = fresh();
@@ -644,6 +658,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_known_after_a_long_silence),
 		cmocka_unit_test(a_sick_host_is_fenced_once),
 		cmocka_unit_test(a_healthy_host_is_not_fenced),
+		cmocka_unit_test(not_when_that_would_be_no_proof),
 		cmocka_unit_test(one_that_left_is_pacemakers),
 		cmocka_unit_test(only_a_healthy_quorate_host_that_knows_asks),
 		cmocka_unit_test(never_without_the_protected_copy),
