@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
+#include "fencing/fence.h"
+
 bool device_has_word(const char *list, const char *sep, const char *word)
 {
 	const size_t len = strlen(word);
@@ -80,27 +84,47 @@ const char *device_misused(const struct device *d)
 	return NULL;
 }
 
+bool device_is_anothers(const struct device *d, const struct device_identity *who)
+{
+	uuid_t own;
+
+	return !uuid_is_null(who->told) && d->system_uuid[0] && !uuid_parse(d->system_uuid, own) &&
+	       !bmc_same_uuid(own, who->told);
+}
+
+/* NULL: as far as is known it is the host's. */
+static const char *anothers(const struct device *d, const struct device_identity *who)
+{
+	if (device_is_anothers(d, who))
+		return "its system_uuid is not the one that the host tells";
+	if (d->system_uuid[0] || !device_is_bmc(d->agent) || uuid_is_null(who->told) ||
+	    uuid_is_null(who->bmc) || bmc_same_uuid(who->bmc, who->told))
+		return NULL;
+	return "it has no system_uuid, and the BMC that is watched as the host's is another machine's";
+}
+
 /* Does its success mean that the host is off?  Else why. */
-static bool proves(const struct device *d, const char *believed, char *why)
+static bool proves(const struct device *d, const struct device_identity *who, const char *believed, char *why)
 {
 	const char *reason = NULL;
 
 	if (device_counts(device_confirms(d->agent, believed, &reason)))
-		reason = device_misused(d);
+		reason = device_misused(d) ?: anothers(d, who);
 	if (reason)
 		snprintf(why, DEVICE_WHY, "%s (%s): %s", d->id, d->agent, reason);
 	return !reason;
 }
 
 static bool level_proves(const struct devices *d, const struct device_level *lv, const char *host,
-			 const char *believed, char *why)
+			 const struct device_identity *who, const char *believed, char *why)
 {
 	unsigned int i;
 
 	snprintf(why, DEVICE_WHY, "the level of %.200s has no device that is used against it", lv->devices);
 	for (i = 0; i < d->nr; i++)
 		if (device_of_level(lv, d->device[i].id) &&
-		    device_targets(&d->device[i], host) != DEVICE_NOT && proves(&d->device[i], believed, why))
+		    device_targets(&d->device[i], host) != DEVICE_NOT &&
+		    proves(&d->device[i], who, believed, why))
 			return true;
 	return false;
 }
@@ -117,7 +141,8 @@ static bool watchdog_proves(const struct devices *d, const char *believed, char 
 	return false;
 }
 
-bool devices_prove(const struct devices *d, const char *host, const char *believed, char *why)
+bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
+		   const char *believed, char *why)
 {
 	bool any = false, topology = false;
 	unsigned int i;
@@ -131,7 +156,7 @@ bool devices_prove(const struct devices *d, const char *host, const char *believ
 		if (!device_level_is_for(d, &d->level[i], host))
 			continue;
 		topology = any = true;
-		if (!level_proves(d, &d->level[i], host, believed, why))
+		if (!level_proves(d, &d->level[i], host, who, believed, why))
 			return false;
 	}
 	/* without levels each device is tried until one has done it */
@@ -139,7 +164,7 @@ bool devices_prove(const struct devices *d, const char *host, const char *believ
 		if (device_targets(&d->device[i], host) == DEVICE_NOT)
 			continue;
 		any = true;
-		if (!proves(&d->device[i], believed, why))
+		if (!proves(&d->device[i], who, believed, why))
 			return false;
 	}
 	if (!any)

@@ -58,6 +58,8 @@ enum device_confirms {
  * it, a clause; NULL when it confirms.
  */
 enum device_confirms device_confirms(const char *agent, const char *believed, const char **why);
+/* Is it an agent for management controllers? */
+bool device_is_bmc(const char *agent);
 static inline bool device_counts(enum device_confirms c)
 {
 	return c <= DEVICE_BELIEVED;
@@ -75,11 +77,24 @@ bool device_of_level(const struct device_level *lv, const char *id);
 /* Is it one of those that Pacemaker goes through for host? */
 bool device_level_is_for(const struct devices *d, const struct device_level *lv, const char *host);
 
+/* Which machine a host is; zeroes: not known. */
+struct device_identity {
+	uint8_t told[16]; /* by the host */
+	uint8_t bmc[16];  /* by the BMC that is watched as its */
+};
+
+/* Is the device set up for another machine than the host?  As its system_uuid has it. */
+bool device_is_anothers(const struct device *d, const struct device_identity *who);
 /* What is wrong with how the device is set up, so that its success means nothing; NULL: nothing. */
 const char *device_misused(const struct device *d);
 
-/* Proves a fencing of host that it is off?  Else why (DEVICE_WHY bytes), a clause. */
-bool devices_prove(const struct devices *d, const char *host, const char *believed, char *why);
+/*
+ * Proves a fencing of host that it is off?  Else why (DEVICE_WHY bytes), a clause.  A device for another
+ * machine proves nothing; nor does one for a BMC without system_uuid, when the host's watched one is another
+ * machine's.
+ */
+bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
+		   const char *believed, char *why);
 
 /*
  * Takes a CIB, or its <configuration>.  Sets of options and attributes are taken without their rules, the

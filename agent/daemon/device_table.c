@@ -4,18 +4,21 @@
 
 #include "agent/daemon/device.h"
 
+#define NR(array) (sizeof(array) / sizeof((array)[0]))
+
 /*
  * They read the power back until it is off, before they say so: fence-agents' through its library, for power
  * that nothing but the hardware keeps.  Agents for virtual machines are not here, nor those of a cloud: no
  * host of protected guests has such a power supply.
  */
-static const char *const confirming[] = {
-	/* management controllers */
-	"fence_kemari", "external/kemari", "fence_ipmilan", "fence_ipmilanplus", "fence_redfish",
-	"fence_idrac", "fence_drac", "fence_drac5", "fence_ilo", "fence_ilo2", "fence_ilo3", "fence_ilo4",
-	"fence_ilo5", "fence_ilo6", "fence_ilo_ssh", "fence_ilo3_ssh", "fence_ilo4_ssh", "fence_ilo5_ssh",
-	"fence_ilo_mp", "fence_ilo_moonshot", "fence_imm", "fence_rsa", "fence_rsb", "fence_amt",
-	"fence_amt_ws",
+static const char *const controllers[] = {
+	"fence_kemari",	  "external/kemari", "fence_ipmilan",  "fence_ipmilanplus", "fence_redfish",
+	"fence_idrac",	  "fence_drac",	     "fence_drac5",    "fence_ilo",	    "fence_ilo2",
+	"fence_ilo3",	  "fence_ilo4",	     "fence_ilo5",     "fence_ilo6",	    "fence_ilo_ssh",
+	"fence_ilo3_ssh", "fence_ilo4_ssh",  "fence_ilo5_ssh", "fence_ilo_mp",	    "fence_ilo_moonshot",
+	"fence_imm",	  "fence_rsa",	     "fence_rsb",      "fence_amt",	    "fence_amt_ws"
+};
+static const char *const chassis_and_outlets[] = {
 	/* chassis */
 	"fence_bladecenter", "fence_ibmblade", "fence_hpblade", "fence_hds_cb", "fence_cisco_ucs",
 	"fence_intelmodular",
@@ -53,18 +56,32 @@ static const struct {
 	{ "external/sbd", DEVICE_WATCHDOG, "the host's watchdog is believed, not read" },
 };
 
+static bool is_in(const char *const *names, size_t nr, const char *agent)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(names[i], agent))
+			return true;
+	return false;
+}
+
+bool device_is_bmc(const char *agent)
+{
+	return is_in(controllers, NR(controllers), agent);
+}
+
 enum device_confirms device_confirms(const char *agent, const char *believed, const char **why)
 {
 	const bool is_believed = device_has_word(believed, ", \t", agent);
 	size_t i;
 
 	*why = NULL;
-	for (i = 0; i < sizeof(confirming) / sizeof(confirming[0]); i++)
-		if (!strcmp(confirming[i], agent))
-			return DEVICE_CONFIRMS;
-	for (i = 0; i < sizeof(others) / sizeof(others[0]) && strcmp(others[i].agent, agent) != 0; i++)
+	if (device_is_bmc(agent) || is_in(chassis_and_outlets, NR(chassis_and_outlets), agent))
+		return DEVICE_CONFIRMS;
+	for (i = 0; i < NR(others) && strcmp(others[i].agent, agent) != 0; i++)
 		;
-	if (i < sizeof(others) / sizeof(others[0]) && (others[i].confirms == DEVICE_SAYS || !is_believed)) {
+	if (i < NR(others) && (others[i].confirms == DEVICE_SAYS || !is_believed)) {
 		*why = others[i].why;
 		return others[i].confirms;
 	}

@@ -21,6 +21,16 @@ const char *agent_doubt(const struct agent *a, const char *host)
 	return NULL;
 }
 
+static void identify(struct agent *a, const struct proof_host *h, struct device_identity *who)
+{
+	const struct health_host *bmc = health_find(&a->health, h->host);
+
+	memset(who, 0, sizeof(*who));
+	memcpy(who->told, h->uuid, sizeof(who->told));
+	if (bmc && bmc->known)
+		memcpy(who->bmc, bmc->report.uuid, sizeof(who->bmc));
+}
+
 static void judge(struct agent *a, unsigned int i)
 {
 	const struct proof_host *h = &a->proof.h[i];
@@ -28,8 +38,10 @@ static void judge(struct agent *a, unsigned int i)
 	const bool known = !strcmp(d->host, h->host);
 	const bool was = known && d->why[0];
 	char why[DEVICE_WHY] = "";
+	struct device_identity who;
 
-	devices_prove(&a->devices, h->host, a->cfg.fence_agents_believed, why);
+	identify(a, h, &who);
+	devices_prove(&a->devices, h->host, &who, a->cfg.fence_agents_believed, why);
 	if (known && !strcmp(d->why, why))
 		return;
 	memcpy(d->host, h->host, sizeof(d->host));

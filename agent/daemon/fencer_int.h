@@ -39,6 +39,8 @@ struct fencer_devices_packet {
 
 /* For use in the helper: reads the cluster's devices.  False: it cannot be told. */
 bool fencer_devices(struct devices *d);
+/* The configuration may be another one than at the last call; if it is, that is not always told. */
+bool fencer_devices_touched(void);
 
 /* The helper's program. */
 int fencer_run(int fd, const void *conf);

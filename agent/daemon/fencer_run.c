@@ -315,7 +315,7 @@ static void look(struct talk *t)
 	if (!t->st)
 		return;
 	/* before the history: what it tells is judged by them */
-	if (boottime() >= t->devices_next_ns)
+	if (fencer_devices_touched() || boottime() >= t->devices_next_ns)
 		read_devices(t);
 	if (t->read_now || t->want)
 		read_history(t);

@@ -72,6 +72,8 @@ static void on_hello(struct agent *a, const struct message *m)
 		return;
 	hosts_proof(a, m->hello.host,
 		    proof_heard(&a->proof, m->hello.host, m->boot, hosts_boottime(), hosts_clock_offset()));
+	if (proof_identify(&a->proof, m->hello.host, m->hello.bmc_uuid))
+		agent_save(a);
 }
 
 static void on_engine(struct agent *a, const struct message *m, const struct cluster_host *from)

@@ -91,6 +91,16 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 	return back ? PROOF_BACK : PROOF_RECORDED;
 }
 
+bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16])
+{
+	struct proof_host *h = find(p, host);
+
+	if (!h || !memcmp(h->uuid, uuid, sizeof(h->uuid)))
+		return false;
+	memcpy(h->uuid, uuid, sizeof(h->uuid));
+	return true;
+}
+
 enum proof_change proof_left(struct proof *p, const char *host, bool down, int64_t now)
 {
 	struct proof_host *h = find(p, host);

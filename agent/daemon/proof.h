@@ -39,6 +39,7 @@ struct proof_host {
 	int64_t clock_offset; /* then */
 	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
 			    */
+	uint8_t uuid[16];  /* of the machine, as it told in this boot; zeroes: not told */
 	int64_t saved_ns;  /* of that, what agent.state has */
 	bool member;	   /* now */
 	bool fenced;	   /* confirmed since after_ns */
@@ -65,6 +66,8 @@ enum proof_change {
 /* A member's HELLO was delivered. */
 enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, int64_t now,
 			      int64_t clock_offset);
+/* It tells which machine it is.  True: that was not known. */
+bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16]);
 /* It is no member any more.  down: its node is gone from the ring, else it left by itself. */
 enum proof_change proof_left(struct proof *p, const char *host, bool down, int64_t now);
 

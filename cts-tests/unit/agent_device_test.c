@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <uuid/uuid.h>
 
 #include "agent/daemon/device.h"
 
@@ -26,13 +27,14 @@
 #define KDUMP DEVICE("kdump", "fence_kdump", FOR("xa"))
 
 static struct devices devices;
+static struct device_identity nobody;
 static char why[DEVICE_WHY];
 
 static bool proves(const char *cib, const char *believed)
 {
 	why[0] = '\0';
 	assert_true(devices_read(cib, strlen(cib), &devices));
-	return devices_prove(&devices, "xa", believed, why);
+	return devices_prove(&devices, "xa", &nobody, believed, why);
 }
 
 static void assert_no_proof(const char *cib, const char *reason)
@@ -155,11 +157,53 @@ static void what_was_cut_is_not_known(void **state)
 	snprintf(d.device[1].agent, DEVICE_NAME, "fence_kdump");
 	for (i = 0; i < DEVICE_LIST - 1; i++)
 		d.device[1].host_list[i] = i % 2 ? ' ' : 'h';
-	assert_false(devices_prove(&d, "xa", "", why));
+	assert_false(devices_prove(&d, "xa", &nobody, "", why));
 	d.nr = 1;
-	assert_true(devices_prove(&d, "xa", "", why));
+	assert_true(devices_prove(&d, "xa", &nobody, "", why));
 	d.more = true;
-	assert_false(devices_prove(&d, "xa", "", why));
+	assert_false(devices_prove(&d, "xa", &nobody, "", why));
+}
+
+static void a_device_for_another_machine_proves_nothing(void **state)
+{
+	static const char own[] =
+		HEAD DEVICE("bmc-xa", "fence_kemari",
+			    FOR("xa") PARAM("system_uuid", "4c4c4544-0042-3510-8051-b7c04f4d3332"))
+			LEVELS TAIL;
+	struct device_identity who = { 0 };
+
+	assert_true(devices_read(own, strlen(own), &devices));
+	assert_true(devices_prove(&devices, "xa", &who, "", why)); /* not known */
+	assert_int_equal(uuid_parse("4c4c4544-0042-3510-8051-b7c04f4d3332", who.told), 0);
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	/* as a BMC may have it, in another order; and fence_kemari looks itself */
+	assert_int_equal(uuid_parse("44454c4c-4200-1035-8051-b7c04f4d3332", who.told), 0);
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	memset(who.bmc, 1, sizeof(who.bmc));
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	assert_int_equal(uuid_parse("4c4c4544-0042-3510-8051-b7c04f4d3333", who.told), 0);
+	assert_true(device_is_anothers(&devices.device[0], &who));
+	assert_false(devices_prove(&devices, "xa", &who, "", why));
+	assert_non_null(strstr(why, "bmc-xa (fence_kemari): its system_uuid"));
+}
+
+static void a_watched_bmc_tells_whether_its_device_is_the_hosts(void **state)
+{
+	static const char bmc[] = HEAD DEVICE("bmc-xa", "fence_ipmilan", FOR("xa")) LEVELS TAIL;
+	static const char outlet[] = HEAD PDU LEVELS TAIL;
+	struct device_identity who = { .told = { 1 }, .bmc = { 1 } };
+
+	assert_true(devices_read(bmc, strlen(bmc), &devices));
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	who.bmc[0] = 2;
+	assert_false(devices_prove(&devices, "xa", &who, "", why));
+	assert_non_null(strstr(why, "no system_uuid"));
+	who.bmc[0] = 0;
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	/* outlets have nothing to do with it */
+	who.bmc[0] = 2;
+	assert_true(devices_read(outlet, strlen(outlet), &devices));
+	assert_true(devices_prove(&devices, "xa", &who, "", why));
 }
 
 static void what_is_no_configuration_is_refused(void **state)
@@ -183,6 +227,8 @@ int main(void)
 		cmocka_unit_test(a_misused_device_proves_nothing),
 		cmocka_unit_test(waiting_for_a_watchdog_proves_nothing),
 		cmocka_unit_test(what_was_cut_is_not_known),
+		cmocka_unit_test(a_device_for_another_machine_proves_nothing),
+		cmocka_unit_test(a_watched_bmc_tells_whether_its_device_is_the_hosts),
 		cmocka_unit_test(what_is_no_configuration_is_refused),
 	};
 

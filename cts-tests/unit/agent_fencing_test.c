@@ -442,6 +442,21 @@ static void when_it_was_heard_of_last_survives_a_restart(void **state)
 	assert_int_equal(proof_history(&q, "xa", OFFSET + 195 * S, false, 198 * S, OFFSET), PROOF_OFF);
 }
 
+static void which_machine_it_is_survives_a_restart(void **state)
+{
+	static const uint8_t uuid[16] = { 0x4c, 0x4c, 0x45, 0x44, 15, 16 };
+	struct proof p = member(), q;
+
+	assert_false(proof_identify(&p, "xb", uuid));
+	assert_true(proof_identify(&p, "xa", uuid));
+	assert_false(proof_identify(&p, "xa", uuid));
+	q = restarted(&p);
+	assert_memory_equal(proof_find(&q, "xa")->uuid, uuid, sizeof(uuid));
+	/* of one boot: the board may have been replaced */
+	proof_heard(&q, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_true(proof_identify(&q, "xa", uuid));
+}
+
 static void the_file_of_an_older_one_is_taken(void **state)
 {
 	char path[] = "/tmp/kemari-proof-XXXXXX";
@@ -467,6 +482,8 @@ static void a_damaged_file_is_not_used(void **state)
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
 		"kemari-agent 1 000000000000004d\nhost xa 0 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 4c4c4544\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
@@ -521,6 +538,7 @@ int main(void)
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
+		cmocka_unit_test(which_machine_it_is_survives_a_restart),
 		cmocka_unit_test(the_file_of_an_older_one_is_taken),
 		cmocka_unit_test(a_damaged_file_is_not_used),
 	};

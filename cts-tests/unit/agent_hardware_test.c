@@ -123,6 +123,26 @@ static void a_line_is_read(void **state)
 	       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[],\"worst\":\"none\"}");
 }
 
+static void a_bmc_of_another_machine_lies(void **state)
+{
+	struct health_report r =
+		report("{\"host\":\"xa\",\"bmc\":\"ok\",\"why\":null,\"power\":\"on\",\"uuid\":"
+		       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[],\"worst\":\"none\"}");
+	uint8_t told[16] = { 0 };
+
+	assert_false(health_foreign(&r, told)); /* not told */
+	memcpy(told, r.uuid, sizeof(told));
+	assert_int_equal(told[0], 0x4c);
+	assert_false(health_foreign(&r, told));
+	assert_int_equal(r.bmc, WATCH_BMC_OK);
+	told[15]++;
+	assert_true(health_foreign(&r, told));
+	assert_int_equal(r.bmc, WATCH_BMC_LYING);
+	assert_non_null(strstr(r.why, "4c4c4544-0042-3510-8051-b7c04f4d3332"));
+	memset(r.uuid, 0, sizeof(r.uuid));
+	assert_false(health_foreign(&r, told));
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	static const char *const lines[] = {
@@ -647,6 +667,7 @@ int main(void)
 		cmocka_unit_test(bmc_lines_are_read),
 		cmocka_unit_test(wrong_bmc_lines_are_refused),
 		cmocka_unit_test(a_line_is_read),
+		cmocka_unit_test(a_bmc_of_another_machine_lies),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(too_long_is_refused),
 		cmocka_unit_test(any_bytes_do_no_harm),

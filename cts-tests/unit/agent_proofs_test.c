@@ -125,8 +125,9 @@ static void what_confirms_nothing_is_none(void **state)
 	agent_fencer_ops.devices(&b->a, &b->bad);
 	assert_non_null(strstr(attribute, "no proof of xa: kdump (fence_kdump)"));
 	assert_non_null(strstr(agent_doubt(&b->a, "xa"), "fence_kdump"));
-	fenced_now(b);
 	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	fenced_now(b);
 	assert_int_equal(told_off, 0);
 	assert_null(agent_off(&b->a, "xa"));
 }
@@ -158,6 +159,28 @@ static void what_is_not_known_yet_is_told_again(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
+static void a_bmc_of_another_machine_proves_nothing(void **state)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct bed *b = *state;
+	struct health_host *h = &b->a.health.h[0];
+
+	assert_true(proof_identify(&b->a.proof, "xa", uuid));
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
+	snprintf(h->host, sizeof(h->host), "xa");
+	b->a.health.nr = 1;
+	h->known = true;
+	h->report.uuid[0] = 2;
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_non_null(strstr(attribute, "xa: bmc-xa (fence_ipmilan): it has no system_uuid"));
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
+	h->report.uuid[0] = 1;
+	agent_doubts_tick(&b->a);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
 static void kemari_conf_may_believe_an_agent(void **state)
 {
 	struct bed *b = *state;
@@ -178,6 +201,7 @@ int main(void)
 		PROOFS_TEST(what_confirms_nothing_is_none),
 		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
+		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
 	};
 
