@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
 #include "agent/daemon/order.h"
 #include "agent/doctor/check.h"
 
@@ -171,6 +173,41 @@ static void check_device(const struct facts *f, const struct device *d, struct f
 	}
 }
 
+/* Devices that are set up for another machine than the host tells it is. */
+static void check_identity(const struct facts *f, const struct fact_identity *i, struct findings *l)
+{
+	const struct devices *d = &f->cib.fencing;
+	char told[UUID_STR_LEN];
+
+	uuid_unparse_lower(i->who.told, told);
+	for (unsigned int k = 0; k < d->nr; k++) {
+		if (device_targets(&d->device[k], i->host) == DEVICE_NOT ||
+		    !device_is_anothers(&d->device[k], &i->who))
+			continue;
+		finding_problem(
+			l, "fencing-uuid",
+			"%s is for another machine than %s: its system_uuid is %s, the host's is %s; a "
+			"fencing by it is no proof",
+			d->device[k].id, i->host, d->device[k].system_uuid, told);
+		finding_fix(
+			l,
+			"see that the address of %s is that of %s's BMC (dmidecode -s system-uuid there), "
+			"then set its system_uuid",
+			d->device[k].id, i->host);
+	}
+}
+
+/* What kemari-agents say, who know more: of BMCs, of all hosts. */
+static void check_doubts(const struct fact_cib *c, struct findings *l)
+{
+	for (unsigned int i = 0; i < c->nr_doubts; i++) {
+		finding_problem(l, "fencing-proof", "kemari-agent of %s: %s", c->doubt[i].node,
+				c->doubt[i].text);
+		finding_fix(l,
+			    "other devices, or other parameters; kemari-agent(8), WHICH FENCING IS A PROOF");
+	}
+}
+
 /* The device that waits before it fences the host, NULL: none. */
 static const struct device *late_for(const struct fact_cib *c, const char *host)
 {
@@ -236,6 +273,9 @@ void check_fencing(const struct facts *f, struct findings *l)
 		check_device(f, &c->fencing.device[i], l);
 	for (unsigned int i = 0; i < c->nr_nodes; i++)
 		check_cover(f, c->node[i], l);
+	for (unsigned int i = 0; i < f->nr_identities; i++)
+		check_identity(f, &f->identity[i], l);
+	check_doubts(c, l);
 	check_delay(c, l);
 	if (!f->history.source.seen) {
 		finding_warning(l, "fencing-test", "whether fencing was ever tried was not looked at: %s",

@@ -113,12 +113,21 @@ struct fact_cib {
 	struct fact_source source;
 	char stonith_enabled[16], stonith_action[16], health_strategy[24], maintenance[16];
 	char startup_fencing[16], priority_delay[16]; /* "": not set */
-	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources;
+	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources, nr_doubts;
 	char node[FACT_NODES][FACT_NAME];
 	struct devices fencing;
+	struct {
+		char node[FACT_NAME], text[FACT_TEXT];
+	} doubt[FACT_NODES];			  /* a kemari-agent's, whether a fencing would be a proof */
 	struct fact_rule health_rule[FACT_RULES]; /* of -INFINITY */
 	struct fact_rule moved[FACT_RULES];	  /* what crm_resource --move and --ban left */
 	struct fact_resource resource[FACT_VMS];
+};
+
+/* Which machine a host is, as it tells itself, or told this host's kemari-agent last. */
+struct fact_identity {
+	char host[FACT_NAME];
+	struct device_identity who;
 };
 
 /* The fencer's history: hosts that a device has fenced with success. */
@@ -167,6 +176,8 @@ struct facts {
 	struct fact_ring ring;
 	struct fact_cib cib;
 	struct fact_history history;
+	unsigned int nr_identities;
+	struct fact_identity identity[FACT_NODES];
 	unsigned int nr_vms;
 	struct fact_vm vm[FACT_VMS];
 };

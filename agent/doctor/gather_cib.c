@@ -126,6 +126,20 @@ static void take_moved(void *arg, xmlNode *node)
 	xml_attribute(node, "rsc", r->resource, sizeof(r->resource));
 }
 
+/* node: kemari-agent's attribute of a node. */
+static void take_doubt(void *arg, xmlNode *node)
+{
+	struct fact_cib *c = arg;
+	xmlNode *state = node;
+
+	if (c->nr_doubts == FACT_NODES)
+		return;
+	while (state->parent && strcmp((const char *)state->name, "node_state") != 0)
+		state = state->parent;
+	xml_attribute(state, "uname", c->doubt[c->nr_doubts].node, FACT_NAME);
+	xml_attribute(node, "value", c->doubt[c->nr_doubts++].text, FACT_TEXT);
+}
+
 void gather_cib_text(const char *text, size_t len, struct facts *f)
 {
 	xmlDoc *doc = xml_parse(text, len);
@@ -149,6 +163,9 @@ void gather_cib_text(const char *text, size_t len, struct facts *f)
 		 "configuration/constraints/rsc_location[@rsc][starts-with(@id, 'cli-prefer-') or "
 		 "starts-with(@id, 'cli-ban-')]",
 		 take_moved, &f->cib);
+	xml_each(doc, root,
+		 "status/node_state/transient_attributes//nvpair[@name='kemari-fencing'][@value!='']",
+		 take_doubt, &f->cib);
 	xmlFreeDoc(doc);
 }
 

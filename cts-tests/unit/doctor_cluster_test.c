@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* kemari doctor's judgement of the cluster: ring, properties, clones, fencing. */
+#include <uuid/uuid.h>
+
 #include "doctor_bed.h"
 
 static void again(struct bed *b)
@@ -495,6 +497,42 @@ static void a_device_is_judged_by_its_parameters(void **state)
 	assert_one(&b->l, FINDING_WARNING, "fencing", "in the middle of a failover", "static-list");
 }
 
+static void a_device_for_another_machine_is_a_problem(void **state)
+{
+	struct bed *b = *state;
+	struct fact_identity *i = &b->f.identity[0];
+
+	b->f.nr_identities = 1;
+	SET(i->host, "xa");
+	SET(b->f.cib.fencing.device[0].system_uuid, "4c4c4544-0042-3510-8051-b7c04f4d3332");
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l); /* which one the host is is not known */
+	again(b);
+	uuid_parse("4c4c4544-0042-3510-8051-b7c04f4d3332", i->who.told);
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l);
+	again(b);
+	i->who.told[15]++;
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing-uuid",
+		   "the host's is 4c4c4544-0042-3510-8051-b7c04f4d3333", "bmc-xa");
+	again(b);
+	SET(i->host, "xc"); /* whom it is not used against */
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l);
+}
+
+static void what_kemari_agent_says_of_fencing_is_told(void **state)
+{
+	struct bed *b = *state;
+
+	b->f.cib.nr_doubts = 1;
+	SET(b->f.cib.doubt[0].node, "xb");
+	SET(b->f.cib.doubt[0].text, "no proof of xa: bmc-xa");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing-proof", "kemari-agent of xb: no proof of xa", "devices");
+}
+
 static void a_device_that_is_switched_off_covers_nobody(void **state)
 {
 	struct bed *b = *state;
@@ -578,6 +616,8 @@ int main(void)
 		BED_TEST(what_cannot_confirm_is_alone_in_any_level),
 		BED_TEST(what_is_not_known_to_confirm_must_be_believed),
 		BED_TEST(a_device_is_judged_by_its_parameters),
+		BED_TEST(a_device_for_another_machine_is_a_problem),
+		BED_TEST(what_kemari_agent_says_of_fencing_is_told),
 		BED_TEST(a_device_that_is_switched_off_covers_nobody),
 		BED_TEST(one_host_is_fenced_later),
 		BED_TEST(fencing_that_was_never_tried_names_the_command),
