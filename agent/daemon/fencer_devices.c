@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include "agent/daemon/fencer_int.h"
 #include "agent/daemon/helper.h"
@@ -28,18 +29,23 @@ bool fencer_devices_touched(void)
 	return touched;
 }
 
-bool fencer_devices(struct devices *d)
+bool fencer_devices(struct devices *d, uint64_t *sum)
 {
 	static const char *const argv[] = {
 		"cibadmin", "--query", "--local", "--scope", "configuration", NULL
 	};
 	char *text = malloc(CONFIGURATION_MAX);
+	uint64_t now;
 	bool ok;
 
 	if (!text)
 		return false;
-	ok = !helper_command(argv, COMMAND_MS, text, CONFIGURATION_MAX) &&
-	     devices_read(text, strlen(text), d);
+	ok = !helper_command(argv, COMMAND_MS, text, CONFIGURATION_MAX);
+	now = ok ? XXH64(text, strlen(text), 0) | 1 : 0;
+	if (ok && now != *sum) {
+		ok = devices_read(text, strlen(text), d);
+		*sum = ok ? now : 0;
+	}
 	free(text);
 	return ok;
 }

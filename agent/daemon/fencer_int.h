@@ -37,8 +37,11 @@ struct fencer_devices_packet {
 	struct devices devices;
 };
 
-/* For use in the helper: reads the cluster's devices.  False: it cannot be told. */
-bool fencer_devices(struct devices *d);
+/*
+ * For use in the helper: reads the cluster's devices.  False: it cannot be told.  sum: of the configuration,
+ * never 0; the devices are read only if it is another one.
+ */
+bool fencer_devices(struct devices *d, uint64_t *sum);
 /* The configuration may be another one than at the last call; if it is, that is not always told. */
 bool fencer_devices_touched(void);
 

@@ -50,7 +50,7 @@ struct talk {
 		char by[ROW_HOST];
 	} last[HOSTS];
 	struct asked asked[CALLS];
-	bool devices_known;
+	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
 	int64_t devices_next_ns; /* CLOCK_BOOTTIME when they are read again */
 	struct fencer_devices_packet devices;
 };
@@ -93,23 +93,18 @@ static void tell_of(struct talk *t, enum fencer_word word, const char *host, int
 	send_packet(t, &p);
 }
 
-/* Tells of them when they are others than before.  What cannot be read now is as it was. */
+/* Tells of them when the configuration is another one than before.  What cannot be read now is as it was. */
 static void read_devices(struct talk *t)
 {
-	static struct devices now; /* compared as a whole */
+	const uint64_t before = t->devices_sum;
+	const bool ok = fencer_devices(&t->devices.devices, &t->devices_sum);
 
-	if (!fencer_devices(&now)) {
-		t->devices_next_ns = boottime() + DEVICES_RETRY_NS;
+	t->devices_next_ns = boottime() + (ok ? DEVICES_NS : DEVICES_RETRY_NS);
+	if (!ok || t->devices_sum == before)
 		return;
-	}
-	if (!t->devices_known || memcmp(&now, &t->devices.devices, sizeof(now)) != 0) {
-		t->devices.word = FENCER_DEVICES;
-		memcpy(&t->devices.devices, &now, sizeof(now));
-		if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
-			t->hopeless = true;
-	}
-	t->devices_known = true;
-	t->devices_next_ns = boottime() + DEVICES_NS;
+	t->devices.word = FENCER_DEVICES;
+	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
+		t->hopeless = true;
 }
 
 /* Of what was asked for. */
