@@ -15,10 +15,10 @@
 #include "log.h"
 
 #define TURN_MS 1000
-#define HISTORY_S 5    /* how long the fencer may take to tell it */
-#define FENCE_S 120    /* a device's time */
-#define DISPATCH_S 10  /* to take what has come */
-#define TOLERANCE_S 20 /* a fencing that just ended will do */
+#define HISTORY_S 5   /* how long the fencer may take to tell it */
+#define FENCE_S 120   /* a device's time */
+#define DISPATCH_S 10 /* to take what has come */
+#define TOLERANCE_S 5 /* one that ended just now will do, it may be on its way; an older one was no proof */
 #define COMMAND_MS 5000
 #define DEVICES_NS (60 * 1000000000LL) /* how old they may be */
 #define DEVICES_RETRY_NS (5 * 1000000000LL)

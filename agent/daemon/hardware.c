@@ -205,9 +205,8 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 	if (!h)
 		return;
 	if (health_foreign(&r, uuid_of(a, host)) && !(h->known && h->report.bmc == r.bmc))
-		kem_err("%s: the BMC that is watched as its own belongs to another machine: is its address "
-			"right, "
-			"in its file and in the cluster's devices?",
+		kem_err("%s: its watched BMC is another machine's; look at addresses, in its file and in the "
+			"cluster's devices",
 			host);
 	log_changes(h, &r);
 	if (health_take(h, &r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)

@@ -62,6 +62,9 @@ bool health_foreign(struct health_report *r, const uint8_t told[16])
 		return false;
 	uuid_unparse_lower(r->uuid, said);
 	r->bmc = WATCH_BMC_LYING;
+	r->power = HEALTH_POWER_UNKNOWN;
+	r->worst = WATCH_NOTE;
+	r->nr = 0;
 	snprintf(r->why, sizeof(r->why), "it belongs to another machine, with the UUID %s", said);
 	return true;
 }

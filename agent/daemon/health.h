@@ -70,7 +70,7 @@ struct health {
 
 /*
  * The BMC says that it belongs to another machine than the host, whose own word is told (zeroes: not known):
- * then r says that it lies.
+ * then r says that it lies, and nothing of what it tells.
  */
 bool health_foreign(struct health_report *r, const uint8_t told[16]);
 

@@ -126,8 +126,8 @@ static void a_line_is_read(void **state)
 static void a_bmc_of_another_machine_lies(void **state)
 {
 	struct health_report r =
-		report("{\"host\":\"xa\",\"bmc\":\"ok\",\"why\":null,\"power\":\"on\",\"uuid\":"
-		       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[],\"worst\":\"none\"}");
+		report("{\"host\":\"xa\",\"bmc\":\"ok\",\"why\":null,\"power\":\"off\",\"uuid\":"
+		       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[" IERR "],\"worst\":\"fence\"}");
 	uint8_t told[16] = { 0 };
 
 	assert_false(health_foreign(&r, told)); /* not told */
@@ -138,6 +138,9 @@ static void a_bmc_of_another_machine_lies(void **state)
 	told[15]++;
 	assert_true(health_foreign(&r, told));
 	assert_int_equal(r.bmc, WATCH_BMC_LYING);
+	assert_int_equal(r.power, HEALTH_POWER_UNKNOWN);
+	assert_int_equal(r.nr, 0);
+	assert_int_equal(r.worst, WATCH_NOTE);
 	assert_non_null(strstr(r.why, "4c4c4544-0042-3510-8051-b7c04f4d3332"));
 	memset(r.uuid, 0, sizeof(r.uuid));
 	assert_false(health_foreign(&r, told));
