@@ -6,8 +6,8 @@ import contextlib
 import re
 import time
 
-from cluster import configuration
-from lab import Guest, LabError
+from cluster import configuration, second_level
+from lab import FEEDS, Guest, LabError
 from scenario import VM
 
 # corosync's own traffic, whatever network it takes: a port for each link
@@ -137,6 +137,35 @@ def bmc_gone(s):
         s.until("both devices are well again", lambda: not noticed() and s.started() >= {f"bmc-{n}" for n in names}, 120,
                 pause=1)
     s.undisturbed("both BMCs do not answer", cut)
+
+
+def with_outlets(s):
+    """The second level of fencing is there from now on."""
+    devices = {f"pdu{feed}-{h}" for feed in FEEDS for h in s.lab.hosts}
+    if s.started() >= devices:
+        return
+    with s.story.step("crm configure: fencing through the outlets, as a second level"):
+        s.lab.script("pdu-up")
+        s.at.exec("cat > /root/level2.crm && crm -F -f /root/level2.crm configure", timeout=240,
+                  stdin=second_level(s.lab).encode())
+        s.until("the devices are started", lambda: s.started() >= devices, 180, pause=1)
+
+
+def power_and_bmc_gone(s):
+    """All cords of the primary's host are pulled: its BMC answers no more than the host does, and what proves it off is its
+    outlets. They are switched on by who switches on what was fenced."""
+    with_outlets(s)
+    bmcs = {f"bmc-{h}" for h in s.lab.hosts}
+    s.failover("the cords pulled", lambda: s.lab.script("pdu", s.at.name, "pull"))
+    orders = s.other.outlet_orders()
+    s.story.check("both outlets were switched off", [] if {f"off {f}" for f in FEEDS} <= set(orders) else [str(orders)])
+    with s.story.step(f"the cords of {s.other} are in again; kemari-agent has the outlets switched on"):
+        s.lab.script("pdu", s.other.name, "plug")
+        s.until("the outlets are on", s.other.outlets_on, 150)
+    s.come_back()
+    # the monitor of a BMC without power fails
+    s.at.exec("crm_resource --cleanup", timeout=60)
+    s.until("both BMCs' devices are well", lambda: not s.failed_actions() and s.started() >= bmcs, 120, pause=1)
 
 
 # ---- daemons
@@ -339,7 +368,8 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, sick_host, two_guests, cold_start, resync_cut)}
+    everything_cut, bmc_gone, power_and_bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance,
+    standby_reboots, sick_host, two_guests, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 
