@@ -3,12 +3,12 @@
  * Fencing: each host needs a device that confirms it off, since nothing else lets its guests run elsewhere
  * (doc/ownership.md, items 13 and 25).  What an agent can confirm is told by its name.
  */
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/daemon/order.h"
 #include "agent/doctor/check.h"
+#include "agent/doctor/level.h"
 
 #define SHOOT_FIRST "/run/kemari/" ORDER_FILE
 
@@ -56,50 +56,6 @@ static enum confirms confirms(const char *agent, const char **why)
 	return CONFIRMS;
 }
 
-/* Is word one of list, whose words are separated by any of sep?  Of a map only what is before the ':'. */
-static bool has_word(const char *list, const char *sep, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list + strspn(list, sep); *p; p += strspn(p, sep)) {
-		size_t n = strcspn(p, sep);
-
-		if (n >= len && !strncmp(p, word, len) && (n == len || p[len] == ':'))
-			return true;
-		p += n;
-	}
-	return false;
-}
-
-/* Can the device be used against host, as far as its configuration says? */
-static enum fact targets(const struct fact_fence_device *d, const char *host)
-{
-	if (d->stopped)
-		return FACT_NO;
-	if (!strcmp(d->host_check, "none"))
-		return FACT_YES;
-	if (!d->host_list[0] && !d->host_map[0])
-		return FACT_UNKNOWN; /* the device is asked */
-	return has_word(d->host_list, " ,;\t\n", host) || has_word(d->host_map, " ;\t\n", host) ? FACT_YES
-												: FACT_NO;
-}
-
-static bool level_is_for(const struct fact_fence_level *lv, const char *host)
-{
-	regex_t re;
-	bool match;
-
-	if (lv->node[0])
-		return !strcmp(lv->node, host);
-	if (!lv->pattern[0])
-		return true; /* an attribute tells: perhaps */
-	if (regcomp(&re, lv->pattern, REG_EXTENDED | REG_NOSUB))
-		return false;
-	match = !regexec(&re, host, 0, NULL, 0);
-	regfree(&re);
-	return match;
-}
-
 /* What a host has. */
 struct cover {
 	unsigned int levels; /* that confirm it off, tried one after the other */
@@ -117,20 +73,11 @@ static enum confirms level_confirms(const struct fact_cib *c, const struct fact_
 	for (unsigned int i = 0; i < c->nr_devices; i++) {
 		const struct fact_fence_device *d = &c->device[i];
 
-		if (has_word(lv->devices, ", ", d->id) && targets(d, host) != FACT_NO &&
+		if (level_has_word(lv->devices, ", ", d->id) && device_targets(d, host) != FACT_NO &&
 		    confirms(d->agent, &why) < best)
 			best = confirms(d->agent, &why);
 	}
 	return best;
-}
-
-/* As the fencer finds them: levels for a name hide those for a pattern or an attribute. */
-static bool has_levels_by_name(const struct fact_cib *c, const char *host)
-{
-	for (unsigned int i = 0; i < c->nr_levels; i++)
-		if (!strcmp(c->level[i].node, host))
-			return true;
-	return false;
 }
 
 static void count(struct cover *v, enum confirms how)
@@ -141,18 +88,17 @@ static void count(struct cover *v, enum confirms how)
 
 static void cover_of(const struct fact_cib *c, const char *host, struct cover *v)
 {
-	bool by_name = has_levels_by_name(c, host);
 	const char *why;
 
 	memset(v, 0, sizeof(*v));
 	for (unsigned int i = 0; i < c->nr_levels; i++)
-		if (level_is_for(&c->level[i], host) && (c->level[i].node[0] || !by_name)) {
+		if (level_counts(c, &c->level[i], host)) {
 			v->topology = true;
 			count(v, level_confirms(c, &c->level[i], host));
 		}
 	/* Without levels each device is tried until one has done it. */
 	for (unsigned int i = 0; i < c->nr_devices && !v->topology; i++)
-		if (targets(&c->device[i], host) != FACT_NO)
+		if (device_targets(&c->device[i], host) != FACT_NO)
 			count(v, confirms(c->device[i].agent, &why));
 }
 
@@ -198,13 +144,13 @@ static bool is_believed_alone(const struct fact_cib *c, const struct fact_fence_
 		bool partner = false;
 		const char *why;
 
-		if (!has_word(lv->devices, ", ", d->id))
+		if (!level_has_word(lv->devices, ", ", d->id))
 			continue;
 		in_level = true;
 		for (unsigned int k = 0; k < c->nr_devices; k++)
 			partner = partner ||
-				  (has_word(lv->devices, ", ", c->device[k].id) && !c->device[k].stopped &&
-				   confirms(c->device[k].agent, &why) != SAYS);
+				  (level_has_word(lv->devices, ", ", c->device[k].id) &&
+				   !c->device[k].stopped && confirms(c->device[k].agent, &why) != SAYS);
 		alone = alone || !partner;
 	}
 	return alone || !in_level;
@@ -253,7 +199,7 @@ static void check_device(const struct fact_cib *c, const struct fact_fence_devic
 static const struct fact_fence_device *late_for(const struct fact_cib *c, const char *host)
 {
 	for (unsigned int i = 0; i < c->nr_devices; i++)
-		if (targets(&c->device[i], host) != FACT_NO && check_is_time(c->device[i].delay))
+		if (device_targets(&c->device[i], host) != FACT_NO && check_is_time(c->device[i].delay))
 			return &c->device[i];
 	return NULL;
 }
@@ -266,7 +212,7 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 	if (c->nr_nodes != 2 || !c->nr_devices || check_is_time(c->priority_delay))
 		return;
 	for (unsigned int i = 0; i < c->nr_devices; i++)
-		if (targets(&c->device[i], c->node[0]) == FACT_UNKNOWN)
+		if (device_targets(&c->device[i], c->node[0]) == FACT_UNKNOWN)
 			return; /* it may be anybody's */
 	a = late_for(c, c->node[0]);
 	b = late_for(c, c->node[1]);

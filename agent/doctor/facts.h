@@ -100,8 +100,11 @@ struct fact_fence_device {
 	char id[FACT_NAME], agent[FACT_NAME]; /* agent: type, "fence_kemari" */
 	char host_list[FACT_TEXT], host_map[FACT_TEXT], host_check[16], method[16];
 	char delay[FACT_NAME];	    /* before it acts, of any kind */
+	char own_delay[16];	    /* that the agent itself waits for; "": none */
 	char first_file[FACT_NAME]; /* with it no delay; "": none */
-	bool stopped;		    /* target-role */
+	char plug[FACT_NAME], snmp_version[16];
+	char power_timeout[16], login_timeout[16], off_timeout[16], off_retries[16]; /* "": not set */
+	bool stopped;								     /* target-role */
 };
 
 struct fact_fence_level {
@@ -126,7 +129,8 @@ struct fact_rule {
 struct fact_cib {
 	struct fact_source source;
 	char stonith_enabled[16], stonith_action[16], health_strategy[24], maintenance[16];
-	char startup_fencing[16], priority_delay[16], watchdog_timeout[16]; /* "": not set */
+	char startup_fencing[16], priority_delay[16], watchdog_timeout[16],
+		stonith_timeout[16]; /* "": not set */
 	unsigned int nr_nodes, nr_devices, nr_levels, nr_rules, nr_moved, nr_resources;
 	char node[FACT_NODES][FACT_NAME];
 	struct fact_fence_device device[FACT_DEVICES];

@@ -89,6 +89,7 @@ static void take_properties(xmlNode *root, struct fact_cib *c)
 	option(root, set, "startup-fencing", c->startup_fencing, sizeof(c->startup_fencing));
 	option(root, set, "priority-fencing-delay", c->priority_delay, sizeof(c->priority_delay));
 	option(root, set, "stonith-watchdog-timeout", c->watchdog_timeout, sizeof(c->watchdog_timeout));
+	option(root, set, "stonith-timeout", c->stonith_timeout, sizeof(c->stonith_timeout));
 }
 
 static void take_cluster_node(void *arg, xmlNode *node)
@@ -115,6 +116,15 @@ static void take_device(struct fact_cib *c, xmlNode *node, const char *type)
 	PARAMETER(node, "method", d->method);
 	PARAMETER(node, "delay", d->delay);
 	PARAMETER(node, "first_file", d->first_file);
+	PARAMETER(node, "delay", d->own_delay);
+	PARAMETER(node, "plug", d->plug);
+	if (!d->plug[0])
+		PARAMETER(node, "port", d->plug); /* its older name */
+	PARAMETER(node, "snmp_version", d->snmp_version);
+	PARAMETER(node, "power_timeout", d->power_timeout);
+	PARAMETER(node, "login_timeout", d->login_timeout);
+	PARAMETER(node, "pcmk_off_timeout", d->off_timeout);
+	PARAMETER(node, "pcmk_off_retries", d->off_retries);
 	if (!d->delay[0])
 		PARAMETER(node, "pcmk_delay_base", d->delay);
 	if (!d->delay[0])
