@@ -136,7 +136,9 @@ static void the_next_level_does_not_wait_for_a_second_try(void **state)
 	    "pcmk_off_retries=1 for bmc-xa");
 	SET(d->off_retries, "3");
 	one(b, FINDING_WARNING, "fencing-time", "bmc-xa is called 3 times", "pcmk_off_retries=1 for bmc-xa");
-	b->f.cib.nr_levels = 0; /* without a next one nobody waits */
+	b->f.cib.nr_levels = 1; /* without a next one nobody waits */
+	nothing(b);
+	b->f.cib.nr_levels = 0;
 	nothing(b);
 }
 
