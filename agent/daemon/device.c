@@ -72,6 +72,16 @@ bool device_level_is_for(const struct devices *d, const struct device_level *lv,
 	return !lv->pattern[0] || matches(lv->pattern, host); /* an attribute tells: perhaps */
 }
 
+/* They take whatever is not "on" for off (fence-agents 4.12), and SNMP 2c and 3 answer for what there is not.
+ */
+static bool is_any_plug(const struct device *d)
+{
+	if (strcmp(d->agent, "fence_apc_snmp") != 0 && strcmp(d->agent, "fence_tripplite_snmp") != 0)
+		return false;
+	return d->plug[0] && !d->plug[strspn(d->plug, "0123456789:")] && d->snmp_version[0] &&
+	       strcmp(d->snmp_version, "1") != 0;
+}
+
 const char *device_misused(const struct device *d)
 {
 	if (!strcmp(d->method, "cycle"))
@@ -81,6 +91,8 @@ const char *device_misused(const struct device *d)
 	if (d->reboot_action[0] && strcmp(d->reboot_action, "off") != 0 &&
 	    strcmp(d->reboot_action, "reboot") != 0)
 		return "pcmk_reboot_action has it do something else";
+	if (is_any_plug(d))
+		return "its outlet is a number, and over SNMP 2c and 3 one that does not exist counts as off";
 	return NULL;
 }
 

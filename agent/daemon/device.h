@@ -28,8 +28,11 @@ struct device {
 	char off_action[16], reboot_action[16]; /* what the agent is told instead; "": the same */
 	char system_uuid[40];
 	char delay[DEVICE_NAME];      /* before it acts, of any kind */
+	char own_delay[16];	      /* that the agent itself waits for; "": none */
 	char first_file[DEVICE_NAME]; /* with it no delay; "": none */
-	bool stopped;		      /* target-role */
+	char plug[DEVICE_NAME], snmp_version[16];
+	char power_timeout[16], login_timeout[16], off_timeout[16], off_retries[16]; /* "": not set */
+	bool stopped;								     /* target-role */
 };
 
 struct device_level {

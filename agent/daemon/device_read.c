@@ -32,7 +32,16 @@ static void take_device(void *arg, xmlNode *node)
 	PARAMETER(node, "method", d->method);
 	PARAMETER(node, "system_uuid", d->system_uuid);
 	PARAMETER(node, "delay", d->delay);
+	PARAMETER(node, "delay", d->own_delay);
 	PARAMETER(node, "first_file", d->first_file);
+	PARAMETER(node, "plug", d->plug);
+	if (!d->plug[0])
+		PARAMETER(node, "port", d->plug); /* its older name */
+	PARAMETER(node, "snmp_version", d->snmp_version);
+	PARAMETER(node, "power_timeout", d->power_timeout);
+	PARAMETER(node, "login_timeout", d->login_timeout);
+	PARAMETER(node, "pcmk_off_timeout", d->off_timeout);
+	PARAMETER(node, "pcmk_off_retries", d->off_retries);
 	if (!d->delay[0])
 		PARAMETER(node, "pcmk_delay_base", d->delay);
 	if (!d->delay[0])

@@ -154,6 +154,9 @@ static void check_device(const struct facts *f, const struct device *d, struct f
 		finding_problem(l, "fencing", "%s: %s; no fencing by it is a proof", d->id, misused);
 		if (d->method[0])
 			finding_fix(l, "set method=onoff for %s", d->id);
+		else if (d->plug[0])
+			finding_fix(l, "give the outlet a name in the PDU, and plug= that name for %s",
+				    d->id);
 		else
 			finding_fix(l, "remove pcmk_off_action and pcmk_reboot_action of %s", d->id);
 	}

@@ -20,6 +20,7 @@ static void take_properties(xmlNode *root, struct fact_cib *c)
 	cib_option(root, set, "maintenance-mode", c->maintenance, sizeof(c->maintenance));
 	cib_option(root, set, "startup-fencing", c->startup_fencing, sizeof(c->startup_fencing));
 	cib_option(root, set, "priority-fencing-delay", c->priority_delay, sizeof(c->priority_delay));
+	cib_option(root, set, "stonith-timeout", c->stonith_timeout, sizeof(c->stonith_timeout));
 }
 
 static void take_cluster_node(void *arg, xmlNode *node)

@@ -7,8 +7,8 @@ import random
 import re
 import time
 
-from cluster import configuration
-from lab import Guest, LabError
+from cluster import configuration, second_level
+from lab import FEEDS, Guest, LabError
 from scenario import VM
 
 # corosync's own traffic, whatever network it takes: a port for each link
@@ -189,6 +189,40 @@ def bmc_gone(s):
         s.until("both devices are well again", lambda: not noticed() and s.started() >= {f"bmc-{n}" for n in names}, 120,
                 pause=1)
     s.undisturbed("both BMCs do not answer", cut)
+
+
+@contextlib.contextmanager
+def outlets(s):
+    """The second level of fencing is there meanwhile."""
+    devices = {f"pdu{feed}-{h}" for feed in FEEDS for h in s.lab.hosts}
+    with s.story.step("crm configure: fencing through the outlets, as a second level"):
+        s.lab.script("pdu-up")
+        s.at.exec("cat > /root/level2.crm && crm -F -f /root/level2.crm configure", timeout=240,
+                  stdin=second_level(s.lab).encode())
+        s.until("the devices are started", lambda: s.started() >= devices, 180, pause=1)
+    try:
+        yield
+    finally:
+        s.at.exec("cibadmin --delete --xpath //fencing-topology; "
+                  "cibadmin --delete-all --force --xpath \"//primitive[@type='fence_apc_snmp']\"", timeout=60, check=False)
+        s.lab.script("pdu-up", "--down")
+
+
+def power_and_bmc_gone(s):
+    """All cords of the primary's host are pulled: its BMC answers no more than the host does, and what proves it off is its
+    outlets. They are switched on by who switches on what was fenced."""
+    bmcs = {f"bmc-{h}" for h in s.lab.hosts}
+    with outlets(s):
+        s.failover("the cords pulled", lambda: s.lab.script("pdu", s.at.name, "pull"))
+        orders = s.other.outlet_orders()
+        s.story.check("both outlets were switched off", [] if {f"off {f}" for f in FEEDS} <= set(orders) else [str(orders)])
+        with s.story.step(f"the cords of {s.other} are in again; kemari-agent has the outlets switched on"):
+            s.lab.script("pdu", s.other.name, "plug")
+            s.until("the outlets are on", s.other.outlets_on, 150)
+        s.come_back()
+    # the monitor of a BMC without power fails
+    s.at.exec("crm_resource --cleanup", timeout=60)
+    s.until("both BMCs' devices are well", lambda: not s.failed_actions() and s.started() >= bmcs, 120, pause=1)
 
 
 def cannot_fence(s):
@@ -579,9 +613,10 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
-    link_cut, ring_cut, everything_cut, bmc_gone, cannot_fence, syncd_hangs, controld_killed, corosync_killed, moves,
-    standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto,
-    primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
+    link_cut, ring_cut, everything_cut, bmc_gone, power_and_bmc_gone, cannot_fence, syncd_hangs, controld_killed,
+    corosync_killed, moves, standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand,
+    linked_in_auto, primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start,
+    resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

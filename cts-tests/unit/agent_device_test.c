@@ -130,6 +130,17 @@ static void a_misused_device_proves_nothing(void **state)
 			   ""));
 }
 
+static void an_outlet_by_number_proves_nothing_over_newer_snmp(void **state)
+{
+#define OUTLET(agent, plug, snmp)                                                                            \
+	(HEAD DEVICE("p", agent, FOR("xa") PARAM("plug", plug) PARAM("snmp_version", snmp)) LEVELS TAIL)
+	assert_no_proof(OUTLET("fence_apc_snmp", "7", "2c"), "its outlet is a number");
+	assert_no_proof(OUTLET("fence_apc_snmp", "1:7", "3"), "its outlet is a number");
+	assert_true(proves(OUTLET("fence_apc_snmp", "xa", "3"), ""));
+	assert_true(proves(OUTLET("fence_apc_snmp", "7", "1"), "")); /* SNMP 1 says that there is none */
+	assert_true(proves(OUTLET("fence_apc", "7", "2c"), ""));     /* by telnet and ssh */
+}
+
 static void waiting_for_a_watchdog_proves_nothing(void **state)
 {
 	static const char cib[] = "<cib><configuration><crm_config><cluster_property_set id='c'>" PARAM(
@@ -275,6 +286,7 @@ int main(void)
 		cmocka_unit_test(each_level_must_confirm),
 		cmocka_unit_test(an_agent_is_known_or_believed),
 		cmocka_unit_test(a_misused_device_proves_nothing),
+		cmocka_unit_test(an_outlet_by_number_proves_nothing_over_newer_snmp),
 		cmocka_unit_test(waiting_for_a_watchdog_proves_nothing),
 		cmocka_unit_test(what_was_cut_is_not_known),
 		cmocka_unit_test(a_device_for_another_machine_proves_nothing),

@@ -122,6 +122,8 @@ static inline void well_cluster(struct facts *f)
 	level(c, "xa", "pdu-xa");
 	level(c, "xb", "bmc-xb");
 	level(c, "xb", "pdu-xb");
+	for (unsigned int i = 0; i < 2; i++)
+		SET(c->fencing.device[i].off_retries, "1");
 	c->nr_resources = 1;
 	SET(r->id, "vm1");
 	SET(r->vm, "vm1");

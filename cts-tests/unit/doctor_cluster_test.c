@@ -473,6 +473,14 @@ static void a_device_is_judged_by_its_parameters(void **state)
 	assert_one(&b->l, FINDING_PROBLEM, "fencing", "method=cycle", "method=onoff for bmc-xa");
 	again(b);
 	SET(d->method, "");
+	SET(d->agent, "fence_apc_snmp");
+	SET(d->plug, "7");
+	SET(d->snmp_version, "2c");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing", "its outlet is a number", "a name in the PDU");
+	again(b);
+	SET(d->plug, "");
+	SET(d->agent, "fence_kemari");
 	SET(d->off_action, "metadata");
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_PROBLEM, "fencing", "pcmk_off_action", "pcmk_off_action");
