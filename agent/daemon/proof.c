@@ -130,6 +130,28 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 	return confirm(h, by_operator, now);
 }
 
+enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h = strnlen(host, ROW_HOST) < ROW_HOST && !find(p, host) ? room(p) : NULL;
+
+	if (!h)
+		return PROOF_SAME;
+	*h = (struct proof_host){ .boot = PROOF_UNHEARD,
+				  .heard_ns = now - PROOF_LEAD_NS,
+				  .clock_offset = clock_offset };
+	memcpy(h->host, host, strlen(host));
+	return PROOF_RECORDED;
+}
+
+enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h;
+
+	proof_expect(p, host, now, clock_offset);
+	h = find(p, host);
+	return h && !h->member ? confirm(h, true, now) : PROOF_SAME;
+}
+
 const struct proof_host *proof_expire(struct proof *p, int64_t now)
 {
 	unsigned int i;

@@ -14,6 +14,10 @@
  * Signs of life are: it stays a member for PROOF_LINGER_NS, longer than any ring takes to notice a dead one;
  * it is heard of after PROOF_ECHO_NS, when all that it sent before has been delivered; it leaves the group by
  * itself; it joins again.  Fencings that ended before a sign of life count no more.
+ *
+ * A host that was never heard of, since this one booted, has no boot to name, and no fencing of it counts:
+ * unless an operator asks for a cold start (ownership.md 31), and it is expected to be fenced.  Its proof is
+ * then one of all its boots before, and ends with the first word that is heard of it.
  */
 #ifndef KEMARI_AGENT_DAEMON_PROOF_H
 #define KEMARI_AGENT_DAEMON_PROOF_H
@@ -27,6 +31,9 @@
 #define PROOF_SECOND 1000000000LL
 #define PROOF_LINGER_NS (60 * PROOF_SECOND)
 #define PROOF_ECHO_NS (20 * PROOF_SECOND)
+#define PROOF_UNHEARD 1ULL /* in place of a boot: no host's random number */
+/* A fencing that ended just before it was asked for will do: nothing was heard of the host in that time. */
+#define PROOF_LEAD_NS (30 * PROOF_SECOND)
 
 struct proof_host {
 	char host[ROW_HOST];
@@ -73,6 +80,14 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* What becomes of its power after this fencing is decided, or is not after all. */
 void proof_settle(struct proof *p, const char *host, bool settled);
+
+/*
+ * For a cold start host is to be fenced.  If it was never heard of, what ends from now on counts.  PROOF_SAME
+ * as well if there is no room.
+ */
+enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
+/* An operator says that it is off; never of a member (PROOF_SAME). */
+enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 
 /* Each second, until it returns NULL: a host that was confirmed off and is a member for too long. */
 const struct proof_host *proof_expire(struct proof *p, int64_t now);
