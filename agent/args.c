@@ -48,6 +48,20 @@ static const struct command commands[] = {
 	  "run the copy here after the primary's host died",
 	  "  --primary-is-off     you have made sure that the primary's host has no power, and it stays so\n"
 	  "                       until this is done\n" },
+	{ "cold-start", CONTROL_COLD_START, OPERAND_VM, "k", "VM [--peer-is-off]",
+	  "let a VM boot from its disk here though the other host is absent",
+	  "For the time after a power failure of both hosts, when this one comes up alone. What the guest "
+	  "had\n"
+	  "in memory is lost already. The absent host is fenced first: behind a dead switch it may still "
+	  "run\n"
+	  "the guest. Refused while a guest or a copy of it is known anywhere. It starts nothing by itself:\n"
+	  "Pacemaker does, once this host has quorum; the answer says how, and what is left to you.\n"
+	  "\n"
+	  "  --peer-is-off        instead of fencing it: you have made sure that the absent host has no "
+	  "power,\n"
+	  "                       and it stays so until the guest runs here. If that is not true, two "
+	  "guests\n"
+	  "                       write to the same disk, and it will be corrupt.\n" },
 	{ "switchover", CONTROL_SWITCHOVER, OPERAND_VM, "", "VM",
 	  "move a protected VM to its standby, running",
 	  "Run it on the primary's host. Nothing is lost and the guest does not notice; the roles are "
@@ -91,7 +105,7 @@ static const struct {
 	{ 'n', "--epochs", true },  { 'f', "--follow", false },
 	{ 'o', "--out", true },	    { 'c', "--config", true },
 	{ 'h', "--help", false },   { 'x', "--vm-config", true },
-	{ 's', "--timeout", true },
+	{ 's', "--timeout", true }, { 'k', "--peer-is-off", false },
 };
 
 #define NR_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -153,6 +167,9 @@ static int set_option(struct parse *p, char letter, const char *value)
 		break;
 	case 'p':
 		args->req.primary_is_off = true;
+		break;
+	case 'k':
+		args->req.peer_is_off = true;
 		break;
 	case 'j':
 		args->json = true;

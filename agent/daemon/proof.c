@@ -47,7 +47,7 @@ static struct proof_host *room(struct proof *p)
 /* It lives: what ended before now did not switch it off. */
 static enum proof_change void_fencing(struct proof_host *h, int64_t now)
 {
-	h->fenced = h->by_operator = h->settled = false;
+	h->fenced = h->by_operator = h->by_word = h->settled = false;
 	h->heard_ns = now;
 	return PROOF_ALIVE;
 }
@@ -149,7 +149,10 @@ enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int
 
 	proof_expect(p, host, now, clock_offset);
 	h = find(p, host);
-	return h && !h->member ? confirm(h, true, now) : PROOF_SAME;
+	if (!h || h->member || h->fenced)
+		return PROOF_SAME;
+	h->by_word = true;
+	return confirm(h, true, now);
 }
 
 const struct proof_host *proof_expire(struct proof *p, int64_t now)

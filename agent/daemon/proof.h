@@ -45,6 +45,7 @@ struct proof_host {
 	int64_t fenced_ns;    /* when that was taken note of */
 	bool by_operator;     /* ... and an operator had asked for it */
 	bool settled;	      /* ... and what becomes of its power is decided */
+	bool by_word;	      /* ... and nothing but his word says that it is off */
 	bool fault;	      /* its BMC told of a fault to fence it for, in this boot */
 };
 

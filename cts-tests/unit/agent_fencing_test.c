@@ -326,9 +326,13 @@ static void what_is_saved_comes_back(void **state)
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
 	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
 	proof_fault(&p, "xb");
+	proof_word(&p, "xc", 160 * S, OFFSET);
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
-	assert_int_equal(got.nr, 2);
+	assert_int_equal(got.nr, 3);
+	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
+	assert_true(proof_off(&got, "xc")->by_word);
+	assert_false(proof_off(&got, "xa")->by_word);
 	assert_int_equal(proof_off(&got, "xa")->boot, BOOT);
 	assert_null(proof_off(&got, "xb"));
 	assert_int_equal(proof_find(&got, "xb")->heard_ns, 100 * S);

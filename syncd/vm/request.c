@@ -413,6 +413,9 @@ static bool of_host(struct daemon *d, struct control_client *c, const struct con
 	case CONTROL_HOST_OFF:
 		host_off(d, c, r);
 		return true;
+	case CONTROL_COLD_START:
+		control_fail(c, ENOSYS, "cold-start is kemari-agent's", "ask at its socket");
+		return true;
 	case CONTROL_RELAY:
 		answer_rows(c, r->watch, NULL);
 		return true;
