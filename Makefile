@@ -150,6 +150,8 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
+$(BUILD)/unit/forget_test: $(call obj,syncd/vm/forget.c,o)
+$(BUILD)/unit-san/forget_test: $(call obj,syncd/vm/forget.c,san)
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 

@@ -63,6 +63,11 @@ static void every_command_is_understood(void **state)
 	assert_false(args.req.peer_is_off);
 	assert_int_equal(parse("cold-start vm1 --peer-is-off"), 0);
 	assert_true(args.req.peer_is_off);
+	assert_int_equal(parse("forget vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_FORGET);
+	assert_false(args.req.last_copy);
+	assert_int_equal(parse("forget vm1 --last-copy"), 0);
+	assert_true(args.req.last_copy);
 	assert_int_equal(parse("switchover vm1"), 0);
 	assert_int_equal(parse("verify vm1"), 0);
 	assert_int_equal(args.req.epochs, 1);
@@ -124,6 +129,8 @@ static void a_wrong_line_says_what_would_be_right(void **state)
 	refused("verify vm1 --epochs 99999999999999999999", "is not a number");
 	refused("create", "the configuration file is missing");
 	refused("cold-start", "the VM is missing");
+	refused("forget", "the VM is missing");
+	refused("unprotect vm1 --last-copy", "--last-copy is not an option of unprotect");
 	refused("cold-start vm1 --primary-is-off", "--primary-is-off is not an option of cold-start");
 	refused("resource", "an action and a VM are wanted");
 	refused("resource stop", "an action and a VM are wanted");
@@ -160,7 +167,7 @@ static void help_works_for_each_command_and_names_all(void **state)
 {
 	static const char *const names[] = { "create",	 "protect", "unprotect",  "status",
 					     "promote",	 "verify",  "switchover", "log",
-					     "resource", "keygen",  "cold-start" };
+					     "resource", "keygen",  "cold-start", "forget" };
 	char *all, *one, line[64];
 	size_t i, len;
 	FILE *f;
@@ -195,6 +202,8 @@ static void what_is_sent_is_what_the_server_reads(void **state)
 					     "promote vm1 --primary-is-off",
 					     "cold-start vm1",
 					     "cold-start vm1 --peer-is-off",
+					     "forget vm1",
+					     "forget vm1 --last-copy",
 					     "switchover vm1",
 					     "verify vm1 --epochs 7",
 					     "log vm1 --follow" };

@@ -282,6 +282,8 @@ static void hostile_requests_get_one_error_and_change_nothing(void **state)
 		{ "{\"op\":\"promote\",\"vm\":\"vm1\",\"primary_is_off\":1}",
 		  "primary_is_off is not a boolean" },
 		{ "{\"op\":\"promote\",\"vm\":\"vm1\",\"primary_is_off\":\"true\"}", "is not a boolean" },
+		{ "{\"op\":\"forget\"}", "vm is missing" },
+		{ "{\"op\":\"forget\",\"vm\":\"vm1\",\"last_copy\":1}", "last_copy is not a boolean" },
 		{ "{\"op\":\"cold-start\"}", "vm is missing" },
 		{ "{\"op\":\"cold-start\",\"vm\":\"vm1\",\"peer_is_off\":1}",
 		  "peer_is_off is not a boolean" },

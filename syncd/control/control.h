@@ -51,6 +51,7 @@ enum control_op {
 	CONTROL_SWITCHOVER, /* vm */
 	CONTROL_VERIFY,	    /* vm, epochs */
 	CONTROL_LOG,	    /* vm, watch: rows of story_rows */
+	CONTROL_FORGET,	    /* vm, last_copy */
 	CONTROL_COLD_START, /* of kemari-agent.  vm, peer_is_off */
 	/* What the cluster manager's resource agent asks (vm/resource.h). */
 	CONTROL_RESOURCE_START,	  /* vm, config */
@@ -73,6 +74,7 @@ struct control_request {
 	char config[CONTROL_PATH_MAX]; /* absolute path of an xl configuration */
 	bool standby_is_gone;	       /* the operator's word that the standby will never run */
 	bool primary_is_off;	       /* the operator's word that the primary's host is off */
+	bool last_copy;		       /* the operator knows that what he has forgotten may be the last one */
 	bool peer_is_off;	       /* ... that the other host is, which is no member of the cluster */
 	bool watch;		       /* the client wants what comes later, too */
 	bool recent;		       /* with the last epochs, each (control/recent.h) */

@@ -118,6 +118,10 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 			q = &vm->request[i];
 	if (!q)
 		return;
+	if (q->op == CONTROL_FORGET) {
+		vm_forget_result(vm, result);
+		return;
+	}
 	if (result != ENGINE_RES_OK) {
 		vm_request_fail(vm, q->op, errno_of(result), engine_result_text(result), NULL);
 		return;
@@ -469,6 +473,9 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 		break;
 	case CONTROL_SWITCHOVER:
 		switchover(vm, c);
+		break;
+	case CONTROL_FORGET:
+		vm_forget(vm, c, r->last_copy);
 		break;
 	case CONTROL_VERIFY:
 		verify(vm, c, r);
