@@ -185,6 +185,16 @@ static void its_domain_is_destroyed_after_the_engine_let_it_go(void **state)
 	assert_true(w.done);
 }
 
+/* Who saw it vanish frees the VM. */
+static void what_vanished_meanwhile_is_not_destroyed_twice(void **state)
+{
+	w.vm.dead_seen = true;
+	vm_forget_result(&w.vm, ENGINE_RES_OK);
+	assert_false(w.vm.forget);
+	assert_true(w.done);
+	assert_string_equal(w.story, "");
+}
+
 static void without_a_domain_there_is_nothing_to_wait_for(void **state)
 {
 	vm_forgotten(&w.vm);
@@ -212,6 +222,7 @@ int main(void)
 		TEST(a_held_guest_that_nobody_manages_may_go),
 		TEST(that_it_may_be_the_last_is_told_with_the_way_out),
 		TEST(its_domain_is_destroyed_after_the_engine_let_it_go),
+		TEST(what_vanished_meanwhile_is_not_destroyed_twice),
 		TEST(without_a_domain_there_is_nothing_to_wait_for),
 		TEST(a_domain_that_stays_is_named),
 	};

@@ -86,6 +86,10 @@ void vm_forget_result(struct vm *vm, enum engine_result result)
 	const bool held = engine_role(&vm->engine) == ENGINE_HELD;
 	char fix[TEXT];
 
+	if (result == ENGINE_RES_OK && vm->dead_seen) {
+		vm_forget_done(vm, NULL); /* its domain has just vanished, and the rest of it goes with that */
+		return;
+	}
 	if (result == ENGINE_RES_OK) {
 		vm->forget = true; /* when the engine's list is done */
 		return;
