@@ -87,7 +87,8 @@ void vm_forget_result(struct vm *vm, enum engine_result result)
 	char fix[TEXT];
 
 	if (result == ENGINE_RES_OK && vm->dead_seen) {
-		vm_forget_done(vm, NULL); /* its domain has just vanished, and the rest of it goes with that */
+		vm_forget_done(vm,
+			       NULL); /* its domain has just vanished, and the rest of it goes with that */
 		return;
 	}
 	if (result == ENGINE_RES_OK) {
