@@ -138,6 +138,21 @@ static void a_held_guest_is_forgotten_at_the_operators_word_once_its_disks_are_q
 	assert_non_null(did(&a, ENGINE_ACT_HOLD));
 }
 
+static void outputs_that_leave_a_held_guest_are_waited_for_again(void **state)
+{
+	cut();
+	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	EVENT(&a, .type = ENGINE_EV_FENCED, .peer_boot = b.cfg.boot);
+	assert_non_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_non_null(did(&a, ENGINE_ACT_QUIESCE));
+	FORGET(&a, .flag = true);
+	assert_int_equal(result(&a), ENGINE_RES_BUSY);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	FORGET(&a, .flag = true);
+	forgotten(&a);
+}
+
 static void without_a_held_guest_the_copy_runs(void **state)
 {
 	cut();
@@ -197,6 +212,7 @@ int main(void)
 		PAIR(a_link_that_comes_back_keeps_the_copy),
 		PAIR(a_running_guest_is_not_forgotten),
 		PAIR(a_held_guest_is_forgotten_at_the_operators_word_once_its_disks_are_quiet),
+		PAIR(outputs_that_leave_a_held_guest_are_waited_for_again),
 		PAIR(without_a_held_guest_the_copy_runs),
 		ALONE(who_says_none_to_a_claim_takes_no_epoch_that_comes_after),
 		ALONE(of_nothing_nothing_is_left),
