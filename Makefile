@@ -147,10 +147,14 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 	$(CC) $(SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LDLIBS_ALL)
 
 # The VMs' own room is in no archive.
-REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
+RESOURCE_SRC := $(addprefix syncd/vm/,await.c request.c resource.c resource_start.c resource_task.c status.c)
+REOPEN_SRC := $(RESOURCE_SRC) $(addprefix syncd/vm/,memory.c reopen.c)
+AWAIT_SRC := $(RESOURCE_SRC) syncd/vm/action.c
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
-TASK_SRC := $(addprefix syncd/vm/,resource.c resource_start.c resource_task.c)
+$(BUILD)/unit/await_test: $(call obj,$(AWAIT_SRC),o)
+$(BUILD)/unit-san/await_test: $(call obj,$(AWAIT_SRC),san)
+TASK_SRC := $(addprefix syncd/vm/,await.c resource.c resource_start.c resource_task.c)
 $(BUILD)/unit/resource_task_test: $(call obj,$(TASK_SRC),o)
 $(BUILD)/unit-san/resource_task_test: $(call obj,$(TASK_SRC),san)
 $(BUILD)/unit/action_test $(BUILD)/unit/forget_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o

@@ -212,7 +212,10 @@ static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row,
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
 {
-	if (held_too_long(&v->held, row && row->role == ROW_HELD, monotonic_ns()))
+	/* one whose copy is being completed waits for that */
+	const bool held = row && row->role == ROW_HELD && row->protection != ROW_SYNCING;
+
+	if (held_too_long(&v->held, held, monotonic_ns()))
 		kem_vm_err(v->vm, "held for %u s without being run anywhere: promote it here or there",
 			   (unsigned int)(HELD_TOO_LONG_NS / POLICY_SECOND));
 }

@@ -41,6 +41,7 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_PROOF] = { "proof", 12, 1, 2, step_proof },
 	[STEP_PROMOTE] = { "promote", 20, 1, 2, step_promote },
 	[STEP_PROMOTE_OFF] = { "promote-off", 10, 1, 2, step_promote_off },
+	[STEP_AWAIT] = { "await", 16, 1, 2, step_await },
 	[STEP_DEMOTE] = { "demote", 8, 1, 2, step_demote },
 	[STEP_SWITCHOVER] = { "switchover", 8, 1, 2, step_switchover },
 	[STEP_STOP] = { "stop", 4, 1, 2, step_stop },

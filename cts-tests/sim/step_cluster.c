@@ -69,6 +69,23 @@ bool step_promote_off(struct world *w, unsigned int h, unsigned int choice)
 	return step_promote(w, h, 1);
 }
 
+/* Promoted where the copy is not whole while the peer holds the guest: the daemon asks again until it is. */
+bool step_await(struct world *w, unsigned int h, unsigned int choice)
+{
+	struct engine_event ev = { .type = ENGINE_EV_PROMOTE,
+				   .flag = true,
+				   .incarnation = w->incarnations + 1 };
+	struct host *host = &w->host[h];
+
+	if (!up(w, h) || owns(w, h) || w->nr_node == WORLD_NODES || !host->answered ||
+	    host->result != ENGINE_RES_PEER_HOLDS)
+		return false;
+	w->incarnations++;
+	host->awaiting = true;
+	command(w, h, &ev);
+	return true;
+}
+
 static bool simple_command(struct world *w, unsigned int h, enum engine_event_type type)
 {
 	struct engine_event ev = { .type = type };

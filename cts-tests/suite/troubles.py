@@ -266,6 +266,26 @@ def standby_node(s):
     s.settled(300)
 
 
+def moved_while_unsynced(s):
+    """Before its first copy is whole: the copy is completed while the guest is held, then it goes on there."""
+    to = s.other
+
+    def early():
+        return int(to.exec("journalctl -q -o cat -u kemari-syncd | grep -c 'promoted before its copy here is whole'",
+                           timeout=60, check=False).out or 0)
+
+    before = early()
+    with s.story.step(f"{to} loses its copy, and is copied to again"):
+        s.at.exec(f"crm node standby {to}", timeout=90)
+        s.wait_state(s.at, "unprotected", 90)
+        s.at.exec(f"crm node online {to}", timeout=90)
+        s.until("copying has begun", lambda: (s.status(s.at) or {}).get("state") == "syncing", 180)
+    s.moved("--move while unsynced", f"crm_resource --move --promoted --resource {VM}-ha --node {to}")
+    s.story.check(f"{to} was promoted before its copy was whole", [] if early() > before else ["it says nothing of that"])
+    s.at.exec(f"crm_resource --clear --resource {VM}-ha", timeout=60)
+    s.settled(300)
+
+
 def maintenance(s):
     """Cluster and agents are restarted under the running guest."""
     def restart():
@@ -560,8 +580,8 @@ SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
     link_cut, ring_cut, everything_cut, bmc_gone, cannot_fence, syncd_hangs, controld_killed, corosync_killed, moves,
-    standby_node, maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto, primary_reboots,
-    standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
+    standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto,
+    primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

@@ -377,6 +377,59 @@ static void demote_never_waits_and_promote_resumes(void **state)
 	assert_int_equal(result(&a), ENGINE_RES_OK);
 }
 
+/* Demoted while the first copy is under way, and promoted on b. */
+static void move_unsynced(void)
+{
+	EVENT(&a, .type = ENGINE_EV_PROTECT);
+	connect_hosts();
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
+	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	deliver(&a, &b, ENGINE_MSG_STATE);
+	assert_int_equal(result(&b), ENGINE_RES_PEER_HOLDS);
+}
+
+static void a_held_guests_first_copy_is_finished_and_granted(void **state)
+{
+	move_unsynced();
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	assert_true(did(&a, ENGINE_ACT_CAPTURE)->final);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	assert_int_equal(engine_protection(&a.e), ENGINE_PROTECTED);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 9, .flag = true);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_int_equal(did(&b, ENGINE_ACT_RUN)->epoch, 1);
+}
+
+/* The time to try again passes while another event is handled: the timer is there all the same. */
+static void a_last_capture_that_failed_is_tried_again(void **state)
+{
+	move_unsynced();
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	EVENT(&a, .type = ENGINE_EV_CAPTURE_FAILED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch);
+	now += 10;
+	EVENT(&a, .type = ENGINE_EV_DIRTY);
+	assert_true(!did(&a, ENGINE_ACT_SET_TIMER) || did(&a, ENGINE_ACT_SET_TIMER)->deadline);
+	tick(&a, 0);
+	assert_true(did(&a, ENGINE_ACT_CAPTURE)->final);
+}
+
+static void who_awaits_the_copy_of_a_held_guest_boots_none(void **state)
+{
+	move_unsynced();
+	begin(&a, 1); /* its host was off */
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 9, .flag = true);
+	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	deliver(&a, &b, ENGINE_MSG_VOID);
+	assert_null(did(&b, ENGINE_ACT_RUN));
+	assert_int_equal(result(&b), ENGINE_RES_OUTDATED);
+}
+
 /* ---- restarts and reboots ---- */
 
 static void a_restarted_owner_goes_on_from_what_the_peer_holds(void **state)
@@ -475,6 +528,9 @@ int main(void)
 		PAIR(a_have_of_another_generation_is_no_answer),
 		PAIR(a_void_gives_the_guest_back),
 		PAIR(demote_never_waits_and_promote_resumes),
+		ALONE(a_held_guests_first_copy_is_finished_and_granted),
+		ALONE(a_last_capture_that_failed_is_tried_again),
+		ALONE(who_awaits_the_copy_of_a_held_guest_boots_none),
 		PAIR(a_restarted_owner_goes_on_from_what_the_peer_holds),
 		PAIR(a_restarted_standby_redoes_its_epoch),
 		PAIR(a_granter_asks_again_after_a_restart),

@@ -244,6 +244,11 @@ void vm_look_for_foreign(struct vm *vm)
 {
 }
 
+bool vm_shell_in_the_making(const struct vm *vm)
+{
+	return false;
+}
+
 /* Nothing of these is to happen. */
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
 {

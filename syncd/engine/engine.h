@@ -164,6 +164,8 @@ enum engine_event_type {
 	 * promote.  OWNER: done.  HELD: resume.  COPY: ask the peer, or run at once with the proof.  NONE:
 	 * cold boot with .incarnation if the peer says NONE, or at once with the proof.  .proof: the peer's
 	 * host is confirmed off (fencing, or the operator's --primary-is-off), .peer_boot as in FENCED.
+	 * .flag: the peer held the guest when it was asked before, and its copy is awaited; a NONE of the
+	 * peer is answered with OUTDATED then: that guest is lost, and whoever moved it is to know it.
 	 */
 	ENGINE_EV_PROMOTE,
 	ENGINE_EV_DEMOTE,     /* hold the guest; answered at once */
@@ -311,10 +313,11 @@ enum engine_result {
 	ENGINE_RES_STATE,      /* not possible in this role */
 	ENGINE_RES_BUSY,       /* another command is under way */
 	ENGINE_RES_PEER_OWNS,  /* the peer is OWNER */
-	ENGINE_RES_PEER_HOLDS, /* the peer has HELD or a COPY: no cold boot */
+	ENGINE_RES_PEER_HOLDS, /* the peer is HELD, and grants nothing to what is here */
 	ENGINE_RES_NO_PROOF,   /* no grant and no answer in time: have the peer fenced */
 	ENGINE_RES_NO_STANDBY, /* switchover: no copy to hand over to */
-	ENGINE_RES_OUTDATED,   /* the copy here is NONE */
+	ENGINE_RES_OUTDATED,   /* the copy here is NONE; PROMOTE .flag: nobody has one */
+	ENGINE_RES_PEER_COPY,  /* the peer has a COPY, or is about to boot: no cold boot */
 	ENGINE_RES_LAST_COPY,  /* forget: the peer is not known to own the guest */
 };
 

@@ -87,8 +87,8 @@ uint64_t epoch_deadline(const struct engine *e)
 
 	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= max_in_flight(e))
 		return 0;
-	if (e->p.role == ENGINE_HELD)
-		return e->retry_at > e->now ? e->retry_at : 0;
+	if (e->p.role == ENGINE_HELD) /* also when it has passed: no other event may come */
+		return e->quiesced && !e->p.exact ? e->retry_at : 0;
 	return t && t < e->retry_at ? e->retry_at : t;
 }
 

@@ -64,10 +64,11 @@ static const char *const result_text[] = {
 	[ENGINE_RES_STATE] = "not possible in this state",
 	[ENGINE_RES_BUSY] = "another command is under way",
 	[ENGINE_RES_PEER_OWNS] = "the peer owns it",
-	[ENGINE_RES_PEER_HOLDS] = "the peer holds it or a copy of it",
+	[ENGINE_RES_PEER_HOLDS] = "the peer holds it",
 	[ENGINE_RES_NO_PROOF] = "no answer of the peer: it has to be fenced first",
 	[ENGINE_RES_NO_STANDBY] = "no standby that could take over",
 	[ENGINE_RES_OUTDATED] = "the copy here is not valid any more",
+	[ENGINE_RES_PEER_COPY] = "the peer has a copy of it, or boots it",
 	[ENGINE_RES_LAST_COPY] = "this may be the last valid copy: the peer is not known to own the guest",
 };
 

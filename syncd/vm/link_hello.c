@@ -394,6 +394,10 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
 			return -EPROTO;
 		}
+		if (vm && vm_is_bare(vm) && l->peer.role >= ENGINE_HELD) {
+			vm_free(vm); /* the standby is made as for any host that has nothing */
+			vm = NULL;
+		}
 		if (!vm && vms_left(l->d, h->uuid, name))
 			return not_taken_up(l, name, why);
 		if (vm && vm->dead_seen && engine_role(&vm->engine) == ENGINE_NONE)

@@ -100,6 +100,7 @@ static int errno_of(enum engine_result r)
 		return EBUSY;
 	case ENGINE_RES_NO_PROOF:
 	case ENGINE_RES_PEER_HOLDS:
+	case ENGINE_RES_PEER_COPY:
 	case ENGINE_RES_PEER_OWNS:
 		return EPERM;
 	default:

@@ -89,10 +89,6 @@ static void state_changed(struct vm *vm)
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);
-	if (!strcmp(state, "protected")) {
-		vm->refusals = 0;
-		vm_request_done(vm, CONTROL_PROTECT);
-	}
 	vm_publish_status(vm);
 }
 

@@ -19,6 +19,7 @@
  *   status.c   what is shown of it, and to whom
  *   relay.c    messages to the peer's engine by way of the cluster
  *   resource*.c what the cluster manager asks
+ *   await.c    its promote before the copy is whole
  *
  * Internal to syncd/vm; daemon-wide entry points are in vm/vms.h.
  */
@@ -252,6 +253,12 @@ void vm_leave(struct vm *vm);
 void vms_reopen_stop(struct daemon *d);
 /* Forgets it, memory file included; the domain is the caller's business. */
 void vm_free(struct vm *vm);
+/* Nothing of it is here: no domain, none in the making, no copy and nobody who brings one. */
+static inline bool vm_is_bare(const struct vm *vm)
+{
+	return engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->helper &&
+	       !vm->link && !vm->dead_seen;
+}
 /* As vm_free; destroys the shell that was made for it, too. */
 void vm_free_shell(struct vm *vm);
 /* The same in a while, unless its owner comes back for it. */
