@@ -8,6 +8,7 @@
 
 #include "agent/daemon/attrd.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/device.h"
 #include "agent/daemon/health.h"
 #include "agent/daemon/held.h"
 #include "agent/daemon/policy.h"
@@ -45,6 +46,12 @@ struct agent_vm {
 	struct held held;
 };
 
+/* Of one host: why a fencing of it would prove nothing. */
+struct agent_doubt {
+	char host[ROW_HOST];  /* "": none yet */
+	char why[DEVICE_WHY]; /* "": it would be a proof */
+};
+
 /* Of one host that has a BMC. */
 struct agent_sick {
 	struct policy_sick_memory memory;
@@ -76,6 +83,11 @@ struct agent {
 	struct policy_fenced_memory fenced[PROOF_HOSTS]; /* of the host at that place in proof */
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
+	bool devices_known;
+	struct devices devices;
+	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
+	char doubts[ATTRD_VALUE];	       /* as shown */
+	bool doubts_shown;
 	struct agent_vm vm[ROW_MAX];
 
 	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
@@ -93,6 +105,10 @@ int agent_join(struct agent *a);
 void agent_hosts_tick(struct agent *a);
 /* Proven off, in which boot.  NULL: not, or that is not certain now. */
 const struct proof_host *agent_off(const struct agent *a, const char *host);
+/* It is known that a fencing of it would prove nothing: why. NULL: it would, or that is not known. */
+const char *agent_doubt(const struct agent *a, const char *host);
+/* Each second. */
+void agent_doubts_tick(struct agent *a);
 /* Writes agent.state. */
 void agent_save(struct agent *a);
 /* Takes agent.state up. */

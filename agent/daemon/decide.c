@@ -145,8 +145,10 @@ static void gather_hosts(const struct agent *a, const char *vm, struct policy_in
 		if (c->nodeid && strcmp(c->name, own) != 0)
 			put_member(a, c, vm, in);
 	}
-	for (i = 0; i < in->nr_hosts; i++)
+	for (i = 0; i < in->nr_hosts; i++) {
 		in->host[i].off = agent_off(a, in->host[i].name);
+		in->host[i].futile = agent_doubt(a, in->host[i].name);
+	}
 }
 
 void agent_gather(const struct agent *a, const char *vm, struct policy_input *in)
@@ -197,6 +199,12 @@ void agent_protected(struct agent *a, const char *vm, const char *host, const ch
 	agent_touch(a);
 }
 
+static const char *need_words(const struct vm_row *row)
+{
+	return row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
+					     : "it may not run before its peer is proven off";
+}
+
 static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
 {
 	int rc = fencer_ask(a->fencer, host);
@@ -204,10 +212,7 @@ static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row,
 	if (rc)
 		kem_vm_err(v->vm, "the cluster cannot be asked to fence %s: %s", host, strerror(-rc));
 	else
-		kem_vm_warn(v->vm, "%s: asking the cluster to fence %s",
-			    row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
-							  : "it may not run before its peer is proven off",
-			    host);
+		kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", need_words(row), host);
 }
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
@@ -234,6 +239,9 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 		protect(a, v, out.protect);
 	if (out.fence)
 		fence(a, v, row, out.fence);
+	if (out.futile)
+		kem_vm_err(v->vm, "%s, and no fencing of %s would be a proof: %s", need_words(row),
+			   out.futile, agent_doubt(a, out.futile));
 }
 
 /* It is of kemari-syncd's table no more, and its attributes are gone. */

@@ -15,11 +15,13 @@
 #include "log.h"
 
 #define TURN_MS 1000
-#define HISTORY_S 5    /* how long the fencer may take to tell it */
-#define FENCE_S 120    /* a device's time */
-#define DISPATCH_S 10  /* to take what has come */
-#define TOLERANCE_S 20 /* a fencing that just ended will do */
+#define HISTORY_S 5   /* how long the fencer may take to tell it */
+#define FENCE_S 120   /* a device's time */
+#define DISPATCH_S 10 /* to take what has come */
+#define TOLERANCE_S 5 /* one that ended just now will do, it may be on its way; an older one was no proof */
 #define COMMAND_MS 5000
+#define DEVICES_NS (60 * 1000000000LL) /* how old they may be */
+#define DEVICES_RETRY_NS (5 * 1000000000LL)
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
@@ -45,8 +47,12 @@ struct talk {
 		char host[ROW_HOST];
 		int64_t wall_ns;
 		bool by_operator;
+		char by[ROW_HOST];
 	} last[HOSTS];
 	struct asked asked[CALLS];
+	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
+	int64_t devices_next_ns; /* CLOCK_BOOTTIME when they are read again */
+	struct fencer_devices_packet devices;
 };
 
 /* What libstonithd calls back with is a stonith_t only: the way from there to struct talk. */
@@ -77,12 +83,28 @@ static void tell(struct talk *t, enum fencer_word word, const char *host)
 }
 
 /* Of a fencing. */
-static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at, bool by_operator)
+static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at, bool by_operator,
+		    const char *by)
 {
 	struct fencer_packet p = { .word = word, .at = at, .by_operator = by_operator };
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
+	snprintf(p.by, sizeof(p.by), "%s", by ?: "");
 	send_packet(t, &p);
+}
+
+/* Tells of them when the configuration is another one than before.  What cannot be read now is as it was. */
+static void read_devices(struct talk *t)
+{
+	const uint64_t before = t->devices_sum;
+	const bool ok = fencer_devices(&t->devices.devices, &t->devices_sum);
+
+	t->devices_next_ns = boottime() + (ok ? DEVICES_NS : DEVICES_RETRY_NS);
+	if (!ok || t->devices_sum == before)
+		return;
+	t->devices.word = FENCER_DEVICES;
+	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
+		t->hopeless = true;
 }
 
 /* Of what was asked for. */
@@ -115,7 +137,8 @@ static void on_fenced(stonith_t *st, stonith_event_t *e)
 	if (e->executioner && !strcmp(e->executioner, A_HUMAN))
 		tell(t, FENCER_BY_HAND, e->target);
 	else
-		tell_of(t, FENCER_FENCED, e->target, t->idle_ns, is_operator(e->client_origin));
+		tell_of(t, FENCER_FENCED, e->target, t->idle_ns, is_operator(e->client_origin),
+			e->executioner);
 }
 
 static void on_history(stonith_t *st, stonith_event_t *e)
@@ -131,7 +154,7 @@ static void on_result(stonith_t *st, stonith_callback_data_t *d)
 	a->host[0] = '\0';
 }
 
-static void note(struct talk *t, const char *host, int64_t wall_ns, const char *client)
+static void note(struct talk *t, const char *host, int64_t wall_ns, const char *client, const char *by)
 {
 	unsigned int i;
 
@@ -147,6 +170,7 @@ static void note(struct talk *t, const char *host, int64_t wall_ns, const char *
 	}
 	t->last[i].wall_ns = wall_ns;
 	t->last[i].by_operator = is_operator(client);
+	snprintf(t->last[i].by, sizeof(t->last[i].by), "%s", by ?: "");
 }
 
 static void read_history(struct talk *t)
@@ -162,10 +186,11 @@ static void read_history(struct talk *t)
 		if (h->state == st_done && h->target && switches_off(h->action) &&
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
 			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec,
-			     h->client);
+			     h->client, h->delegate);
 	stonith_history_free(list);
 	for (i = 0; i < t->nr; i++)
-		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, t->last[i].by_operator);
+		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, t->last[i].by_operator,
+			t->last[i].by);
 }
 
 static void disconnect(struct talk *t)
@@ -193,6 +218,7 @@ static void connect_fencer(struct talk *t)
 	st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_history);
 	t->st = st;
 	t->read_now = true;
+	t->devices_next_ns = 0;
 	tell(t, FENCER_CONNECTED, NULL);
 }
 
@@ -276,14 +302,29 @@ static bool turn(struct talk *t)
 	return !p[1].revents;
 }
 
+/* Each second, and when something has come. */
+static void look(struct talk *t)
+{
+	if (!t->st)
+		connect_fencer(t);
+	if (!t->st)
+		return;
+	/* before the history: what it tells is judged by them */
+	if (fencer_devices_touched() || boottime() >= t->devices_next_ns)
+		read_devices(t);
+	if (t->read_now || t->want)
+		read_history(t);
+}
+
 int fencer_run(int fd, const void *conf)
 {
-	struct talk t = { .fd = fd };
+	static struct talk t;
 	struct timespec now, last = { 0 };
 
 	/* Pacemaker's libraries log by libqb, too: what of it matters is told to the daemon */
 	qb_log_filter_ctl(QB_LOG_SYSLOG, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
 	qb_log_filter_ctl(QB_LOG_STDERR, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+	t.fd = fd;
 	talking = &t;
 	connect_fencer(&t);
 	while (!t.hopeless) {
@@ -295,10 +336,7 @@ int fencer_run(int fd, const void *conf)
 		if (!t.read_now && now.tv_sec == last.tv_sec)
 			continue;
 		last = now;
-		if (!t.st)
-			connect_fencer(&t);
-		if (t.st && (t.read_now || t.want))
-			read_history(&t);
+		look(&t);
 	}
 	talking = NULL;
 	return 0;

@@ -72,6 +72,8 @@ static void on_hello(struct agent *a, const struct message *m)
 		return;
 	hosts_proof(a, m->hello.host,
 		    proof_heard(&a->proof, m->hello.host, m->boot, hosts_boottime(), hosts_clock_offset()));
+	if (proof_identify(&a->proof, m->hello.host, m->hello.bmc_uuid))
+		agent_save(a);
 }
 
 static void on_engine(struct agent *a, const struct message *m, const struct cluster_host *from)
@@ -218,6 +220,9 @@ void agent_hosts_tick(struct agent *a)
 
 	while ((h = proof_expire(&a->proof, hosts_boottime())))
 		hosts_proof(a, h->host, PROOF_ALIVE);
+	if (proof_unsaved(&a->proof))
+		agent_save(a);
+	agent_doubts_tick(a);
 	fencer_want(a->fencer, needed);
 	for (i = 0; needed && i < a->proof.nr; i++)
 		hosts_tell_off(a, a->proof.h[i].host);

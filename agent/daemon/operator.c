@@ -92,10 +92,17 @@ static void have_fenced(struct agent *a, struct operator* o, const char *host)
 {
 	struct control_copy p = { .phase = "fencing" };
 	char text[COLD_TEXT];
+	const char *doubt;
 	int rc;
 
 	snprintf(o->host, sizeof(o->host), "%s", host);
 	hosts_proof(a, o->host, proof_expect(&a->proof, o->host, hosts_boottime(), hosts_clock_offset()));
+	agent_doubts_tick(a); /* of a host that was not expected before, too */
+	doubt = a->devices_known ? agent_doubt(a, o->host) : "its fencing devices are not known yet";
+	if (doubt) {
+		not_fenced(o, "a fencing of %s would be no proof: %s", o->host, doubt);
+		return;
+	}
 	kem_vm_warn(o->vm, "an operator wants a cold start: asking the cluster to fence %s", o->host);
 	snprintf(text, sizeof(text), "the cluster is asked to fence %s", o->host);
 	p.text = text;

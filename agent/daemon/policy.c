@@ -193,7 +193,11 @@ static void fence(const struct policy_input *in, struct policy_memory *m, struct
 	if (in->now_ns - since < patience(in, peer))
 		return;
 	m->fence_next_ns = in->now_ns + POLICY_FENCE_AGAIN_NS;
-	out->fence = peer->name;
+	/* it would be shot for nothing, again and again, as it comes back */
+	if (peer->futile)
+		out->futile = peer->name;
+	else
+		out->fence = peer->name;
 }
 
 void policy_decide(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uuid/uuid.h>
+
 #include "log.h"
 
 #define PATH_LEN 512
@@ -21,10 +23,14 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 	fprintf(f, TITLE " %016" PRIx64 "\n", boot);
 	for (i = 0; i < p->nr; i++) {
 		const struct proof_host *h = &p->h[i];
+		char uuid[UUID_STR_LEN];
 
-		fprintf(f, "host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %d\n",
-			h->host, h->boot, h->heard_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
-			h->by_operator, h->settled, h->fault, h->by_word);
+		uuid_unparse_lower(h->uuid, uuid);
+		fprintf(f,
+			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
+			" %s %d\n",
+			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
+			h->by_operator, h->settled, h->fault, h->last_ns, uuid, h->by_word);
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -60,15 +66,19 @@ int proof_save(const char *path, uint64_t boot, const struct proof *p, const str
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
+	char uuid[UUID_STR_LEN] = "";
 	int fenced, by_operator = 0, settled = 0, fault = 0, by_word = 0, n;
 
 	/* 71: ROW_HOST less the NUL */
-	n = sscanf(line, "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %d", h.host,
-		   &h.boot, &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns, &by_operator, &settled,
-		   &fault, &by_word);
-	/* one that runs in place of an older one finds six, or nine */
-	if (n != 6 && n != 9 && n != 10)
+	n = sscanf(line,
+		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
+		   " %36s %d",
+		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &by_operator,
+		   &settled, &fault, &h.last_ns, uuid, &by_word);
+	/* one that runs in place of an older one finds six, nine or eleven */
+	if ((n != 6 && n != 9 && n != 11 && n != 12) || (n >= 11 && uuid_parse(uuid, h.uuid)))
 		return false;
+	h.saved_ns = h.last_ns;
 	h.fenced = fenced == 1;
 	h.by_operator = by_operator == 1;
 	h.settled = settled == 1;

@@ -48,6 +48,7 @@ void agent_save(struct agent *a)
 		if (a->vm[i].vm[0])
 			memcpy(vms.vm[vms.nr++], a->vm[i].vm, ROW_VM);
 	proof_save(a->state_path, a->boot, &a->proof, &vms);
+	proof_saved(&a->proof); /* one that failed is not tried again for this alone */
 }
 
 void agent_load(struct agent *a)
@@ -114,6 +115,8 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 			"void; is the device really its own?",
 			host);
 		break;
+	case PROOF_DOUBTED:
+		break; /* said already */
 	case PROOF_RECORDED:
 		if (h->fenced)
 			kem_info("the cluster fenced %s; it is proven off when it is no member any more",
@@ -126,27 +129,55 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	agent_touch(a);
 }
 
-static void on_fenced(void *arg, const char *host, int64_t since, bool by_operator)
+/* The fencing of host confirms nothing. */
+static void doubted(struct agent *a, const char *host, const char *by, enum proof_change change)
 {
-	struct agent *a = arg;
-
-	if (hosts_is_own(a, host))
-		return;
-	/* membership first: what left before it was fenced has left */
-	group_drain(a->group);
-	hosts_proof(a, host, proof_fenced(&a->proof, host, since, by_operator, hosts_boottime()));
+	if (change == PROOF_DOUBTED)
+		kem_err("the fencing of %s by %s is no proof: %s", host,
+			by[0] ? by : "a host that is not told", agent_doubt(a, host));
+	hosts_proof(a, host, change);
 }
 
-static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_operator)
+/* Whether a fencing of host can be looked at at all: what it is worth is known. */
+static bool worth_known(struct agent *a, const char *host)
+{
+	if (hosts_is_own(a, host) || !a->devices_known)
+		return false;
+	/* membership first: what left before it was fenced has left */
+	group_drain(a->group);
+	agent_doubts_tick(a);
+	return true;
+}
+
+static void on_fenced(void *arg, const char *host, int64_t since, bool by_operator, const char *by)
 {
 	struct agent *a = arg;
+	const int64_t now = hosts_boottime();
 
-	if (hosts_is_own(a, host))
-		return;
-	group_drain(a->group);
-	hosts_proof(
-		a, host,
-		proof_history(&a->proof, host, wall_ns, by_operator, hosts_boottime(), hosts_clock_offset()));
+	if (!worth_known(a, host))
+		return; /* the history has it */
+	if (agent_doubt(a, host))
+		doubted(a, host, by, proof_fenced_doubted(&a->proof, host, since, now, hosts_clock_offset()));
+	else
+		hosts_proof(a, host, proof_fenced(&a->proof, host, since, by_operator, now));
+}
+
+static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_operator, const char *by)
+{
+	struct agent *a = arg;
+	const int64_t now = hosts_boottime(), offset = hosts_clock_offset();
+
+	if (!worth_known(a, host))
+		return; /* it is told again */
+	if (agent_doubt(a, host))
+		doubted(a, host, by, proof_history_doubted(&a->proof, host, wall_ns, now, offset));
+	else
+		hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, by_operator, now, offset));
+}
+
+static void on_devices(void *arg, const struct devices *d)
+{
+	hosts_devices(arg, d);
 }
 
 static void on_result(void *arg, const char *host, bool on, const char *why)
@@ -192,6 +223,7 @@ void agent_helper_gone(void *arg)
 }
 
 const struct fencer_ops agent_fencer_ops = {
+	.devices = on_devices,
 	.fenced = on_fenced,
 	.history = on_history,
 	.result = on_result,

@@ -109,7 +109,7 @@ static void to_be_expected_changes_nothing_of_a_host_that_was_heard_of(void **st
 	proof_left(&p, "xa", true, 200 * S);
 	assert_int_equal(proof_expect(&p, "xa", 201 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_find(&p, "xa")->boot, BOOT);
-	assert_int_equal(proof_find(&p, "xa")->heard_ns, 100 * S);
+	assert_int_equal(proof_find(&p, "xa")->after_ns, 100 * S);
 }
 
 static void an_operators_word_is_a_proof_of_who_is_no_member(void **state)
@@ -227,6 +227,87 @@ static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
 	assert_null(proof_off(&p, "xa"));
 }
 
+static void fencing_before_the_last_join_does_not_count(void **state)
+{
+	struct proof p = member();
+
+	/* by the wrong device, while nobody here looked; it lived on, left and came back */
+	proof_left(&p, "xa", true, 140 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 160 * S, OFFSET), PROOF_RECORDED);
+	proof_left(&p, "xa", true, 165 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 166 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 159 * S, false, 166 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 170 * S, false, 171 * S, OFFSET), PROOF_OFF);
+}
+
+static void fencing_long_before_it_was_heard_of_last_does_not_count(void **state)
+{
+	struct proof p = member();
+
+	/* a member all along, and gone for another reason */
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 190 * S, OFFSET), PROOF_SAME);
+	proof_left(&p, "xa", true, 191 * S);
+	assert_int_equal(proof_fenced(&p, "xa", 150 * S, false, 192 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 192 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 193 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	/* an echo is no sign of life */
+	assert_int_equal(proof_fenced(&p, "xa", 191 * S, false, 194 * S), PROOF_OFF);
+}
+
+static void a_record_counts_for_one_life(void **state)
+{
+	struct proof p = member();
+
+	proof_heard(&p, "xa", BOOT, 149 * S, OFFSET);
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 161 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 162 * S, OFFSET), PROOF_SAME);
+	assert_non_null(proof_off(&p, "xa"));
+	/* one with an older time, from a host whose clock is behind, takes nothing back */
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 120 * S, false, 163 * S, OFFSET), PROOF_SAME);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 170 * S, OFFSET), PROOF_BACK);
+	proof_left(&p, "xa", true, 175 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 176 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+}
+
+static void a_doubted_fencing_counts_neither_then_nor_later(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 160 * S, 165 * S, OFFSET), PROOF_DOUBTED);
+	assert_null(proof_off(&p, "xa"));
+	/* told again, when its devices are better ones */
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 160 * S, 166 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 170 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 171 * S, 172 * S, OFFSET), PROOF_DOUBTED);
+	assert_int_equal(proof_fenced(&p, "xa", 171 * S, false, 173 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	proof_doubt(&p, "xa", 180 * S, OFFSET);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 178 * S, false, 181 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 181 * S, false, 182 * S), PROOF_OFF);
+}
+
+static void a_proof_is_not_doubted_away(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 170 * S, 171 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 170 * S, 171 * S, OFFSET), PROOF_SAME);
+	proof_doubt(&p, "xa", 172 * S, OFFSET);
+	assert_non_null(proof_off(&p, "xa"));
+	/* nor is one of an earlier life spoken of */
+	proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_int_equal(proof_fenced_doubted(&p, "xa", 199 * S, 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 170 * S, 201 * S, OFFSET), PROOF_SAME);
+}
+
 static void old_history_of_a_member_does_not_count(void **state)
 {
 	struct proof p = member();
@@ -335,7 +416,7 @@ static void what_is_saved_comes_back(void **state)
 	assert_false(proof_off(&got, "xa")->by_word);
 	assert_int_equal(proof_off(&got, "xa")->boot, BOOT);
 	assert_null(proof_off(&got, "xb"));
-	assert_int_equal(proof_find(&got, "xb")->heard_ns, 100 * S);
+	assert_int_equal(proof_find(&got, "xb")->after_ns, 100 * S);
 	assert_int_equal(proof_find(&got, "xb")->clock_offset, OFFSET);
 	assert_true(proof_off(&got, "xa")->by_operator);
 	assert_true(proof_off(&got, "xa")->settled);
@@ -350,6 +431,85 @@ static void what_is_saved_comes_back(void **state)
 	unlink(path);
 	proof_load(path, 77, &got, &got_vms);
 	assert_int_equal(got.nr + got_vms.nr, 0);
+}
+
+/* What a kemari-agent that is started anew has of it. */
+static struct proof restarted(struct proof *p)
+{
+	char path[] = "/tmp/kemari-proof-XXXXXX";
+	const int fd = mkstemp(path);
+	const struct proof_vms vms = { 0 };
+	struct proof_vms got_vms;
+	struct proof got;
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(proof_save(path, 77, p, &vms), 0);
+	proof_saved(p);
+	proof_load(path, 77, &got, &got_vms);
+	unlink(path);
+	return got;
+}
+
+static void no_record_counts_twice_across_a_restart(void **state)
+{
+	struct proof p = member(), q;
+
+	proof_left(&p, "xa", true, 150 * S);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 161 * S, OFFSET), PROOF_OFF);
+	q = restarted(&p);
+	assert_non_null(proof_off(&q, "xa"));
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, false, 163 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_heard(&q, "xa", BOOT, 165 * S, OFFSET), PROOF_ALIVE);
+	q = restarted(&q);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, false, 167 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&q, "xa"));
+}
+
+static void a_fencing_while_nobody_looked_is_before_the_join(void **state)
+{
+	struct proof p = member(), q = restarted(&p);
+
+	/* fenced by the wrong device at 150, before this start and before what was heard since */
+	assert_int_equal(proof_heard(&q, "xa", BOOT, 160 * S, OFFSET), PROOF_RECORDED);
+	q = restarted(&q);
+	proof_left(&q, "xa", true, 165 * S);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, false, 166 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&q, "xa"));
+}
+
+static void when_it_was_heard_of_last_survives_a_restart(void **state)
+{
+	struct proof p = member(), q;
+
+	assert_true(proof_unsaved(&p));
+	q = restarted(&p);
+	assert_false(proof_unsaved(&p));
+	proof_heard(&p, "xa", BOOT, 120 * S, OFFSET);
+	assert_false(proof_unsaved(&p));
+	proof_heard(&p, "xa", BOOT, 190 * S, OFFSET);
+	assert_true(proof_unsaved(&p));
+	q = restarted(&p);
+	assert_false(proof_unsaved(&q));
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, false, 192 * S, OFFSET), PROOF_ALIVE);
+	assert_null(proof_off(&q, "xa"));
+	/* and one that ended while this program was away counts */
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 195 * S, false, 198 * S, OFFSET), PROOF_OFF);
+}
+
+static void which_machine_it_is_survives_a_restart(void **state)
+{
+	static const uint8_t uuid[16] = { 0x4c, 0x4c, 0x45, 0x44, 15, 16 };
+	struct proof p = member(), q;
+
+	assert_false(proof_identify(&p, "xb", uuid));
+	assert_true(proof_identify(&p, "xa", uuid));
+	assert_false(proof_identify(&p, "xa", uuid));
+	q = restarted(&p);
+	assert_memory_equal(proof_find(&q, "xa")->uuid, uuid, sizeof(uuid));
+	/* of one boot: the board may have been replaced */
+	proof_heard(&q, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_true(proof_identify(&q, "xa", uuid));
 }
 
 static void the_file_of_an_older_one_is_taken(void **state)
@@ -377,6 +537,8 @@ static void a_damaged_file_is_not_used(void **state)
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
 		"kemari-agent 1 000000000000004d\nhost xa 0 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 4c4c4544\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
@@ -421,12 +583,21 @@ int main(void)
 		cmocka_unit_test(staying_a_member_is_a_sign_of_life),
 		cmocka_unit_test(history_counts_after_the_joining),
 		cmocka_unit_test(history_is_worth_nothing_after_a_step_of_the_clock),
+		cmocka_unit_test(fencing_before_the_last_join_does_not_count),
+		cmocka_unit_test(fencing_long_before_it_was_heard_of_last_does_not_count),
+		cmocka_unit_test(a_record_counts_for_one_life),
+		cmocka_unit_test(no_record_counts_twice_across_a_restart),
+		cmocka_unit_test(a_fencing_while_nobody_looked_is_before_the_join),
+		cmocka_unit_test(when_it_was_heard_of_last_survives_a_restart),
+		cmocka_unit_test(a_doubted_fencing_counts_neither_then_nor_later),
+		cmocka_unit_test(a_proof_is_not_doubted_away),
 		cmocka_unit_test(old_history_of_a_member_does_not_count),
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
+		cmocka_unit_test(which_machine_it_is_survives_a_restart),
 		cmocka_unit_test(the_file_of_an_older_one_is_taken),
 		cmocka_unit_test(a_damaged_file_is_not_used),
 	};

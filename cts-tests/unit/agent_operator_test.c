@@ -25,7 +25,9 @@ static struct {
 	struct vm_row own;
 	bool member, quorate;
 	unsigned int fenced; /* asked for */
-	int fencer;	     /* its answer to that */
+	bool judged;
+	const char *doubt; /* whether that would be a proof */
+	int fencer;	   /* its answer to that */
 	/* the last answer */
 	bool done;
 	int code;
@@ -79,6 +81,17 @@ int fencer_ask(struct fencer *f, const char *host)
 	return w.fencer;
 }
 
+const char *agent_doubt(const struct agent *a, const char *host)
+{
+	return w.judged ? w.doubt : NULL;
+}
+
+/* Of hosts that have a place among the proofs. */
+void agent_doubts_tick(struct agent *a)
+{
+	w.judged = proof_find(&a->proof, "xa");
+}
+
 int64_t hosts_boottime(void)
 {
 	return 1000 * S;
@@ -116,7 +129,10 @@ static int setup(void **state)
 {
 	memset(&w, 0, sizeof(w));
 	w.agent = calloc(1, sizeof(*w.agent));
-	return w.agent ? operator_start(w.agent) : -1;
+	if (!w.agent)
+		return -1;
+	w.agent->devices_known = true;
+	return operator_start(w.agent);
 }
 
 static int teardown(void **state)
@@ -174,6 +190,22 @@ static void a_fencing_that_fails_is_told_with_the_way_out(void **state)
 	assert_false(w.done);
 }
 
+static void a_fencing_that_would_be_no_proof_is_not_asked_for(void **state)
+{
+	w.doubt = "bmc-xa confirms nothing";
+	ask(false);
+	assert_int_equal(w.answers, 1);
+	assert_false(w.done);
+	says(w.text, "bmc-xa confirms nothing");
+	w.doubt = NULL;
+	w.agent->devices_known = false;
+	ask(false);
+	assert_int_equal(w.answers, 2);
+	assert_int_equal(w.fenced, 0);
+	ask(true);
+	assert_true(w.done);
+}
+
 static void the_operators_word_fences_nobody_and_is_kept_as_his(void **state)
 {
 	ask(true);
@@ -227,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_ends_when_the_absent_host_is_proven_off),
 		TEST(a_fencing_that_fails_is_told_with_the_way_out),
+		TEST(a_fencing_that_would_be_no_proof_is_not_asked_for),
 		TEST(the_operators_word_fences_nobody_and_is_kept_as_his),
 		TEST(his_word_of_a_member_is_not_believed),
 		TEST(what_is_refused_fences_nobody),

@@ -431,6 +431,24 @@ static void a_host_that_just_came_gets_its_time(void **state)
 	assert_non_null(fence(b));
 }
 
+static void nobody_is_fenced_when_that_would_be_no_proof(void **state)
+{
+	struct bed *b = needy(ROW_NEEDS_PROOF);
+
+	b->in.host[0].futile = true;
+	fence(b);
+	assert_null(b->out.futile);
+	b->in.now_ns += 60 * S;
+	assert_null(fence(b));
+	assert_string_equal(b->out.futile, "xb");
+	assert_null(fence(b));
+	assert_null(b->out.futile); /* said once a minute */
+	b->in.host[0].futile = false;
+	b->in.now_ns += 60 * S;
+	assert_string_equal(fence(b), "xb");
+	assert_null(b->out.futile);
+}
+
 static void without_quorum_nobody_is_fenced(void **state)
 {
 	struct bed *b = needy(ROW_NEEDS_FENCE);
@@ -517,6 +535,7 @@ int main(void)
 		cmocka_unit_test(fencing_is_asked_for_once_a_minute),
 		cmocka_unit_test(a_host_proven_off_is_not_fenced),
 		cmocka_unit_test(a_host_that_just_came_gets_its_time),
+		cmocka_unit_test(nobody_is_fenced_when_that_would_be_no_proof),
 		cmocka_unit_test(without_quorum_nobody_is_fenced),
 		cmocka_unit_test(a_peer_nobody_knows_is_not_fenced),
 		cmocka_unit_test(who_owns_less_shoots_second),
