@@ -29,6 +29,7 @@
 struct attrd;
 struct fencer;
 struct group;
+struct operator;
 struct qb_loop;
 struct quorum;
 struct syncd;
@@ -72,6 +73,7 @@ struct agent {
 	struct attrd *attrd;
 	struct fencer *fencer;
 	struct group *group;
+	struct operator* operator;
 	struct quorum *quorum;
 	struct syncd *syncd;
 	struct watcher *watcher; /* NULL: no BMC is to be watched */
@@ -136,6 +138,8 @@ void agent_relay(struct agent *a, const struct message_engine *e);
 
 /* Something that decisions depend on has changed: decides soon. */
 void agent_touch(struct agent *a);
+/* What is known of a VM, for policy.h and cold.h; it points into a. */
+void agent_gather(const struct agent *a, const char *vm, struct policy_input *in);
 /* At once. */
 void agent_decide(struct agent *a);
 void agent_protected(struct agent *a, const char *vm, const char *host, const char *why);

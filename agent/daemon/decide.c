@@ -151,9 +151,11 @@ static void gather_hosts(const struct agent *a, const char *vm, struct policy_in
 	}
 }
 
-static void gather(const struct agent *a, const char *vm, const struct vm_row *row, struct policy_input *in)
+void agent_gather(const struct agent *a, const char *vm, struct policy_input *in)
 {
 	const struct cluster_host *own = cluster_node(&a->cluster, group_nodeid(a->group));
+	const struct vm_row *table;
+	unsigned int nr;
 
 	memset(in, 0, sizeof(*in));
 	in->now_ns = monotonic_ns();
@@ -162,7 +164,8 @@ static void gather(const struct agent *a, const char *vm, const struct vm_row *r
 	in->quorate = quorum_now(a->quorum);
 	in->syncd = syncd_known(a->syncd);
 	in->owned = own ? cluster_owned(own) : 0; /* what the others have heard of us */
-	in->row = in->syncd ? row : NULL;
+	table = syncd_table(a->syncd, &nr);
+	in->row = in->syncd ? row_find(table, nr, vm) : NULL;
 	in->fence_after_ns = AGENT_FENCE_AFTER_NS;
 	in->fence_after_proof_ns = AGENT_FENCE_AFTER_PROOF_NS;
 	in->fence_second_ns = AGENT_FENCE_SECOND_NS;
@@ -227,7 +230,7 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 	struct policy_input in;
 	struct policy_output out;
 
-	gather(a, v->vm, row, &in);
+	agent_gather(a, v->vm, &in);
 	policy_decide(&in, &v->memory, &out);
 	put_score(a, v, &out);
 	put_display(a, v, in.row);

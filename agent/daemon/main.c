@@ -18,6 +18,7 @@
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
 #include "agent/daemon/identity.h"
+#include "agent/daemon/operator.h"
 #include "agent/daemon/order.h"
 #include "agent/daemon/quorum.h"
 #include "agent/daemon/syncd.h"
@@ -68,6 +69,7 @@ static void tick(void *arg)
 	agent_hardware_tick(a);
 	agent_state(a);
 	agent_decide(a);
+	operator_look(a);
 }
 
 static void on_table(void *arg)
@@ -169,12 +171,15 @@ static int start(struct agent *a)
 	if (!rc)
 		rc = agent_join(a);
 	if (!rc)
+		rc = operator_start(a);
+	if (!rc)
 		rc = qb_loop_timer_add(a->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, a, tick, &a->tick_timer);
 	return rc;
 }
 
 static void finish(struct agent *a)
 {
+	operator_stop(a);
 	group_close(a->group);
 	quorum_close(a->quorum);
 	syncd_close(a->syncd);

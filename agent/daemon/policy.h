@@ -79,6 +79,9 @@ struct policy_output {
 	const char *futile;  /* host to fence, did that prove anything, NULL: none */
 };
 
+/* A host of which it is certain that it has nothing of the VM: no guest, no held one, no copy. */
+bool policy_has_nothing(const struct policy_host *h);
+
 void policy_decide(const struct policy_input *in, struct policy_memory *m, struct policy_output *out);
 
 /* The protect command that policy_decide() asked for is done: sets when the next may be. */

@@ -89,7 +89,7 @@ enum policy_power policy_fenced(const struct policy_self *self, const struct pol
 	if (!in->allowed)
 		*why = "power_on_after_fence is no";
 	else if (in->by_operator)
-		*why = "an operator had it fenced";
+		*why = "an operator had it fenced, or said that it is off";
 	else if (in->fault)
 		*why = "its BMC told of a fault to fence it for";
 	else if (in->powered)

@@ -47,7 +47,7 @@ static struct proof_host *room(struct proof *p)
 /* It lives: what ended before now did not switch it off. */
 static enum proof_change void_fencing(struct proof_host *h, int64_t now)
 {
-	h->fenced = h->by_operator = h->settled = false;
+	h->fenced = h->by_operator = h->by_word = h->settled = false;
 	h->after_ns = now;
 	return PROOF_ALIVE;
 }
@@ -211,6 +211,31 @@ void proof_saved(struct proof *p)
 
 	for (i = 0; i < p->nr; i++)
 		p->h[i].saved_ns = p->h[i].last_ns;
+}
+
+enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h = strnlen(host, ROW_HOST) < ROW_HOST && !find(p, host) ? room(p) : NULL;
+
+	if (!h)
+		return PROOF_SAME;
+	*h = (struct proof_host){ .boot = PROOF_UNHEARD,
+				  .after_ns = now - PROOF_LEAD_NS,
+				  .clock_offset = clock_offset };
+	memcpy(h->host, host, strlen(host));
+	return PROOF_RECORDED;
+}
+
+enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h;
+
+	proof_expect(p, host, now, clock_offset);
+	h = find(p, host);
+	if (!h || h->member || h->fenced)
+		return PROOF_SAME;
+	h->by_word = true;
+	return confirm(h, true, now);
 }
 
 const struct proof_host *proof_expire(struct proof *p, int64_t now)

@@ -18,6 +18,10 @@
  * it is heard of after PROOF_ECHO_NS, when all that it sent before has been delivered; it leaves the group by
  * itself; it joins again.  Fencings that ended before a sign of life count no more, whenever they are told
  * of: so no record counts for two lives, and none that was made before the host joined last.
+ *
+ * A host that was never heard of, since this one booted, has no boot to name, and no fencing of it counts:
+ * unless an operator asks for a cold start (ownership.md 31), and it is expected to be fenced.  Its proof is
+ * then one of all its boots before, and ends with the first word that is heard of it.
  */
 #ifndef KEMARI_AGENT_DAEMON_PROOF_H
 #define KEMARI_AGENT_DAEMON_PROOF_H
@@ -31,6 +35,9 @@
 #define PROOF_SECOND 1000000000LL
 #define PROOF_LINGER_NS (60 * PROOF_SECOND)
 #define PROOF_ECHO_NS (20 * PROOF_SECOND)
+#define PROOF_UNHEARD 1ULL /* in place of a boot: no host's random number */
+/* A fencing that ended just before it was asked for will do: nothing was heard of the host in that time. */
+#define PROOF_LEAD_NS (30 * PROOF_SECOND)
 
 struct proof_host {
 	char host[ROW_HOST];
@@ -46,6 +53,7 @@ struct proof_host {
 	int64_t fenced_ns; /* when that was taken note of */
 	bool by_operator;  /* ... and an operator had asked for it */
 	bool settled;	   /* ... and what becomes of its power is decided */
+	bool by_word;	   /* ... and nothing but his word says that it is off */
 	bool fault;	   /* its BMC told of a fault to fence it for, in this boot */
 };
 
@@ -93,6 +101,14 @@ void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_o
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* What becomes of its power after this fencing is decided, or is not after all. */
 void proof_settle(struct proof *p, const char *host, bool settled);
+
+/*
+ * For a cold start host is to be fenced.  If it was never heard of, what ends from now on counts.  PROOF_SAME
+ * as well if there is no room.
+ */
+enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
+/* An operator says that it is off; never of a member (PROOF_SAME). */
+enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 
 /* Somebody was heard of so much later than agent.state knows that it matters. */
 bool proof_unsaved(const struct proof *p);

@@ -28,9 +28,9 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 		uuid_unparse_lower(h->uuid, uuid);
 		fprintf(f,
 			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
-			" %s\n",
+			" %s %d\n",
 			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
-			h->by_operator, h->settled, h->fault, h->last_ns, uuid);
+			h->by_operator, h->settled, h->fault, h->last_ns, uuid, h->by_word);
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -67,21 +67,23 @@ static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
 	char uuid[UUID_STR_LEN] = "";
-	int fenced, by_operator = 0, settled = 0, fault = 0, n;
+	int fenced, by_operator = 0, settled = 0, fault = 0, by_word = 0, n;
 
 	/* 71: ROW_HOST less the NUL */
 	n = sscanf(line,
-		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64 " %36s",
+		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
+		   " %36s %d",
 		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &by_operator,
-		   &settled, &fault, &h.last_ns, uuid);
-	/* one that runs in place of an older one finds six or nine */
-	if ((n != 6 && n != 9 && n != 11) || (n == 11 && uuid_parse(uuid, h.uuid)))
+		   &settled, &fault, &h.last_ns, uuid, &by_word);
+	/* one that runs in place of an older one finds six, nine or eleven */
+	if ((n != 6 && n != 9 && n != 11 && n != 12) || (n >= 11 && uuid_parse(uuid, h.uuid)))
 		return false;
 	h.saved_ns = h.last_ns;
 	h.fenced = fenced == 1;
 	h.by_operator = by_operator == 1;
 	h.settled = settled == 1;
 	h.fault = fault == 1;
+	h.by_word = by_word == 1;
 	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
 		return false;
 	p->h[p->nr++] = h;

@@ -10,6 +10,7 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
 
@@ -102,17 +103,16 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	case PROOF_SAME:
 		return;
 	case PROOF_OFF:
-		kem_info("%s is proven off in boot %016" PRIx64
-			 ": the cluster fenced it, it is no member any more",
-			 host, h->boot);
+		kem_info("%s is proven off in boot %016" PRIx64 ": %s, it is no member of the cluster", host,
+			 h->boot, h->by_word ? "an operator says so" : "the cluster fenced it");
 		break;
 	case PROOF_BACK:
-		kem_info("%s has booted again", host);
+		kem_info("%s is heard of in another boot than the one that was proven off", host);
 		break;
 	case PROOF_ALIVE:
-		kem_err("%s was confirmed off by its fencing device and lives: that proof is void; is the "
-			"device "
-			"really its own?",
+		kem_err("%s was confirmed off by its fencing device, or by an operator, and lives: that "
+			"proof is "
+			"void; is the device really its own?",
 			host);
 		break;
 	case PROOF_DOUBTED:
@@ -182,6 +182,8 @@ static void on_devices(void *arg, const struct devices *d)
 
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
+	struct agent *a = arg;
+
 	if (on && why)
 		kem_err("the cluster could not switch %s on: %s; it is not asked again", host, why);
 	else if (on)
@@ -192,14 +194,18 @@ static void on_result(void *arg, const char *host, bool on, const char *why)
 			host, why);
 	else
 		kem_info("the cluster has fenced %s as asked", host);
+	if (!on)
+		operator_fenced(a, host, why);
 }
 
 static void on_by_hand(void *arg, const char *host)
 {
-	kem_warn("somebody confirmed by hand that %s is off: for the cluster that will do, for its guests it "
-		 "is no "
-		 "proof (kemari promote VM --primary-is-off says it for a guest)",
-		 host);
+	kem_warn(
+		"somebody confirmed by hand that %s is off: for the cluster that will do, for its guests it "
+		"is no "
+		"proof (kemari promote VM --primary-is-off and kemari cold-start VM --peer-is-off say it for "
+		"one)",
+		host);
 }
 
 static void on_fencer(void *arg, bool connected)

@@ -54,6 +54,8 @@ bool step_await(struct world *w, unsigned int h, unsigned int choice);
 bool step_demote(struct world *w, unsigned int h, unsigned int choice);
 bool step_switchover(struct world *w, unsigned int h, unsigned int choice);
 bool step_stop(struct world *w, unsigned int h, unsigned int choice);
+bool step_forget(struct world *w, unsigned int h, unsigned int choice);
+bool step_forget_last(struct world *w, unsigned int h, unsigned int choice);
 bool step_protect(struct world *w, unsigned int h, unsigned int choice);
 bool step_unprotect(struct world *w, unsigned int h, unsigned int choice);
 bool step_gone(struct world *w, unsigned int h, unsigned int choice);

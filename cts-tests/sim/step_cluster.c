@@ -117,6 +117,37 @@ bool step_stop(struct world *w, unsigned int h, unsigned int choice)
 	return simple_command(w, h, ENGINE_EV_STOP);
 }
 
+/* flag: the operator knows that it may be the last copy */
+static bool forget(struct world *w, unsigned int h, bool flag)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FORGET,
+				   .flag = flag,
+				   .incarnation = w->incarnations + 1 };
+	struct host *host = &w->host[h];
+	bool held = host->record.role == ENGINE_HELD;
+	unsigned int inflight = host->inflight;
+
+	if (!up(w, h))
+		return false;
+	w->incarnations++;
+	w->given_up |= flag;
+	w->copy_may_end |= flag;
+	command(w, h, &ev);
+	if (held && inflight && host->on && host->record.role == ENGINE_NONE)
+		world_fail(w, "G4: forgotten with disk requests under way");
+	return true;
+}
+
+bool step_forget(struct world *w, unsigned int h, unsigned int choice)
+{
+	return forget(w, h, false);
+}
+
+bool step_forget_last(struct world *w, unsigned int h, unsigned int choice)
+{
+	return forget(w, h, true);
+}
+
 bool step_protect(struct world *w, unsigned int h, unsigned int choice)
 {
 	return owns(w, h) && simple_command(w, h, ENGINE_EV_PROTECT);

@@ -249,7 +249,7 @@ uint64_t world_hash(const struct world *w)
 	}
 	for (unsigned int k = 0; k < w->ring.nr; k++)
 		h = mix_bytes(h, &w->ring.m[k].msg, sizeof(w->ring.m[k].msg));
-	h = mix(mix(h, w->connection),
-		w->net | w->cpg << 1 | w->fault.armed << 2 | w->send_failed << 3 | w->moved << 4);
+	h = mix(mix(h, w->connection), w->net | w->cpg << 1 | w->fault.armed << 2 | w->send_failed << 3 |
+					       w->moved << 4 | w->given_up << 5);
 	return mix(h, w->fault.armed ? w->fault.whole_host | w->fault.host << 1 | w->fault.after << 2 : 0);
 }

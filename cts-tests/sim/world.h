@@ -141,6 +141,7 @@ struct world {
 	bool guest_ended;  /* by itself: no copy is needed any more */
 	bool ticking;	   /* the step under way is a timer */
 	bool copy_may_end; /* ... it may end the last copy */
+	bool given_up;	   /* an operator had the last copy forgotten: what was said before may come after */
 	bool verbose;
 	const char *violation;
 };
@@ -211,6 +212,8 @@ enum step_id {
 	STEP_DEMOTE,
 	STEP_SWITCHOVER,
 	STEP_STOP,
+	STEP_FORGET,
+	STEP_FORGET_LAST,
 	STEP_PROTECT,
 	STEP_UNPROTECT,
 	STEP_GONE,

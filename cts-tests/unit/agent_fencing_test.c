@@ -77,6 +77,57 @@ static void never_heard_of_is_no_proof(void **state)
 	assert_null(proof_off(&p, "xb"));
 }
 
+static void one_that_is_expected_needs_no_boot(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_expect(&p, "xb", 200 * S, OFFSET), PROOF_RECORDED);
+	assert_null(proof_off(&p, "xb"));
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, false, 202 * S), PROOF_OFF);
+	assert_int_equal(proof_off(&p, "xb")->boot, PROOF_UNHEARD);
+	/* whatever is heard of it is the end of that */
+	assert_int_equal(proof_heard(&p, "xb", BOOT, 300 * S, OFFSET), PROOF_BACK);
+	assert_null(proof_off(&p, "xb"));
+}
+
+static void of_an_expected_host_old_fencings_do_not_count(void **state)
+{
+	struct proof p = member();
+
+	proof_expect(&p, "xb", 200 * S, OFFSET);
+	assert_int_equal(proof_fenced(&p, "xb", 169 * S, false, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 169 * S, false, 202 * S, OFFSET), PROOF_SAME);
+	assert_null(proof_off(&p, "xb"));
+	/* the fencer does not fence again who was fenced a moment ago */
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 185 * S, false, 202 * S, OFFSET), PROOF_OFF);
+}
+
+static void to_be_expected_changes_nothing_of_a_host_that_was_heard_of(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	assert_int_equal(proof_expect(&p, "xa", 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_find(&p, "xa")->boot, BOOT);
+	assert_int_equal(proof_find(&p, "xa")->after_ns, 100 * S);
+}
+
+static void an_operators_word_is_a_proof_of_who_is_no_member(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_word(&p, "xa", 200 * S, OFFSET), PROOF_SAME);
+	proof_left(&p, "xa", true, 201 * S);
+	assert_int_equal(proof_word(&p, "xa", 202 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
+	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_word(&p, "xb", 202 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_off(&p, "xb")->boot, PROOF_UNHEARD);
+	/* a word can be wrong */
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 210 * S, OFFSET), PROOF_ALIVE);
+	assert_null(proof_off(&p, "xa"));
+}
+
 static void fencing_of_an_earlier_boot_does_not_count(void **state)
 {
 	struct proof p = member();
@@ -356,9 +407,13 @@ static void what_is_saved_comes_back(void **state)
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
 	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
 	proof_fault(&p, "xb");
+	proof_word(&p, "xc", 160 * S, OFFSET);
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
-	assert_int_equal(got.nr, 2);
+	assert_int_equal(got.nr, 3);
+	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
+	assert_true(proof_off(&got, "xc")->by_word);
+	assert_false(proof_off(&got, "xa")->by_word);
 	assert_int_equal(proof_off(&got, "xa")->boot, BOOT);
 	assert_null(proof_off(&got, "xb"));
 	assert_int_equal(proof_find(&got, "xb")->after_ns, 100 * S);
@@ -516,6 +571,10 @@ int main(void)
 		cmocka_unit_test(clean_leave_is_no_proof),
 		cmocka_unit_test(node_gone_unfenced_is_no_proof),
 		cmocka_unit_test(never_heard_of_is_no_proof),
+		cmocka_unit_test(one_that_is_expected_needs_no_boot),
+		cmocka_unit_test(of_an_expected_host_old_fencings_do_not_count),
+		cmocka_unit_test(to_be_expected_changes_nothing_of_a_host_that_was_heard_of),
+		cmocka_unit_test(an_operators_word_is_a_proof_of_who_is_no_member),
 		cmocka_unit_test(fencing_of_an_earlier_boot_does_not_count),
 		cmocka_unit_test(another_boot_voids_the_proof),
 		cmocka_unit_test(life_in_the_same_boot_voids_the_proof),

@@ -16,6 +16,7 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 
 #define S PROOF_SECOND
@@ -25,6 +26,10 @@
 
 static uint64_t told_off; /* boot of xa */
 static char attribute[ATTRD_VALUE];
+
+void operator_fenced(struct agent *a, const char *host, const char *why)
+{
+}
 
 void group_drain(struct group *g)
 {

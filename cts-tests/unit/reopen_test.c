@@ -305,6 +305,16 @@ void link_send_record(struct vm *vm, uint16_t type, const void *payload, size_t 
 	fail();
 }
 
+void vm_forget(struct vm *vm, struct control_client *c, bool last_copy)
+{
+	fail();
+}
+
+void vm_forget_result(struct vm *vm, enum engine_result result)
+{
+	fail();
+}
+
 void relay_receive(struct daemon *d, struct control_client *c, const struct control_request *r)
 {
 	fail();

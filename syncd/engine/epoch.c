@@ -215,10 +215,7 @@ bool epoch_peer_holds(struct engine *e, uint64_t epoch)
 	if (e->sending && e->sending <= epoch)
 		e->sending = 0;
 	engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
-	if (e->p.role == ENGINE_HELD) {
-		e->quiesced = false;
-		engine_emit(e, ENGINE_ACT_QUIESCE);
-	}
+	handover_released(e);
 	return true;
 }
 

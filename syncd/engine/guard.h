@@ -44,6 +44,8 @@
 	G(STAGE_SESSION, "an epoch of another session is dropped")                                           \
 	G(STAGE_BASE, "an epoch applies only to the epoch it is relative to")                                \
 	G(REBOOT_OUTDATES, "a guest that begins anew is another one: the old copy goes first")               \
+	G(FORGET_LAST, "a copy that may be the last one is not forgotten without the operator's word")       \
+	G(FORGET_QUIESCED, "a held guest is not forgotten while a disk request is under way")                \
 	G(STOP_HANDS_OVER, "stop never ends or resumes a guest whose peer may hold a copy")
 
 enum engine_guard_id {

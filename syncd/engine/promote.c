@@ -224,11 +224,14 @@ static void peer_has_none(struct engine *e, const struct engine_message *m)
 void promote_void(struct engine *e, const struct engine_message *m)
 {
 	bool promoting = e->cmd.type == ENGINE_EV_PROMOTE;
+	bool forgetting = e->cmd.type == ENGINE_EV_FORGET;
 
 	/* The nonce is rule 38's, against a replay: between honest hosts g alone tells what a VOID is about.
 	 */
 	if (engine_is_owner(e) || m->nonce != e->p.nonce) {
 		e->counters.dropped++;
+	} else if (forgetting && m->g == e->cmd.g) {
+		engine_finish(e, 0, ENGINE_RES_LAST_COPY);
 	} else if (e->p.role == ENGINE_COPY && m->g == e->p.g && (e->p.granted || promoting)) {
 		take_back(e, m);
 	} else if (e->p.role == ENGINE_NONE && promoting && m->g == e->cmd.g && m->role == ENGINE_NONE) {
@@ -259,6 +262,7 @@ void promote_claim(struct engine *e, const struct engine_message *m)
 		engine_say(e, ENGINE_MSG_STATE, e->p.g, engine_committed(e), m->nonce);
 	else if (engine_allowed(GUARD_FOREIGN_SILENT, !e->foreign) && claim_yields(e, m)) {
 		engine_peer_seen(e, m->session >> 32);
+		engine_drop_link(e); /* of a peer that owned it: nothing of that may come after this word */
 		engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
 	}
 }
@@ -279,6 +283,10 @@ void promote_refused(struct engine *e, const struct engine_message *m)
 	if (engine_is_owner(e)) {
 		if (e->p.outdating && (m->role == ENGINE_OWNER || m->role == ENGINE_HELD))
 			engine_note(e, ENGINE_NOTE_CONFLICT);
+		return;
+	}
+	if (e->cmd.type == ENGINE_EV_FORGET) {
+		forget_answered(e, m);
 		return;
 	}
 	if (e->p.asked) {

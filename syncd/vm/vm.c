@@ -123,6 +123,8 @@ static void pump(struct vm *vm)
 		vm->doomed = true;
 	if (vm->doomed)
 		vm_free(vm);
+	else if (vm->forget)
+		vm_forgotten(vm);
 	else
 		resource_settle(vm); /* last: it may be the end of the VM */
 }

@@ -161,6 +161,7 @@ struct vm {
 	bool run_failed;					/* the engine's last RUN */
 	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
+	bool forget;   /* for an operator, once the engine's actions are done */
 	bool ending;   /* gone for good: free the VM once the engine has done with it */
 	bool stopping; /* the cluster manager ends it: it is not started again, whatever its configuration
 			  says */
@@ -447,6 +448,16 @@ void vm_request_fail(struct vm *vm, enum control_op op, int code, const char *wh
 bool vm_request_waits(const struct vm *vm, enum control_op op);
 /* Hands ev to the engine; its result answers c. */
 void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev);
+
+/* ---- forget.c ---- */
+
+/* last_copy: the operator knows what it may be.  Answers c when its domain is gone. */
+void vm_forget(struct vm *vm, struct control_client *c, bool last_copy);
+void vm_forget_result(struct vm *vm, enum engine_result result);
+/* The engine has dropped it: destroys the domain.  May free the VM. */
+void vm_forgotten(struct vm *vm);
+/* error: its domain is still there; NULL: it is not. */
+void vm_forget_done(struct vm *vm, const char *error);
 
 /* ---- foreign.c ---- */
 
