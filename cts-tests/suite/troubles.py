@@ -264,6 +264,23 @@ def killed(unit):
     return scenario
 
 
+def packages_installed(s):
+    """The Debian packages of what is committed, over what runs: nothing is restarted, then each daemon, as the packages'
+    scripts say. The standby's host goes first."""
+    with s.story.step("the Debian packages are built"):
+        debs = s.lab.packages()
+    for h in (s.other, s.at):
+        with s.story.step(f"dpkg -i on {h}: {', '.join(d.name for d in debs)}"):
+            for d in debs:
+                h.exec(f"cat > /tmp/{d.name}", stdin=d.read_bytes())
+            before = h.exec("systemctl show --property MainPID kemari-syncd kemari-agent").out
+            h.exec("cd /tmp && dpkg -i " + " ".join(d.name for d in debs), timeout=240)
+            after = h.exec("systemctl show --property MainPID kemari-syncd kemari-agent").out
+        s.story.check(f"no daemon was restarted on {h}", [] if before == after else [before, after])
+        for unit in ("kemari-agent", "kemari-syncd"):
+            s.undisturbed(f"{unit} restarted on {h}", lambda h=h, unit=unit: h.exec(f"systemctl restart {unit}", timeout=60))
+
+
 def syncd_hangs(s):
     """Stopped, it answers nobody, and systemd's watchdog ends it before the cluster manager gives up."""
     for h in (s.at, s.other):
@@ -616,7 +633,7 @@ ALL = {f.__name__: f for f in (
     link_cut, ring_cut, everything_cut, bmc_gone, power_and_bmc_gone, cannot_fence, syncd_hangs, controld_killed,
     corosync_killed, moves, standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand,
     linked_in_auto, primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start,
-    resync_cut)}
+    resync_cut, packages_installed)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 
