@@ -364,12 +364,13 @@ def clone_stopped(s):
 
 def left_in_maintenance(s):
     """Pacemaker ends on the guest's host in maintenance, the guest runs on, and maintenance is over: Pacemaker promotes
-    the copy without a fencing, and is refused."""
+    the copy without a fencing, and is refused. (With fencing on, it fences a host that has left with a device running.)"""
     s.client.wait_for_more()
     begin = time.monotonic_ns()
     with s.story.step(f"Pacemaker ends on {s.at} in maintenance; then maintenance is over on {s.other}"):
         s.at.exec("crm configure property maintenance-mode=true", timeout=90)
         s.at.exec("systemctl stop pacemaker", timeout=120)
+        s.other.exec("crm configure property stonith-enabled=false", timeout=90)
         s.other.exec("crm configure property maintenance-mode=false", timeout=90)
         s.until(f"promote has failed on {s.other}", lambda: s.has_failed("promote", s.other), 180, pause=1)
         s.single()
@@ -378,6 +379,7 @@ def left_in_maintenance(s):
         s.at.exec("systemctl start pacemaker", timeout=120)
         s.until("both hosts are online", lambda: s.calm(s.other), 180, pause=1)
         s.until(f"Pacemaker finds the guest on {s.at}", lambda: s.promoted(s.other) is s.at, 120, pause=1)
+        s.other.exec("crm configure property stonith-enabled=true", timeout=90)
         s.forgive(s.other)
         s.settled(300)
         s.client.wait_for_more()
