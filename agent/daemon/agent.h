@@ -13,6 +13,7 @@
 #include "agent/daemon/policy_host.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/proof_file.h"
+#include "agent/daemon/request.h"
 #include "agent/daemon/ring.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/watcher.h"
@@ -44,11 +45,22 @@ struct agent_vm {
 	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
 	uint64_t held_ns;		     /* since when it is held here; 0: it is not */
 	bool held_told;
+	bool fence_told; /* that it needs its peer fenced */
 };
+
+/* What the fencer is asked for about one host, and why. */
+struct agent_request {
+	char host[ROW_HOST]; /* "": free */
+	bool needed;	     /* a guest here needs it fenced */
+	bool sick;	     /* its BMC asks for its fencing */
+	bool power;	     /* it is to be switched on */
+	struct request off, on;
+};
+#define AGENT_REQUESTS POLICY_HOSTS
 
 /* Of one host that has a BMC. */
 struct agent_sick {
-	struct policy_sick_memory memory;
+	bool asked;	  /* the cluster is to fence it */
 	const char *told; /* why it is not fenced; NULL */
 };
 
@@ -76,6 +88,7 @@ struct agent {
 	struct policy_fenced_memory fenced[PROOF_HOSTS]; /* of the host at that place in proof */
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
+	struct agent_request request[AGENT_REQUESTS];
 	struct agent_vm vm[ROW_MAX];
 
 	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
@@ -100,6 +113,17 @@ void agent_load(struct agent *a);
 
 /* A helper is gone: so is the daemon, soon.  arg is the agent. */
 void agent_helper_gone(void *arg);
+
+/* ---- requests.c: what Pacemaker's fencer is asked for ---- */
+
+/* Those of host, for the reasons in it to be set; NULL: too many hosts. */
+struct agent_request *agent_request(struct agent *a, const char *host);
+/* Asks for what is due, at the end of each decision. */
+void agent_requests(struct agent *a);
+/* The fencer's answer; on: to a wish to switch it on.  why: NULL when it is done. */
+void agent_request_answer(struct agent *a, const char *host, bool on, const char *why);
+/* The connection to the fencer is lost, and all answers with it. */
+void agent_requests_lost(struct agent *a);
 
 /* ---- hardware.c: what BMCs tell ---- */
 

@@ -196,15 +196,17 @@ void agent_protected(struct agent *a, const char *vm, const char *host, const ch
 
 static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
 {
-	int rc = fencer_ask(a->fencer, host);
+	struct agent_request *r = agent_request(a, host);
 
-	if (rc)
-		kem_vm_err(v->vm, "the cluster cannot be asked to fence %s: %s", host, strerror(-rc));
-	else
+	if (!r)
+		return;
+	r->needed = true;
+	if (!v->fence_told)
 		kem_vm_warn(v->vm, "%s: asking the cluster to fence %s",
 			    row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
 							  : "it may not run before its peer is proven off",
 			    host);
+	v->fence_told = true;
 }
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
@@ -239,6 +241,8 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 		protect(a, v, out.protect);
 	if (out.fence)
 		fence(a, v, row, out.fence);
+	else
+		v->fence_told = false;
 }
 
 /* It is of kemari-syncd's table no more, and its attributes are gone. */
@@ -263,6 +267,8 @@ void agent_decide(struct agent *a)
 	if (!known && monotonic_ns() - a->started_ns < SYNCD_GONE_NS)
 		return;
 	table = syncd_table(a->syncd, &nr);
+	for (i = 0; i < AGENT_REQUESTS; i++)
+		a->request[i].needed = false;
 	for (i = 0; known && i < nr; i++)
 		if (!vm_find(a, table[i].vm))
 			vm_add(a, table[i].vm);
@@ -278,6 +284,7 @@ void agent_decide(struct agent *a)
 			agent_save(a);
 		}
 	}
+	agent_requests(a);
 }
 
 static void decide_later(void *arg)

@@ -15,10 +15,10 @@
 #include "log.h"
 
 #define TURN_MS 1000
-#define HISTORY_S 5    /* how long the fencer may take to tell it */
-#define FENCE_S 120    /* a device's time */
-#define DISPATCH_S 10  /* to take what has come */
-#define TOLERANCE_S 20 /* a fencing that just ended will do */
+#define HISTORY_S 5   /* how long the fencer may take to tell it */
+#define FENCE_S 120   /* a device's time */
+#define DISPATCH_S 10 /* to take what has come */
+#define TOLERANCE_S 5 /* a fencing that just ended will do; no host has booted again in that time */
 #define COMMAND_MS 5000
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
@@ -127,6 +127,8 @@ static void on_result(stonith_t *st, stonith_callback_data_t *d)
 {
 	struct asked *a = d->userdata;
 
+	if (!a->host[0]) /* one of two calls for the same has answered for both */
+		return;
 	tell_result(talking, a->host, a->on, d->rc ? strerror(-d->rc) : NULL);
 	a->host[0] = '\0';
 }
@@ -209,13 +211,26 @@ static const char *stonith_action(void)
 												 : "off";
 }
 
+/* A free place, or that of a call for the same whose answer was given up; below 0: there is none. */
+static int place_for(const struct talk *t, const char *host, bool on)
+{
+	int i, place = -1;
+
+	for (i = 0; i < CALLS; i++) {
+		if (t->asked[i].on == on && !strcmp(t->asked[i].host, host))
+			return i;
+		if (place < 0 && !t->asked[i].host[0])
+			place = i;
+	}
+	return place;
+}
+
 static void ask(struct talk *t, const char *host, bool on)
 {
-	int i, call = -ENOTCONN;
+	int i, call = -EBUSY;
 
-	for (i = 0; i < CALLS - 1 && t->asked[i].host[0]; i++)
-		;
-	if (t->st && !t->asked[i].host[0])
+	i = place_for(t, host, on);
+	if (t->st && i >= 0)
 		call = t->st->cmds->fence(t->st, st_opt_none, host, on ? "on" : stonith_action(), FENCE_S,
 					  TOLERANCE_S);
 	if (call <= 0) {

@@ -111,6 +111,7 @@ static void decide_sick(struct agent *a, unsigned int i)
 	const struct cluster_host *c = cluster_named(&a->cluster, h->host);
 	const struct proof_host *p = proof_find(&a->proof, h->host);
 	const struct policy_self s = self(a);
+	struct agent_request *r;
 	struct policy_sick_output out;
 	struct policy_sick in = {
 		.name = h->host,
@@ -125,31 +126,16 @@ static void decide_sick(struct agent *a, unsigned int i)
 		in.nr = c->nr;
 		in.row = c->row;
 	}
-	policy_sick(&s, &in, &a->sick[i].memory, &out);
+	policy_sick(&s, &in, &out);
 	log_not_fenced(&a->sick[i], h->host, &out);
-	if (!out.fence)
-		return;
-	if (fencer_ask(a->fencer, h->host)) {
-		a->sick[i].memory.asked = false; /* the tick comes back to it */
-		return;
-	}
-	kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking the "
-		 "cluster "
-		 "to fence it",
-		 h->host);
-}
-
-static void switch_on(struct agent *a, const char *host)
-{
-	/* it survives a restart that it was asked for: first that, then the asking */
-	proof_settle(&a->proof, host, true);
-	agent_save(a);
-	if (!fencer_switch_on(a->fencer, host)) {
-		kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it on", host);
-		return;
-	}
-	proof_settle(&a->proof, host, false); /* the tick comes back to it */
-	agent_save(a);
+	if (out.fence && !a->sick[i].asked)
+		kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking "
+			 "the cluster to fence it",
+			 h->host);
+	a->sick[i].asked = out.fence;
+	r = agent_request(a, h->host);
+	if (r)
+		r->sick = out.fence;
 }
 
 static void decide_power(struct agent *a, unsigned int i)
@@ -166,15 +152,24 @@ static void decide_power(struct agent *a, unsigned int i)
 		.powered = h && h->known && h->report.power == HEALTH_POWER_ON,
 		.allowed = a->cfg.power_on_after_fence,
 	};
+	struct agent_request *r = agent_request(a, p->host);
 	const char *why;
 
+	/* an answer is on its way, and what changes meanwhile may be its doing */
+	if (!r || r->on.under_way)
+		return;
+	r->power = false;
 	switch (policy_fenced(&s, &in, &a->fenced[i], &why)) {
 	case POLICY_POWER_ON:
-		switch_on(a, p->host);
+		if (!r->on.wanted)
+			kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it "
+				 "on",
+				 p->host);
+		r->power = true;
 		break;
 	case POLICY_POWER_NOT:
 		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s", p->host, why);
-		proof_settle(&a->proof, p->host, true);
+		proof_settle(&a->proof, p->host);
 		agent_save(a);
 		break;
 	case POLICY_POWER_LATER:
@@ -196,6 +191,7 @@ static void on_report(void *arg, const char *host, const struct health_report *r
 		agent_save(a);
 	set_red(a);
 	decide_sick(a, (unsigned int)(h - a->health.h));
+	agent_touch(a);
 }
 
 const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };

@@ -41,18 +41,14 @@ static const char *why_not(const struct policy_self *self, const struct policy_s
 	return NULL;
 }
 
-void policy_sick(const struct policy_self *self, const struct policy_sick *in, struct policy_sick_memory *m,
-		 struct policy_sick_output *out)
+void policy_sick(const struct policy_self *self, const struct policy_sick *in, struct policy_sick_output *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (!in->asks)
-		m->asked = false;
 	/* one that is no member is Pacemaker's to fence */
-	if (!in->asks || !in->member || m->asked)
+	if (!in->asks || !in->member)
 		return;
 	out->why = why_not(self, in, &out->vm);
 	out->fence = !out->why;
-	m->asked = out->fence;
 }
 
 /* ---- its power after a fencing ---- */

@@ -152,10 +152,11 @@ enum proof_change proof_fault(struct proof *p, const char *host)
 	return PROOF_RECORDED;
 }
 
-void proof_settle(struct proof *p, const char *host, bool settled)
+void proof_settle(struct proof *p, const char *host)
 {
 	struct proof_host *h = find(p, host);
 
-	if (h)
-		h->settled = settled;
+	/* an answer about power may come when the host has booted again: that is another life */
+	if (h && h->fenced)
+		h->settled = true;
 }

@@ -71,8 +71,8 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 				int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
-/* What becomes of its power after this fencing is decided, or is not after all. */
-void proof_settle(struct proof *p, const char *host, bool settled);
+/* What becomes of its power after this fencing is decided.  Nothing if it is not fenced. */
+void proof_settle(struct proof *p, const char *host);
 
 /* Each second, until it returns NULL: a host that was confirmed off and is a member for too long. */
 const struct proof_host *proof_expire(struct proof *p, int64_t now);

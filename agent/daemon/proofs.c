@@ -151,16 +151,7 @@ static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_ope
 
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
-	if (on && why)
-		kem_err("the cluster could not switch %s on: %s; it is not asked again", host, why);
-	else if (on)
-		kem_info("the cluster has switched %s on as asked", host);
-	else if (why)
-		kem_err("the cluster could not fence %s: %s; outputs wait on until it can, or an operator "
-			"decides",
-			host, why);
-	else
-		kem_info("the cluster has fenced %s as asked", host);
+	agent_request_answer(arg, host, on, why);
 }
 
 static void on_by_hand(void *arg, const char *host)
@@ -175,6 +166,8 @@ static void on_fencer(void *arg, bool connected)
 {
 	kem_info(connected ? "connected to Pacemaker's fencer"
 			   : "Pacemaker's fencer is gone; waiting for it");
+	if (!connected)
+		agent_requests_lost(arg);
 }
 
 void agent_helper_gone(void *arg)

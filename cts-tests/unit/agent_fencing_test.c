@@ -228,7 +228,7 @@ static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
 	proof_left(&p, "xa", true, 150 * S);
 	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
 	assert_false(proof_off(&p, "xa")->settled);
-	proof_settle(&p, "xa", true);
+	proof_settle(&p, "xa");
 	assert_true(proof_off(&p, "xa")->settled);
 	proof_fenced(&p, "xa", 170 * S, false, 171 * S);
 	assert_true(proof_off(&p, "xa")->settled);
@@ -237,8 +237,22 @@ static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
 	proof_left(&p, "xa", true, 250 * S);
 	proof_fenced(&p, "xa", 260 * S, false, 261 * S);
 	assert_false(proof_off(&p, "xa")->settled);
-	proof_settle(&p, "xa", true);
+	proof_settle(&p, "xa");
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
+	proof_left(&p, "xa", true, 350 * S);
+	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
+	assert_false(proof_off(&p, "xa")->settled);
+}
+
+/* The answer to being asked to switch it on comes when it is back. */
+static void a_late_answer_settles_nothing_for_the_next_boot(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
+	proof_settle(&p, "xa");
 	proof_left(&p, "xa", true, 350 * S);
 	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
 	assert_false(proof_off(&p, "xa")->settled);
@@ -270,7 +284,7 @@ static void what_is_saved_comes_back(void **state)
 	close(fd);
 	proof_left(&p, "xa", true, 150 * S);
 	proof_fenced(&p, "xa", 160 * S, true, 161 * S);
-	proof_settle(&p, "xa", true);
+	proof_settle(&p, "xa");
 	/* fenced and still a member: not proven yet, and not after a restart */
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
 	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
@@ -366,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
+		cmocka_unit_test(a_late_answer_settles_nothing_for_the_next_boot),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
 		cmocka_unit_test(the_file_of_an_older_one_is_taken),
