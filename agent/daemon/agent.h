@@ -55,6 +55,7 @@ struct agent_request {
 	bool sick;	     /* its BMC asks for its fencing */
 	bool power;	     /* it is to be switched on */
 	struct request off, on;
+	char reason[FENCER_WHY]; /* of the last fencing that was asked for, a phrase; "": none was */
 };
 #define AGENT_REQUESTS POLICY_HOSTS
 
@@ -86,6 +87,7 @@ struct agent {
 	struct cluster cluster;
 	struct proof proof;
 	struct policy_fenced_memory fenced[PROOF_HOSTS]; /* of the host at that place in proof */
+	uint64_t told_fenced[PROOF_HOSTS]; /* ... and its boot whose fencing kemari-syncd was told of */
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct agent_request request[AGENT_REQUESTS];
@@ -120,6 +122,8 @@ void agent_helper_gone(void *arg);
 struct agent_request *agent_request(struct agent *a, const char *host);
 /* Asks for what is due, at the end of each decision. */
 void agent_requests(struct agent *a);
+/* Why this host has asked for the fencing of host; NULL: it has not. */
+const char *agent_request_reason(struct agent *a, const char *host);
 /* The fencer's answer; on: to a wish to switch it on.  why: NULL when it is done. */
 void agent_request_answer(struct agent *a, const char *host, bool on, const char *why);
 /* The connection to the fencer is lost, and all answers with it. */

@@ -196,17 +196,18 @@ void agent_protected(struct agent *a, const char *vm, const char *host, const ch
 
 static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
 {
+	const char *why = row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
+							: "it may not run before its peer is proven off";
 	struct agent_request *r = agent_request(a, host);
 
 	if (!r)
 		return;
 	r->needed = true;
-	if (!v->fence_told)
-		kem_vm_warn(v->vm, "%s: asking the cluster to fence %s",
-			    row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
-							  : "it may not run before its peer is proven off",
-			    host);
+	if (v->fence_told)
+		return;
 	v->fence_told = true;
+	kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", why, host);
+	snprintf(r->reason, sizeof(r->reason), "%s: %s", v->vm, why);
 }
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)

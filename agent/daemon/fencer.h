@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/asker.h"
 #include "agent/daemon/row.h"
 
 #define FENCER_WHY 160
@@ -23,10 +24,10 @@ struct fencer;
 
 struct fencer_ops {
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
-	 * by_operator: it was asked for with stonith_admin, which is all that the fencer knows of who. */
-	void (*fenced)(void *arg, const char *host, int64_t since, bool by_operator);
+	 */
+	void (*fenced)(void *arg, const char *host, int64_t since, const struct asker *asker);
 	/* Its history has one that ended at wall_ns (CLOCK_REALTIME).  The same again and again. */
-	void (*history)(void *arg, const char *host, int64_t wall_ns, bool by_operator);
+	void (*history)(void *arg, const char *host, int64_t wall_ns, const struct asker *asker);
 	/* What was asked for, on: to be switched on, else a fencing.  why: NULL when it succeeded. */
 	void (*result)(void *arg, const char *host, bool on, const char *why);
 	void (*connected)(void *arg, bool yes);

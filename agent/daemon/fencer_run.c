@@ -23,8 +23,6 @@
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
-/* A client's name is that of its program, a dot and its pid. */
-#define OPERATORS_PROGRAM "stonith_admin"
 
 struct asked {
 	char host[ROW_HOST]; /* "": free */
@@ -44,7 +42,7 @@ struct talk {
 	struct {
 		char host[ROW_HOST];
 		int64_t wall_ns;
-		bool by_operator;
+		struct asker asker;
 	} last[HOSTS];
 	struct asked asked[CALLS];
 };
@@ -77,9 +75,10 @@ static void tell(struct talk *t, enum fencer_word word, const char *host)
 }
 
 /* Of a fencing. */
-static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at, bool by_operator)
+static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at,
+		    const struct asker *asker)
 {
-	struct fencer_packet p = { .word = word, .at = at, .by_operator = by_operator };
+	struct fencer_packet p = { .word = word, .at = at, .asker = *asker };
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
 	send_packet(t, &p);
@@ -95,11 +94,6 @@ static void tell_result(struct talk *t, const char *host, bool on, const char *w
 	send_packet(t, &p);
 }
 
-static bool is_operator(const char *client)
-{
-	return client && !strncmp(client, OPERATORS_PROGRAM, strlen(OPERATORS_PROGRAM));
-}
-
 static bool switches_off(const char *action)
 {
 	return action && (!strcmp(action, "off") || !strcmp(action, "reboot") || !strcmp(action, "poweroff"));
@@ -108,14 +102,17 @@ static bool switches_off(const char *action)
 static void on_fenced(stonith_t *st, stonith_event_t *e)
 {
 	struct talk *t = talking;
+	struct asker asker;
 
 	t->read_now = true;
 	if (!e || e->result != 0 || !e->target || !switches_off(e->action))
 		return;
-	if (e->executioner && !strcmp(e->executioner, A_HUMAN))
+	if (e->executioner && !strcmp(e->executioner, A_HUMAN)) {
 		tell(t, FENCER_BY_HAND, e->target);
-	else
-		tell_of(t, FENCER_FENCED, e->target, t->idle_ns, is_operator(e->client_origin));
+		return;
+	}
+	asker_set(&asker, e->client_origin, e->origin, e->executioner);
+	tell_of(t, FENCER_FENCED, e->target, t->idle_ns, &asker);
 }
 
 static void on_history(stonith_t *st, stonith_event_t *e)
@@ -133,7 +130,7 @@ static void on_result(stonith_t *st, stonith_callback_data_t *d)
 	a->host[0] = '\0';
 }
 
-static void note(struct talk *t, const char *host, int64_t wall_ns, const char *client)
+static void note(struct talk *t, const char *host, int64_t wall_ns, const stonith_history_t *h)
 {
 	unsigned int i;
 
@@ -148,7 +145,7 @@ static void note(struct talk *t, const char *host, int64_t wall_ns, const char *
 		return;
 	}
 	t->last[i].wall_ns = wall_ns;
-	t->last[i].by_operator = is_operator(client);
+	asker_set(&t->last[i].asker, h->client, h->origin, h->delegate);
 }
 
 static void read_history(struct talk *t)
@@ -163,11 +160,10 @@ static void read_history(struct talk *t)
 	for (h = list; h; h = h->next)
 		if (h->state == st_done && h->target && switches_off(h->action) &&
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
-			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec,
-			     h->client);
+			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec, h);
 	stonith_history_free(list);
 	for (i = 0; i < t->nr; i++)
-		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, t->last[i].by_operator);
+		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, &t->last[i].asker);
 }
 
 static void disconnect(struct talk *t)

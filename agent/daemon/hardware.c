@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What BMCs tell of their hosts (health.h), and what follows: the log, red, a fencing, power. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/daemon/agent.h"
@@ -128,14 +129,16 @@ static void decide_sick(struct agent *a, unsigned int i)
 	}
 	policy_sick(&s, &in, &out);
 	log_not_fenced(&a->sick[i], h->host, &out);
-	if (out.fence && !a->sick[i].asked)
+	r = agent_request(a, h->host);
+	if (!r)
+		return;
+	if (out.fence && !a->sick[i].asked) {
+		snprintf(r->reason, sizeof(r->reason), "its BMC told of a fault to fence it for");
 		kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking "
 			 "the cluster to fence it",
 			 h->host);
-	a->sick[i].asked = out.fence;
-	r = agent_request(a, h->host);
-	if (r)
-		r->sick = out.fence;
+	}
+	a->sick[i].asked = r->sick = out.fence;
 }
 
 static void decide_power(struct agent *a, unsigned int i)
@@ -147,7 +150,7 @@ static void decide_power(struct agent *a, unsigned int i)
 		.name = p->host,
 		.off = agent_off(a, p->host),
 		.settled = p->settled,
-		.by_operator = p->by_operator,
+		.by_operator = p->asker.kind == ASKER_OPERATOR,
 		.fault = p->fault || (h && health_fault(h)),
 		.powered = h && h->known && h->report.power == HEALTH_POWER_ON,
 		.allowed = a->cfg.power_on_after_fence,

@@ -47,7 +47,8 @@ static struct proof_host *room(struct proof *p)
 /* It lives: what ended before now did not switch it off. */
 static enum proof_change void_fencing(struct proof_host *h, int64_t now)
 {
-	h->fenced = h->by_operator = h->settled = false;
+	h->fenced = h->settled = false;
+	memset(&h->asker, 0, sizeof(h->asker));
 	h->heard_ns = now;
 	return PROOF_ALIVE;
 }
@@ -93,27 +94,27 @@ enum proof_change proof_left(struct proof *p, const char *host, bool down, int64
 	return down ? PROOF_OFF : void_fencing(h, now);
 }
 
-static enum proof_change confirm(struct proof_host *h, bool by_operator, int64_t now)
+static enum proof_change confirm(struct proof_host *h, const struct asker *asker, int64_t now)
 {
 	if (h->fenced)
 		return PROOF_SAME;
 	h->fenced = true;
-	h->by_operator = by_operator;
+	h->asker = *asker;
 	h->fenced_ns = now;
 	return h->member ? PROOF_RECORDED : PROOF_OFF;
 }
 
-enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
+enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, const struct asker *asker,
 			       int64_t now)
 {
 	struct proof_host *h = find(p, host);
 
 	if (!h || since <= h->heard_ns)
 		return PROOF_SAME;
-	return confirm(h, by_operator, now);
+	return confirm(h, asker, now);
 }
 
-enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
+enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, const struct asker *asker,
 				int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
@@ -127,7 +128,7 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 	/* a member that was switched off long ago was not */
 	if (h->member && now - at > PROOF_LINGER_NS)
 		return void_fencing(h, now);
-	return confirm(h, by_operator, now);
+	return confirm(h, asker, now);
 }
 
 const struct proof_host *proof_expire(struct proof *p, int64_t now)

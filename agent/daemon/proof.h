@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/asker.h"
 #include "agent/daemon/row.h"
 
 #define PROOF_HOSTS 32
@@ -36,7 +37,7 @@ struct proof_host {
 	bool member;	      /* now */
 	bool fenced;	      /* confirmed since heard_ns */
 	int64_t fenced_ns;    /* when that was taken note of */
-	bool by_operator;     /* ... and an operator had asked for it */
+	struct asker asker;   /* ... at whose wish */
 	bool settled;	      /* ... and what becomes of its power is decided */
 	bool fault;	      /* its BMC told of a fault to fence it for, in this boot */
 };
@@ -64,10 +65,10 @@ enum proof_change proof_left(struct proof *p, const char *host, bool down, int64
  * The cluster confirmed a fencing of host just now; since: a time at which it had not yet been told, so that
  * the fencing ended later.  A boot that was first heard of after since is another one.
  */
-enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
+enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, const struct asker *asker,
 			       int64_t now);
 /* The cluster's history has one that ended at wall_ns. */
-enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
+enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, const struct asker *asker,
 				int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);

@@ -12,6 +12,12 @@
 
 #define PATH_LEN 512
 #define TITLE "kemari-agent 1"
+#define NONE "-"
+
+static const char *or_none(const char *word)
+{
+	return word[0] ? word : NONE;
+}
 
 /* A host that is still a member is not proven off yet: only what was is kept. */
 static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struct proof_vms *vms)
@@ -22,9 +28,11 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 	for (i = 0; i < p->nr; i++) {
 		const struct proof_host *h = &p->h[i];
 
-		fprintf(f, "host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d\n",
+		fprintf(f,
+			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %s %s %s\n",
 			h->host, h->boot, h->heard_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
-			h->by_operator, h->settled, h->fault);
+			(int)h->asker.kind, h->settled, h->fault, or_none(h->asker.program),
+			or_none(h->asker.node), or_none(h->asker.doer));
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -57,20 +65,30 @@ int proof_save(const char *path, uint64_t boot, const struct proof *p, const str
 	return rc;
 }
 
+static void take_none(char *word)
+{
+	if (!strcmp(word, NONE))
+		word[0] = '\0';
+}
+
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
-	int fenced, by_operator = 0, settled = 0, fault = 0, n;
+	int fenced, kind = 0, settled = 0, fault = 0, n;
 
-	/* 71: ROW_HOST less the NUL */
-	n = sscanf(line, "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d", h.host,
-		   &h.boot, &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns, &by_operator, &settled,
-		   &fault);
-	/* one that runs in place of an older one finds six */
-	if (n != 6 && n != 9)
+	/* 71, 31: ROW_HOST and ASKER_PROGRAM less the NUL */
+	n = sscanf(line,
+		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %31s %71s %71s",
+		   h.host, &h.boot, &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
+		   &fault, h.asker.program, h.asker.node, h.asker.doer);
+	/* one that runs in place of an older one finds six, or nine */
+	if (n != 6 && n != 9 && n != 12)
 		return false;
 	h.fenced = fenced == 1;
-	h.by_operator = by_operator == 1;
+	h.asker.kind = kind > 0 && kind < ASKER_NR_KINDS ? (enum asker_kind)kind : ASKER_UNKNOWN;
+	take_none(h.asker.program);
+	take_none(h.asker.node);
+	take_none(h.asker.doer);
 	h.settled = settled == 1;
 	h.fault = fault == 1;
 	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
@@ -93,7 +111,7 @@ static bool take_vm(const char *line, struct proof_vms *vms)
 /* 0, -ESTALE: of another boot, -EBADMSG. */
 static int read_all(FILE *f, uint64_t boot, struct proof *p, struct proof_vms *vms)
 {
-	char line[256];
+	char line[512];
 	uint64_t of;
 
 	if (!fgets(line, sizeof(line), f) || sscanf(line, TITLE " %16" SCNx64, &of) != 1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Who is proven off: what the fencer and the membership say, put together (proof.h). */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +13,8 @@
 #include "agent/daemon/hosts.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
+
+#define WHO 384 /* as much as kemari-syncd takes */
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -85,25 +88,67 @@ const struct proof_host *agent_off(const struct agent *a, const char *host)
 	return proof_off(&a->proof, host);
 }
 
+/* Who had it fenced, and why, if that was us. */
+static void who_fenced(struct agent *a, const struct proof_host *h, char text[WHO])
+{
+	const bool own = h->asker.kind == ASKER_KEMARI && hosts_is_own(a, h->asker.node);
+	const char *reason = own ? agent_request_reason(a, h->host) : NULL;
+	char asker[ASKER_TEXT];
+
+	asker_text(&h->asker, asker);
+	snprintf(text, WHO, "%s%s%s%s", asker, reason ? " (" : "", reason ?: "", reason ? ")" : "");
+}
+
+/* Before kemari-syncd acts upon it. */
+static void tell_fenced(struct agent *a, const struct proof_host *h)
+{
+	uint64_t *told = &a->told_fenced[h - a->proof.h];
+	char who[WHO];
+
+	if (*told == h->boot)
+		return;
+	who_fenced(a, h, who);
+	if (syncd_host_fenced(a->syncd, h->host, h->boot, who))
+		*told = h->boot;
+}
+
 void hosts_tell_off(struct agent *a, const char *host)
 {
 	const struct proof_host *h = agent_off(a, host);
 
-	if (h)
-		syncd_host_off(a->syncd, h->host, h->boot);
+	if (!h)
+		return;
+	tell_fenced(a, h);
+	syncd_host_off(a->syncd, h->host, h->boot);
+}
+
+/* Of a member: its proof waits until it is none. */
+static void log_fenced(struct agent *a, const struct proof_host *h)
+{
+	const bool foreseen = h->fault || h->asker.kind == ASKER_KEMARI || h->asker.kind == ASKER_OPERATOR;
+	char who[WHO];
+
+	who_fenced(a, h, who);
+	kem_info("the cluster fenced %s, %s; it is proven off when it is no member any more", h->host, who);
+	if (!foreseen)
+		kem_warn("%s was fenced while it was a member, and nothing is known here that was wrong with "
+			 "it: Pacemaker's log on the node that asked tells why",
+			 h->host);
 }
 
 void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 {
 	const struct proof_host *h = proof_find(&a->proof, host);
+	char who[WHO];
 
 	switch (change) {
 	case PROOF_SAME:
 		return;
 	case PROOF_OFF:
+		who_fenced(a, h, who);
 		kem_info("%s is proven off in boot %016" PRIx64
-			 ": the cluster fenced it, it is no member any more",
-			 host, h->boot);
+			 ": the cluster fenced it, %s; it is no member any more",
+			 host, h->boot, who);
 		break;
 	case PROOF_BACK:
 		kem_info("%s has booted again", host);
@@ -116,8 +161,7 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 		break;
 	case PROOF_RECORDED:
 		if (h->fenced)
-			kem_info("the cluster fenced %s; it is proven off when it is no member any more",
-				 host);
+			log_fenced(a, h);
 		break;
 	}
 	agent_save(a);
@@ -126,7 +170,7 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	agent_touch(a);
 }
 
-static void on_fenced(void *arg, const char *host, int64_t since, bool by_operator)
+static void on_fenced(void *arg, const char *host, int64_t since, const struct asker *asker)
 {
 	struct agent *a = arg;
 
@@ -134,19 +178,18 @@ static void on_fenced(void *arg, const char *host, int64_t since, bool by_operat
 		return;
 	/* membership first: what left before it was fenced has left */
 	group_drain(a->group);
-	hosts_proof(a, host, proof_fenced(&a->proof, host, since, by_operator, hosts_boottime()));
+	hosts_proof(a, host, proof_fenced(&a->proof, host, since, asker, hosts_boottime()));
 }
 
-static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_operator)
+static void on_history(void *arg, const char *host, int64_t wall_ns, const struct asker *asker)
 {
 	struct agent *a = arg;
 
 	if (hosts_is_own(a, host))
 		return;
 	group_drain(a->group);
-	hosts_proof(
-		a, host,
-		proof_history(&a->proof, host, wall_ns, by_operator, hosts_boottime(), hosts_clock_offset()));
+	hosts_proof(a, host,
+		    proof_history(&a->proof, host, wall_ns, asker, hosts_boottime(), hosts_clock_offset()));
 }
 
 static void on_result(void *arg, const char *host, bool on, const char *why)

@@ -46,14 +46,23 @@ struct agent_request *agent_request(struct agent *a, const char *host)
 	struct agent_request *r = find(a, host);
 	unsigned int i;
 
-	for (i = 0; !r && i < AGENT_REQUESTS; i++) {
-		if (a->request[i].host[0] && !idle(&a->request[i]))
-			continue;
-		r = &a->request[i];
-		memset(r, 0, sizeof(*r));
-		strncpy(r->host, host, sizeof(r->host) - 1);
-	}
+	if (r)
+		return r;
+	for (i = 0; i < AGENT_REQUESTS && !idle(&a->request[i]); i++)
+		;
+	if (i == AGENT_REQUESTS)
+		return NULL;
+	r = &a->request[i];
+	memset(r, 0, sizeof(*r));
+	strncpy(r->host, host, sizeof(r->host) - 1);
 	return r;
+}
+
+const char *agent_request_reason(struct agent *a, const char *host)
+{
+	const struct agent_request *r = find(a, host);
+
+	return r && r->reason[0] ? r->reason : NULL;
 }
 
 static void answer(struct agent *a, struct agent_request *r, bool on, const char *why)

@@ -19,6 +19,10 @@
 #define OFFSET (1700000000LL * S) /* wall clock less uptime */
 #define BOOT 0xa1ULL
 
+static const struct asker somebody, operator= { .kind = ASKER_OPERATOR,
+						.program = "stonith_admin",
+						.node = "xb" };
+
 /* xa in boot BOOT is a member since second 100. */
 static struct proof member(void)
 {
@@ -34,17 +38,17 @@ static void fenced_and_gone_is_off(void **state)
 
 	assert_int_equal(proof_left(&p, "xa", true, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
-	assert_int_equal(proof_fenced(&p, "xa", 203 * S, false, 203 * S), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 203 * S, &somebody, 203 * S), PROOF_SAME);
 }
 
 static void fenced_member_is_off_when_its_node_is_gone(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_RECORDED);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S), PROOF_RECORDED);
 	assert_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_left(&p, "xa", true, 203 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
@@ -57,7 +61,7 @@ static void clean_leave_is_no_proof(void **state)
 	assert_int_equal(proof_left(&p, "xa", false, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 	/* until it is fenced after all */
-	assert_int_equal(proof_fenced(&p, "xa", 300 * S, false, 301 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 300 * S, &somebody, 301 * S), PROOF_OFF);
 }
 
 static void node_gone_unfenced_is_no_proof(void **state)
@@ -72,8 +76,8 @@ static void never_heard_of_is_no_proof(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xb", 201 * S, false, 202 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, false, 202 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, &somebody, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, &somebody, 202 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xb"));
 }
 
@@ -84,8 +88,8 @@ static void fencing_of_an_earlier_boot_does_not_count(void **state)
 	proof_left(&p, "xa", true, 150 * S);
 	/* told late: it may have ended before the host booted again */
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET), PROOF_RECORDED);
-	assert_int_equal(proof_fenced(&p, "xa", 199 * S, false, 201 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 199 * S, &somebody, 201 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 201 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", true, 210 * S);
 	assert_null(proof_off(&p, "xa"));
 }
@@ -95,7 +99,7 @@ static void another_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
 	assert_null(proof_off(&p, "xa"));
 	proof_left(&p, "xa", true, 400 * S);
@@ -107,21 +111,21 @@ static void life_in_the_same_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 210 * S, OFFSET), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
 	/* and the fencing before that sign of life stays void */
 	proof_left(&p, "xa", true, 220 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 230 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, &somebody, 230 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 231 * S, false, 232 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 231 * S, &somebody, 232 * S), PROOF_OFF);
 }
 
 static void late_messages_are_no_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 203 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_left(&p, "xa", true, 204 * S), PROOF_OFF);
 }
@@ -130,24 +134,24 @@ static void leaving_by_itself_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_left(&p, "xa", false, 203 * S), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 204 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, &somebody, 204 * S, OFFSET), PROOF_SAME);
 }
 
 static void staying_a_member_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_null(proof_expire(&p, 202 * S + PROOF_LINGER_NS));
 	assert_string_equal(proof_expire(&p, 203 * S + PROOF_LINGER_NS)->host, "xa");
 	assert_null(proof_expire(&p, 203 * S + PROOF_LINGER_NS));
 	proof_left(&p, "xa", true, 300 * S);
 	assert_null(proof_off(&p, "xa"));
 	/* a proof of one that is gone does not expire */
-	proof_fenced(&p, "xa", 301 * S, false, 302 * S);
+	proof_fenced(&p, "xa", 301 * S, &somebody, 302 * S);
 	assert_null(proof_expire(&p, 9000 * S));
 	assert_non_null(proof_off(&p, "xa"));
 }
@@ -157,11 +161,12 @@ static void history_counts_after_the_joining(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, false, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, &somebody, 200 * S, OFFSET), PROOF_SAME);
 	/* within what the clock may have drifted */
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, false, 200 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, false, 200 * S, OFFSET + S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, &somebody, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, &somebody, 200 * S, OFFSET + S),
+			 PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET), PROOF_OFF);
 }
 
 static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
@@ -169,9 +174,9 @@ static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET + 2 * S),
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET + 2 * S),
 			 PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET - 2 * S),
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET - 2 * S),
 			 PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
@@ -180,10 +185,10 @@ static void old_history_of_a_member_does_not_count(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 300 * S, OFFSET), PROOF_ALIVE);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 301 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 300 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 301 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", false, 302 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 303 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 303 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
 
@@ -194,7 +199,7 @@ static void a_full_table_keeps_its_proofs(void **state)
 	int i;
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	for (i = 0; i < 2 * PROOF_HOSTS; i++) {
 		snprintf(name, sizeof(name), "h%d", i);
 		proof_heard(&p, name, 1, 200 * S, OFFSET);
@@ -210,15 +215,15 @@ static void who_asked_is_remembered(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_fenced(&p, "xa", 160 * S, true, 161 * S), PROOF_OFF);
-	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_fenced(&p, "xa", 160 * S, &operator, 161 * S), PROOF_OFF);
+	assert_true(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 	/* of the first one: the second has switched nothing off */
-	assert_int_equal(proof_fenced(&p, "xa", 170 * S, false, 171 * S), PROOF_SAME);
-	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_fenced(&p, "xa", 170 * S, &somebody, 171 * S), PROOF_SAME);
+	assert_true(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 	proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET);
 	proof_left(&p, "xa", true, 250 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 260 * S, false, 261 * S, OFFSET), PROOF_OFF);
-	assert_false(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 260 * S, &somebody, 261 * S, OFFSET), PROOF_OFF);
+	assert_false(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 }
 
 static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
@@ -226,22 +231,45 @@ static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	assert_false(proof_off(&p, "xa")->settled);
 	proof_settle(&p, "xa");
 	assert_true(proof_off(&p, "xa")->settled);
-	proof_fenced(&p, "xa", 170 * S, false, 171 * S);
+	proof_fenced(&p, "xa", 170 * S, &somebody, 171 * S);
 	assert_true(proof_off(&p, "xa")->settled);
 	/* it was not off, and is fenced once more in that boot */
 	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
 	proof_left(&p, "xa", true, 250 * S);
-	proof_fenced(&p, "xa", 260 * S, false, 261 * S);
+	proof_fenced(&p, "xa", 260 * S, &somebody, 261 * S);
 	assert_false(proof_off(&p, "xa")->settled);
 	proof_settle(&p, "xa");
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
 	proof_left(&p, "xa", true, 350 * S);
-	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
+	proof_fenced(&p, "xa", 360 * S, &somebody, 361 * S);
 	assert_false(proof_off(&p, "xa")->settled);
+}
+
+static void asked(const char *client, const char *node, const char *doer, const char *expected)
+{
+	struct asker a;
+	char text[ASKER_TEXT];
+
+	asker_set(&a, client, node, doer);
+	asker_text(&a, text);
+	assert_string_equal(text, expected);
+}
+
+static void who_asked_is_told(void **state)
+{
+	asked("pacemaker-controld.812", "xa", "xb", "asked for by Pacemaker itself on xa, carried out by xb");
+	asked("stonith_admin.5", "xb", "xb",
+	      "asked for by an operator (stonith_admin) on xb, carried out by xb");
+	asked("kemari-agent", "xb", NULL, "asked for by kemari-agent on xb");
+	asked("dlm_controld.4x", NULL, NULL, "asked for by another program (dlm_controld.4x)");
+	asked("stonith_admin_of_mine.5", NULL, NULL, "asked for by another program (stonith_admin_of_mine)");
+	asked(NULL, NULL, NULL, "asked for by somebody who is not known");
+	/* agent.state has words, and the log has lines */
+	asked("a b\n.5", "x\a", "", "asked for by another program (a?b?) on x?");
 }
 
 /* The answer to being asked to switch it on comes when it is back. */
@@ -250,11 +278,11 @@ static void a_late_answer_settles_nothing_for_the_next_boot(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
 	proof_settle(&p, "xa");
 	proof_left(&p, "xa", true, 350 * S);
-	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
+	proof_fenced(&p, "xa", 360 * S, &somebody, 361 * S);
 	assert_false(proof_off(&p, "xa")->settled);
 }
 
@@ -266,7 +294,7 @@ static void a_fault_is_of_one_boot(void **state)
 	assert_int_equal(proof_fault(&p, "xa"), PROOF_RECORDED);
 	assert_int_equal(proof_fault(&p, "xa"), PROOF_SAME);
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
 	assert_true(proof_find(&p, "xa")->fault);
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
@@ -283,11 +311,11 @@ static void what_is_saved_comes_back(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, true, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &operator, 161 * S);
 	proof_settle(&p, "xa");
 	/* fenced and still a member: not proven yet, and not after a restart */
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
-	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xb", 160 * S, &somebody, 161 * S);
 	proof_fault(&p, "xb");
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
@@ -296,7 +324,10 @@ static void what_is_saved_comes_back(void **state)
 	assert_null(proof_off(&got, "xb"));
 	assert_int_equal(proof_find(&got, "xb")->heard_ns, 100 * S);
 	assert_int_equal(proof_find(&got, "xb")->clock_offset, OFFSET);
-	assert_true(proof_off(&got, "xa")->by_operator);
+	assert_true(proof_off(&got, "xa")->asker.kind == ASKER_OPERATOR);
+	assert_string_equal(proof_off(&got, "xa")->asker.program, "stonith_admin");
+	assert_string_equal(proof_off(&got, "xa")->asker.node, "xb");
+	assert_string_equal(proof_off(&got, "xa")->asker.doer, "");
 	assert_true(proof_off(&got, "xa")->settled);
 	assert_false(proof_off(&got, "xa")->fault);
 	assert_false(proof_find(&got, "xb")->settled);
@@ -315,7 +346,8 @@ static void the_file_of_an_older_one_is_taken(void **state)
 {
 	char path[] = "/tmp/kemari-proof-XXXXXX";
 	const int fd = mkstemp(path);
-	static const char text[] = "kemari-agent 1 000000000000004d\nhost xa 1 2 3 1 4\nend\n";
+	static const char text[] = "kemari-agent 1 000000000000004d\nhost xa 1 2 3 1 4\n"
+				   "host xb 1 2 3 1 4 1 0 0\nend\n";
 	struct proof_vms vms;
 	struct proof p;
 
@@ -325,6 +357,8 @@ static void the_file_of_an_older_one_is_taken(void **state)
 	proof_load(path, 77, &p, &vms);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_false(proof_off(&p, "xa")->settled);
+	assert_non_null(proof_off(&p, "xb"));
+	assert_int_equal(proof_off(&p, "xb")->asker.kind, ASKER_OPERATOR);
 	unlink(path);
 }
 
@@ -380,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
+		cmocka_unit_test(who_asked_is_told),
 		cmocka_unit_test(a_late_answer_settles_nothing_for_the_next_boot),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),

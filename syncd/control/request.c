@@ -21,12 +21,13 @@ enum {
 	ARG_BOOT = 1 << 9,
 	ARG_FROM = 1 << 10,
 	ARG_DATA = 1 << 11,
+	ARG_WHY = 1 << 12,
 };
 
 /* In the order of their bits. */
 static const char *const arg_names[] = { "vm",	  "host",   "config", "standby_is_gone", "primary_is_off",
 					 "watch", "epochs", "recent", "timeout",	 "boot",
-					 "from",  "data" };
+					 "from",  "data",   "why" };
 #define NR_ARGS (sizeof(arg_names) / sizeof(arg_names[0]))
 
 static const struct {
@@ -47,6 +48,7 @@ static const struct {
 	[CONTROL_RESOURCE_DEMOTE] = { "resource-demote", ARG_VM, 0 },
 	[CONTROL_RESOURCE_MONITOR] = { "resource-monitor", ARG_VM, 0 },
 	[CONTROL_HOST_OFF] = { "host-off", ARG_HOST | ARG_BOOT, 0 },
+	[CONTROL_HOST_FENCED] = { "host-fenced", ARG_HOST | ARG_BOOT | ARG_WHY, 0 },
 	[CONTROL_RELAY] = { "relay", ARG_WATCH, 0 },
 	[CONTROL_MESSAGE] = { "message", ARG_FROM | ARG_DATA, 0 },
 };
@@ -104,6 +106,15 @@ static const char *wrong_path(const char *s)
 	for (c = s; *c; c++) {
 		if (iscntrl((unsigned char)*c))
 			return "give a path without control characters";
+	}
+	return NULL;
+}
+
+static const char *wrong_text(const char *s)
+{
+	for (; *s; s++) {
+		if (*s < ' ' || *s > '~')
+			return "give printable ASCII";
 	}
 	return NULL;
 }
@@ -210,6 +221,8 @@ static int get_value(struct check *k, unsigned int arg, const char *key, const j
 		return get_number(k, key, v, CONTROL_EPOCHS_MAX, &r->epochs);
 	case ARG_TIMEOUT:
 		return get_number(k, key, v, CONTROL_TIMEOUT_MAX, &r->timeout);
+	case ARG_WHY:
+		return get_string(k, key, v, r->why, sizeof(r->why), wrong_text);
 	case ARG_BOOT:
 		return get_boot(k, key, v, &r->boot);
 	default:
