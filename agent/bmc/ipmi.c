@@ -45,6 +45,8 @@ struct ipmi_source {
 	struct watch_look *l;
 	uint64_t end_ns;
 	unsigned int sensors, records;
+	bool past;	/* records from before the first look are being read */
+	uint64_t clock; /* the BMC's, by which it logs; 0: not known */
 };
 
 static struct ipmi_source *ipmi_of(struct watch_source *s)
@@ -190,10 +192,13 @@ static int on_record(ipmi_monitoring_ctx_t c, void *arg)
 	int id = ipmi_monitoring_sel_read_record_id(c);
 	struct watch_reading r = { .state = ipmi_monitoring_sel_read_sel_state(c) };
 
+	unsigned int at = 0;
+
 	if (late(i) || id < 0)
 		return -1;
 	i->records++;
-	watch_sel_done(&i->sel, (unsigned int)id);
+	if (!i->past)
+		watch_sel_done(&i->sel, (unsigned int)id);
 	if (ipmi_monitoring_sel_read_record_type_class(c) !=
 		    IPMI_MONITORING_SEL_RECORD_TYPE_CLASS_SYSTEM_EVENT_RECORD ||
 	    ipmi_monitoring_sel_read_event_direction(c) != IPMI_MONITORING_SEL_EVENT_DIRECTION_ASSERTION)
@@ -202,8 +207,9 @@ static int on_record(ipmi_monitoring_ctx_t c, void *arg)
 	r.bits_type = ipmi_monitoring_sel_read_event_offset_type(c);
 	r.bits = watch_ipmi_bit(r.bits_type, ipmi_monitoring_sel_read_event_offset(c));
 	r.name = ipmi_monitoring_sel_read_sensor_name(c);
-	watch_look_add(i->l, watch_ipmi_kind(&r), true, r.name,
-		       ipmi_monitoring_sel_read_event_offset_string(c));
+	ipmi_monitoring_sel_read_timestamp(c, &at);
+	watch_look_entry(i->l, watch_ipmi_kind(&r), i->past, watch_sel_age(at, i->clock), r.name,
+			 ipmi_monitoring_sel_read_event_offset_string(c));
 	return 0;
 }
 
@@ -213,15 +219,41 @@ static int read_records(struct ipmi_source *i, unsigned int *ids, unsigned int n
 	int rc;
 
 	i->records = 0;
+	i->clock = 0;
+	rc = watch_sel_time(i->bmc, &i->clock);
+	if (rc && rc != -EOPNOTSUPP && rc != -EPROTO)
+		return rc;
 	if (ipmi_monitoring_sel_by_record_id(i->monitor, i->where, &i->config, 0, ids, n, on_record, i) >=
 	    0) {
-		watch_sel_done(&i->sel, ids[n - 1]);
+		if (!i->past)
+			watch_sel_done(&i->sel, ids[n - 1]);
 		return 0;
 	}
 	rc = monitor_failed(i, "its event log");
 	/* a record that cannot be read must not hide those behind it */
-	if (rc == -EPROTO && i->records < n)
+	if (!i->past && rc == -EPROTO && i->records < n)
 		watch_sel_done(&i->sel, ids[i->records]);
+	return rc;
+}
+
+/* What was in the log before the first look; the rest of a long one is for the next looks. */
+static int read_past(struct ipmi_source *i)
+{
+	const uint64_t end_ns = monotonic_ns() + i->table->slow_after * SECOND / 4;
+	unsigned int ids[WATCH_SEL_BATCH], n;
+	struct watch_sel before;
+	int rc = 0;
+
+	i->past = true;
+	while (!rc && !watch_sel_past_read(&i->sel) && monotonic_ns() < end_ns) {
+		before = i->sel;
+		rc = watch_sel_past(&i->sel, watch_sel_entry, i->bmc, ids, &n);
+		if (!rc && n)
+			rc = read_records(i, ids, n);
+		if (rc && rc != -EPROTO)
+			i->sel = before;
+	}
+	i->past = false;
 	return rc;
 }
 
@@ -231,17 +263,24 @@ static int look_at_log(struct ipmi_source *i)
 	struct watch_sel_info info = { 0 };
 	int rc = watch_sel_info(i->bmc, &info), read;
 
+	if (rc == -EOPNOTSUPP) { /* it has none */
+		i->l->log_read = true;
+		return 0;
+	}
 	if (rc)
-		return rc == -EOPNOTSUPP ? 0 : rc;
+		return rc;
 	if (watch_sel_full(&info))
 		i->l->log_full = true;
 	i->bmc->why[0] = '\0';
 	rc = watch_sel_new(&i->sel, &info, watch_sel_entry, i->bmc, ids, &n);
 	if (rc == -EPROTO && !i->bmc->why[0])
 		snprintf(i->bmc->why, BMC_WHY, "%s: its event log makes no sense", i->o->ip);
-	if (!n || (rc && rc != -EPROTO))
+	if (rc && rc != -EPROTO)
 		return rc;
-	read = read_records(i, ids, n);
+	read = n ? read_records(i, ids, n) : 0;
+	if (!rc && !read)
+		read = read_past(i);
+	i->l->log_read = !rc && !read && watch_sel_all_read(&i->sel);
 	return rc ? rc : read;
 }
 

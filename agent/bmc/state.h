@@ -40,6 +40,13 @@ struct watch_event {
 	char text[WATCH_TEXT];
 };
 
+/* An entry of the log from before anybody watched. */
+struct watch_past {
+	int64_t at; /* wall; 0: there is none */
+	char sensor[WATCH_SENSOR];
+	char text[WATCH_TEXT];
+};
+
 struct watch_state {
 	const struct watch_table *table;
 	enum watch_bmc bmc;
@@ -54,6 +61,9 @@ struct watch_state {
 	uint64_t took_ns;	     /* the last of these */
 	bool has_uuid;
 	uint8_t uuid[16];
+	bool log_read;			     /* by the last look at the log, all of it */
+	bool log_read_off;		     /* ... since the power is off */
+	struct watch_past past[WATCH_KINDS]; /* the newest entry of each kind that holds the power back */
 	unsigned int nr_events;
 	struct watch_event event[WATCH_EVENTS];
 	uint64_t correctable;			  /* errors so far */

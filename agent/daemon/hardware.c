@@ -152,11 +152,14 @@ static void decide_power(struct agent *a, unsigned int i)
 		.settled = p->settled,
 		.by_operator = p->asker.kind == ASKER_OPERATOR,
 		.fault = p->fault || (h && health_fault(h)),
+		.held = p->hold[0],
+		.log_unread = h && !(h->known && h->report.log == HEALTH_LOG_READ_SINCE_OFF),
 		.powered = h && h->known && h->report.power == HEALTH_POWER_ON,
 		.allowed = a->cfg.power_on_after_fence,
 	};
 	struct agent_request *r = agent_request(a, p->host);
 	const char *why;
+	bool told;
 
 	/* an answer is on its way, and what changes meanwhile may be its doing */
 	if (!r || r->on.under_way)
@@ -164,6 +167,8 @@ static void decide_power(struct agent *a, unsigned int i)
 	r->power = false;
 	switch (policy_fenced(&s, &in, &a->fenced[i], &why)) {
 	case POLICY_POWER_ON:
+		if (!r->on.wanted && in.log_unread)
+			kem_warn("%s: its BMC's log could not be asked for what killed it", p->host);
 		if (!r->on.wanted)
 			kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it "
 				 "on",
@@ -171,7 +176,10 @@ static void decide_power(struct agent *a, unsigned int i)
 		r->power = true;
 		break;
 	case POLICY_POWER_NOT:
-		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s", p->host, why);
+		told = in.held && in.allowed && !in.by_operator;
+		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s%s%s%s", p->host,
+			 why, told ? " (" : "", told ? p->hold : "",
+			 told ? "); look at it, then switch it on by hand" : "");
 		proof_settle(&a->proof, p->host);
 		agent_save(a);
 		break;
@@ -181,6 +189,33 @@ static void decide_power(struct agent *a, unsigned int i)
 }
 
 /* ---- what comes ---- */
+
+struct hold {
+	struct agent *a;
+	const char *host;
+};
+
+static void take_hold(void *arg, const struct health_event *e)
+{
+	const struct hold *h = arg;
+
+	if (proof_hold(&h->a->proof, h->host, watch_kind_name(e->kind), e->since * PROOF_SECOND,
+		       hosts_clock_offset()) != PROOF_RECORDED)
+		return;
+	kem_warn("%s: %s of '%s' (%s), in its present life: when it is fenced it will not be switched on by "
+		 "itself",
+		 h->host, watch_kind_name(e->kind), e->sensor, e->text);
+	agent_save(h->a);
+}
+
+/* Each second, too: that the host is a member, and since when it is up, may come to be known later. */
+static void take_holds(struct agent *a, const struct health_host *h)
+{
+	struct hold hold = { .a = a, .host = h->host };
+
+	if (!hosts_is_own(a, h->host))
+		health_each_hold(h, take_hold, &hold);
+}
 
 static void on_report(void *arg, const char *host, const struct health_report *r)
 {
@@ -192,6 +227,7 @@ static void on_report(void *arg, const char *host, const struct health_report *r
 	log_changes(h, r);
 	if (health_take(h, r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
 		agent_save(a);
+	take_holds(a, h);
 	set_red(a);
 	decide_sick(a, (unsigned int)(h - a->health.h));
 	agent_touch(a);
@@ -208,6 +244,7 @@ void agent_hardware_tick(struct agent *a)
 			kem_err("%s: its BMC is not watched any more: nothing is known of its health",
 				a->health.h[i].host);
 		decide_sick(a, i);
+		take_holds(a, &a->health.h[i]);
 	}
 	set_red(a);
 	for (i = 0; i < a->proof.nr; i++)

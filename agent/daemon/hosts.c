@@ -72,6 +72,10 @@ static void on_hello(struct agent *a, const struct message *m)
 		return;
 	hosts_proof(a, m->hello.host,
 		    proof_heard(&a->proof, m->hello.host, m->boot, hosts_boottime(), hosts_clock_offset()));
+	if (m->hello.up_s &&
+	    proof_up(&a->proof, m->hello.host, hosts_boottime() - (int64_t)m->hello.up_s * PROOF_SECOND) ==
+		    PROOF_RECORDED)
+		agent_save(a);
 }
 
 static void on_engine(struct agent *a, const struct message *m, const struct cluster_host *from)

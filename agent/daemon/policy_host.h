@@ -14,6 +14,8 @@
 
 /* A host that was just fenced gets so long before it is switched on: the guest comes first. */
 #define POLICY_POWER_NS (10 * POLICY_SECOND)
+/* So long its BMC's log is waited for. */
+#define POLICY_POWER_LOG_NS (60 * POLICY_SECOND)
 
 /* This host. */
 struct policy_self {
@@ -57,6 +59,8 @@ struct policy_fenced {
 	bool settled;	  /* what becomes of its power after this fencing is decided */
 	bool by_operator; /* who asked for the fencing */
 	bool fault;	  /* its BMC told of a fault to fence it for, in that boot or since */
+	bool held;	  /* ... of one that holds its power back */
+	bool log_unread;  /* it has a BMC whose log was not read since it is off */
 	bool powered;	  /* its BMC says that it is on */
 	bool allowed;	  /* by kemari.conf */
 };

@@ -153,6 +153,31 @@ enum proof_change proof_fault(struct proof *p, const char *host)
 	return PROOF_RECORDED;
 }
 
+enum proof_change proof_up(struct proof *p, const char *host, int64_t booted_ns)
+{
+	struct proof_host *h = find(p, host);
+
+	if (!h || h->up_known)
+		return PROOF_SAME;
+	h->up_known = true;
+	h->booted_ns = booted_ns;
+	return PROOF_RECORDED;
+}
+
+enum proof_change proof_hold(struct proof *p, const char *host, const char *what, int64_t wall_ns,
+			     int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+	const int64_t at = wall_ns - clock_offset;
+
+	if (!h || h->hold[0] || at < (h->up_known ? h->booted_ns : h->heard_ns))
+		return PROOF_SAME;
+	if (h->fenced && at > h->fenced_ns)
+		return PROOF_SAME;
+	strncpy(h->hold, what, sizeof(h->hold) - 1);
+	return PROOF_RECORDED;
+}
+
 void proof_settle(struct proof *p, const char *host)
 {
 	struct proof_host *h = find(p, host);

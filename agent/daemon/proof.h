@@ -25,6 +25,7 @@
 #include "agent/daemon/row.h"
 
 #define PROOF_HOSTS 32
+#define PROOF_HOLD 32
 #define PROOF_SECOND 1000000000LL
 #define PROOF_LINGER_NS (60 * PROOF_SECOND)
 #define PROOF_ECHO_NS (20 * PROOF_SECOND)
@@ -40,6 +41,9 @@ struct proof_host {
 	struct asker asker;   /* ... at whose wish */
 	bool settled;	      /* ... and what becomes of its power is decided */
 	bool fault;	      /* its BMC told of a fault to fence it for, in this boot */
+	bool up_known;
+	int64_t booted_ns;     /* when this boot began, which may be before ours did; else as heard_ns */
+	char hold[PROOF_HOLD]; /* what its BMC told of in this boot that holds its power back: a word; "" */
 };
 
 struct proof {
@@ -72,6 +76,14 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 				int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
+/* When that boot began; the first word counts. */
+enum proof_change proof_up(struct proof *p, const char *host, int64_t booted_ns);
+/*
+ * Its BMC has what (a word) on record, of wall_ns: a fault that holds its power back, if it is of this boot
+ * and, when the host was fenced, from before that.
+ */
+enum proof_change proof_hold(struct proof *p, const char *host, const char *what, int64_t wall_ns,
+			     int64_t clock_offset);
 /* What becomes of its power after this fencing is decided.  Nothing if it is not fenced. */
 void proof_settle(struct proof *p, const char *host);
 

@@ -29,10 +29,12 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 		const struct proof_host *h = &p->h[i];
 
 		fprintf(f,
-			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %s %s %s\n",
+			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64
+			" %d %d %d %s %s %s %d %" PRId64 " %s\n",
 			h->host, h->boot, h->heard_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
 			(int)h->asker.kind, h->settled, h->fault, or_none(h->asker.program),
-			or_none(h->asker.node), or_none(h->asker.doer));
+			or_none(h->asker.node), or_none(h->asker.doer), h->up_known, h->booted_ns,
+			or_none(h->hold));
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -74,21 +76,24 @@ static void take_none(char *word)
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
-	int fenced, kind = 0, settled = 0, fault = 0, n;
+	int fenced, kind = 0, settled = 0, fault = 0, up_known = 0, n;
 
-	/* 71, 31: ROW_HOST and ASKER_PROGRAM less the NUL */
+	/* 71, 31: ROW_HOST, ASKER_PROGRAM and PROOF_HOLD less the NUL */
 	n = sscanf(line,
-		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %31s %71s %71s",
+		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64
+		   " %d %d %d %31s %71s %71s %d %" SCNd64 " %31s",
 		   h.host, &h.boot, &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
-		   &fault, h.asker.program, h.asker.node, h.asker.doer);
+		   &fault, h.asker.program, h.asker.node, h.asker.doer, &up_known, &h.booted_ns, h.hold);
 	/* one that runs in place of an older one finds six, or nine */
-	if (n != 6 && n != 9 && n != 12)
+	if (n != 6 && n != 9 && n != 15)
 		return false;
 	h.fenced = fenced == 1;
 	h.asker.kind = kind > 0 && kind < ASKER_NR_KINDS ? (enum asker_kind)kind : ASKER_UNKNOWN;
 	take_none(h.asker.program);
 	take_none(h.asker.node);
 	take_none(h.asker.doer);
+	take_none(h.hold);
+	h.up_known = up_known == 1;
 	h.settled = settled == 1;
 	h.fault = fault == 1;
 	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
