@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looks at a BMC by IPMI 2.0.  Power and the log's header come over one lasting session (fencing/ipmi.h);
- * sensors, and new records of the log, by libipmimonitoring, which begins a session of its own for each
- * question.
+ * Looks at a BMC by IPMI 2.0.  Power and the headers of the log come over one lasting session
+ * (fencing/ipmi.h); sensors, and what records of the log say, by libipmimonitoring, which begins a session of
+ * its own for each question.  A BMC has few places for sessions, often four, for all who ask it: two hosts,
+ * and the fencing of both.  So the lasting one ends before each of those, and there is one at a time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +41,6 @@ struct ipmi_source {
 	bool has_uuid, foreign;
 	uint8_t uuid[16];
 	struct watch_sel sel;
-	uint64_t sensors_ns; /* reading them took so long, last */
 	/* of the look that is under way */
 	struct watch_look *l;
 	uint64_t end_ns;
@@ -223,6 +223,7 @@ static int read_records(struct ipmi_source *i, unsigned int *ids, unsigned int n
 	rc = watch_sel_time(i->bmc, &i->clock);
 	if (rc && rc != -EOPNOTSUPP && rc != -EPROTO)
 		return rc;
+	ipmi_hang_up(i->bmc);
 	if (ipmi_monitoring_sel_by_record_id(i->monitor, i->where, &i->config, 0, ids, n, on_record, i) >=
 	    0) {
 		if (!i->past)
@@ -299,15 +300,12 @@ static void leave_alone(struct ipmi_source *i, uint64_t busy_ns)
 
 static void read_sensors(struct ipmi_source *i)
 {
-	uint64_t begin = monotonic_ns();
 	int rc;
 
-	/* the first time their descriptions are read, which may take long */
-	leave_alone(i, i->sensors_ns ? i->sensors_ns : IDLE_MAX * SECOND);
+	ipmi_hang_up(i->bmc);
 	rc = look_at_sensors(i);
 	if (rc)
 		fail(i, rc);
-	i->sensors_ns = monotonic_ns() - begin;
 }
 
 static void ipmi_look(struct watch_source *s, bool sensors, struct watch_look *l)

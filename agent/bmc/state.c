@@ -23,6 +23,7 @@ const char *watch_bmc_name(enum watch_bmc bmc)
 		[WATCH_BMC_OK] = "ok",	     [WATCH_BMC_UNREACHABLE] = "unreachable",
 		[WATCH_BMC_SLOW] = "slow",   [WATCH_BMC_REFUSED] = "refused",
 		[WATCH_BMC_LYING] = "lying", [WATCH_BMC_FULL] = "full",
+		[WATCH_BMC_BUSY] = "busy",
 	};
 
 	return names[bmc];
@@ -138,6 +139,7 @@ static enum watch_bmc bmc_of_error(int error)
 	case -EACCES:
 		return WATCH_BMC_REFUSED;
 	case -EBUSY:
+		return WATCH_BMC_BUSY;
 	case -ETIME:
 		return WATCH_BMC_SLOW;
 	default:

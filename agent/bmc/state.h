@@ -19,10 +19,12 @@
 enum watch_bmc {
 	WATCH_BMC_OK,
 	WATCH_BMC_UNREACHABLE, /* no usable answer */
-	WATCH_BMC_SLOW,	       /* later than slow_after, or it said "busy" */
+	WATCH_BMC_SLOW,	       /* later than slow_after */
 	WATCH_BMC_REFUSED,     /* the user, the password, the privilege, its certificate */
 	WATCH_BMC_LYING,       /* contradicts itself, or belongs to another machine: nothing it says counts */
 	WATCH_BMC_FULL,	       /* its event log takes no more */
+	WATCH_BMC_BUSY,	       /* it said so: no session is free, it updates itself */
+	WATCH_BMC_STATES
 };
 
 struct watch_now {

@@ -4,9 +4,9 @@
  * host's health.  No I/O, no clock.
  *
  * How long something must be so before it counts, and how long it counts on, is for kemari-bmc to know.  Here
- * it matters only that a BMC which is not to be believed (it does not answer, refuses, lies) makes nothing
- * worse: what it told before counts on, and nothing else begins to.  A slow one or one with a full log is to
- * be believed; that it is so is at most worth a note.
+ * it matters only that a BMC which is not to be believed (it does not answer, refuses, lies, or is too busy
+ * to say anything) makes nothing worse: what it told before counts on, and nothing else begins to.  A slow
+ * one or one with a full log is to be believed; that it is so is at most worth a note.
  */
 #ifndef KEMARI_AGENT_DAEMON_HEALTH_H
 #define KEMARI_AGENT_DAEMON_HEALTH_H

@@ -213,7 +213,7 @@ static int parse(const json_t *o, const char *host, struct health_report *r, cha
 	if (!json_is_object(o))
 		return bad(why, "", "no object");
 	rc = text(o, "host", name, sizeof(name), why) ?:
-	     word(o, "bmc", bmc_word, WATCH_BMC_FULL + 1, &bmc, why) ?:
+	     word(o, "bmc", bmc_word, WATCH_BMC_STATES, &bmc, why) ?:
 	     text_or_null(o, "why", r->why, sizeof(r->why), why) ?:
 	     word(o, "power", power_word, HEALTH_POWER_OFF + 1, &power, why) ?:
 	     word(o, "worst", action_word, WATCH_FENCE + 1, &worst, why) ?:

@@ -249,6 +249,7 @@ static void a_bmc_that_is_not_well_makes_nothing_red(void **state)
 		LINE("unreachable", "\"x\"", "unknown", "", "note"),
 		LINE("slow", "\"x\"", "unknown", "", "note"),
 		LINE("refused", "\"x\"", "unknown", "", "note"),
+		LINE("busy", "\"x\"", "unknown", "", "note"),
 		LINE("lying", "\"x\"", "unknown", "", "note"),
 		LINE("full", "\"x\"", "on", "", "note"),
 	};
@@ -272,6 +273,7 @@ static void who_is_not_believed_begins_nothing_and_ends_nothing(void **state)
 	static const char *const lines[] = {
 		LINE("unreachable", "\"x\"", "unknown", IERR, "fence"),
 		LINE("refused", "\"x\"", "unknown", IERR, "fence"),
+		LINE("busy", "\"x\"", "unknown", IERR, "fence"),
 		LINE("lying", "\"x\"", "unknown", IERR, "fence"),
 	};
 	size_t i;
