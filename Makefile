@@ -150,6 +150,11 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
+TASK_SRC := $(addprefix syncd/vm/,resource.c resource_start.c resource_task.c)
+$(BUILD)/unit/resource_task_test: $(call obj,$(TASK_SRC),o)
+$(BUILD)/unit-san/resource_task_test: $(call obj,$(TASK_SRC),san)
+$(BUILD)/unit/action_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o
+$(BUILD)/unit-san/action_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
@@ -189,7 +194,7 @@ $(BUILD)/sim/%.o: %.c
 $(BUILD)/kemari-sim: $(call obj,$(SIM_SRC) $(wildcard syncd/engine/*.c),sim)
 	$(CC) $(LDFLAGS) -o $@ $^
 check-sim: $(BUILD)/kemari-sim
-	@$< --seed $(SEED) --random $(SCHEDULES) --exhaustive --prove
+	@$< --seed $(SEED) --table --random $(SCHEDULES) --exhaustive --prove
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
 .PHONY: bench-fencing

@@ -70,7 +70,7 @@ static int open_transport(struct daemon *d)
 
 static int open_xen(struct daemon *d)
 {
-	static const struct domwatch_ops watch = { .released = vms_released };
+	static const struct domwatch_ops watch = { .released = vms_released, .introduced = vms_look_beside };
 	int rc;
 
 	d->hv = hvop_open();

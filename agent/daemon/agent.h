@@ -9,6 +9,7 @@
 #include "agent/daemon/attrd.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/health.h"
+#include "agent/daemon/held.h"
 #include "agent/daemon/policy.h"
 #include "agent/daemon/policy_host.h"
 #include "agent/daemon/proof.h"
@@ -24,8 +25,6 @@
 /* both together well below the time-out of promote, during which the need stands */
 #define AGENT_FENCE_AFTER_PROOF_NS (15 * POLICY_SECOND)
 #define AGENT_FENCE_SECOND_NS (15 * POLICY_SECOND)
-/* A guest that is held for longer waits for a grant that does not come (ownership.md 29). */
-#define AGENT_HELD_NS (10 * POLICY_SECOND)
 
 struct attrd;
 struct fencer;
@@ -43,8 +42,7 @@ struct agent_vm {
 	bool set[AGENT_NR_ATTRS]; /* as in value: the helper has been told */
 	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
 	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
-	uint64_t held_ns;		     /* since when it is held here; 0: it is not */
-	bool held_told;
+	struct held held;
 	bool fence_told; /* that it needs its peer fenced */
 };
 

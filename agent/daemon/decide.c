@@ -212,20 +212,9 @@ static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row,
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
 {
-	const uint64_t now = monotonic_ns();
-
-	if (!row || row->role != ROW_HELD) {
-		v->held_ns = 0;
-		v->held_told = false;
-		return;
-	}
-	if (!v->held_ns)
-		v->held_ns = now;
-	if (v->held_told || now - v->held_ns < AGENT_HELD_NS)
-		return;
-	v->held_told = true;
-	kem_vm_err(v->vm, "held for %u s without being run anywhere: promote it here or there",
-		   (unsigned int)(AGENT_HELD_NS / POLICY_SECOND));
+	if (held_too_long(&v->held, row && row->role == ROW_HELD, monotonic_ns()))
+		kem_vm_err(v->vm, "held for %u s without being run anywhere: promote it here or there",
+			   (unsigned int)(HELD_TOO_LONG_NS / POLICY_SECOND));
 }
 
 static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row)

@@ -17,9 +17,10 @@ static const struct {
 };
 
 static const char usage[] =
-	"usage: kemari-sim [--seed N] [--random N] [--exhaustive] [--prove] [--weaken GUARD] [--replay "
-	"SCHEDULE]\n"
+	"usage: kemari-sim [--seed N] [--table] [--random N] [--exhaustive] [--prove] [--weaken GUARD] "
+	"[--replay SCHEDULE]\n"
 	"\n"
+	"  --table             the failure table of doc/ownership.md: who has the guest after each\n"
 	"  --random N          run N random schedules (seed and rate are printed)\n"
 	"  --seed N            first seed of the random schedules (default 1)\n"
 	"  --exhaustive        all schedules of two epochs with one fault, of a command with one fault, ...\n"
@@ -165,13 +166,18 @@ static bool number(const char *text, uint64_t *v)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },   { "random", required_argument, NULL, 'r' },
-		{ "exhaustive", no_argument, NULL, 'e' },   { "prove", no_argument, NULL, 'p' },
-		{ "weaken", required_argument, NULL, 'w' }, { "replay", required_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "seed", required_argument, NULL, 's' },
+		{ "random", required_argument, NULL, 'r' },
+		{ "exhaustive", no_argument, NULL, 'e' },
+		{ "prove", no_argument, NULL, 'p' },
+		{ "table", no_argument, NULL, 't' },
+		{ "weaken", required_argument, NULL, 'w' },
+		{ "replay", required_argument, NULL, 'y' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	uint64_t seed = 1, count = 0;
-	bool exhaustive = false, proof = false;
+	bool table = false, exhaustive = false, proof = false;
 	const char *replay = NULL;
 	int c, rc = 0;
 
@@ -185,6 +191,8 @@ int main(int argc, char **argv)
 			exhaustive = true;
 		else if (c == 'p')
 			proof = true;
+		else if (c == 't')
+			table = true;
 		else if (c == 'y')
 			replay = optarg;
 		else if (c == 'w')
@@ -194,12 +202,14 @@ int main(int argc, char **argv)
 		if (rc)
 			return rc;
 	}
-	if (!exhaustive && !proof && !replay && !count) {
+	if (!table && !exhaustive && !proof && !replay && !count) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	if (replay)
 		rc = run_replay(replay);
+	if (!rc && table)
+		rc = !table_check();
 	if (!rc && count)
 		rc = run_random(seed, count);
 	if (!rc && exhaustive)

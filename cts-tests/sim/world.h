@@ -238,6 +238,9 @@ void trace_step(const struct world *w, step_t s);
 /* ---- settle.c: no more faults: does it become protected again? */
 void settle(struct world *w);
 
+/* ---- table.c: the failure table of doc/ownership.md */
+bool table_check(void);
+
 /* ---- explore.c */
 #define SCHEDULE_STEPS 160
 struct schedule {

@@ -70,8 +70,7 @@ class Cluster(Session):
             self.a.exec("cat > /root/cluster.crm && crm -F -f /root/cluster.crm configure", timeout=240,
                         stdin=configuration(self.lab).encode())
         with self.story.step("Pacemaker starts the guest, kemari-agent has it mirrored"):
-            self.until("the guest is promoted somewhere", lambda: self.promoted() is not None, 180)
-            self.at = self.promoted()
+            self.at = self.until("the guest is promoted somewhere", self.promoted, 180)
             self.other = self.b if self.at is self.a else self.a
             self.wait_state(self.at, "protected", 180)
         self.attach()
@@ -124,10 +123,18 @@ class Cluster(Session):
         return all((n.get("online"), n.get("unclean"), n.get("pending")) == ("true", "false", "false")
                    for n in mon.find("nodes"))
 
-    def failed_actions(self):
-        """op_key of each that Pacemaker remembers."""
-        mon = self.crm_mon()
+    def failed_actions(self, host=None):
+        """op_key of each that Pacemaker remembers, as the host sees it."""
+        mon = self.crm_mon(host)
         return [] if mon is None else [f.get("op_key", "") for f in mon.iter("failure")]
+
+    def has_failed(self, action, host=None):
+        """Pacemaker remembers that this action of the guest's failed."""
+        return any(key.startswith(f"{VM}_{action}_") for key in self.failed_actions(host))
+
+    def forgive(self, host=None):
+        """What failed was to fail: Pacemaker forgets it, and tries again."""
+        (host or self.at).exec(f"crm_resource --cleanup --resource {CLONE}", timeout=60)
 
     def started(self):
         """Resources that are nothing but started, as fence devices are."""

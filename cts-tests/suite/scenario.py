@@ -384,11 +384,13 @@ class Session:
     # ---- the guest ends
 
     def until(self, what, condition, timeout=60, pause=0.3):
+        """Waits for the condition; what it said when it held."""
         end = time.monotonic() + timeout
-        while not condition():
+        while not (said := condition()):
             if time.monotonic() > end:
                 raise LabError(f"not so after {timeout} s: {what}")
             time.sleep(pause)
+        return said
 
     def domains(self, host):
         return host.exec("xl list | awk 'NR > 1 && /g1/ { print $1 }'", check=False).out.split()

@@ -3,6 +3,7 @@
 `run cluster` runs those that fit `make check`, `run cluster-soak` all of them, several times (cluster_soak.py)."""
 
 import contextlib
+import random
 import re
 import time
 
@@ -59,15 +60,66 @@ def two_in_a_row(s):
     s.come_back()
 
 
+def promote_fails(s):
+    """The survivor has lost its path to the disk: what it has of the guest is the last of it, is kept while Pacemaker
+    recovers, and runs when the path is back."""
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    s.other.exec("mv /dev/vdb /dev/vdb.away")
+    try:
+        with s.story.step(f"the power of {s.at} is cut; {s.other} has no path to the disk"):
+            s.at.bmc("chassis", "power", "off")
+            s.fenced += 1
+            s.swap()
+            s.until(f"promote has failed on {s.at}", lambda: s.has_failed("promote"), 180, pause=1)
+            s.until(f"so has a new start on {s.at}", lambda: s.has_failed("start"), 120, pause=1)
+            row = s.status(s.at) or {}
+            s.story.check(f"the image is kept on {s.at}", [] if row.get("role") in ("held", "standby") and s.domains(s.at)
+                          else [f"{row}, domains {s.domains(s.at)}"])
+            runs = s.runners()
+            s.story.check("the guest runs nowhere", [] if not runs else [f"runs on {sorted(runs)}"])
+    finally:
+        s.at.exec("[ -e /dev/vdb ] || mv /dev/vdb.away /dev/vdb", check=False)
+        s.other.exec("[ -e /dev/vdb ] || mv /dev/vdb.away /dev/vdb", check=False)
+    with s.story.step("the path is back"):
+        s.forgive()
+        s.until(f"{VM} runs on {s.at}", lambda: (s.status(s.at) or {}).get("role") == "primary", 180)
+        s.client.wait_for_more(120)
+    s.event("promote fails", begin)
+    s.runs_now("promote fails")
+    s.come_back()
+
+
+def switchover_cut(s):
+    """The power of either host is cut at some moment of a planned move: the other one has the guest."""
+    def begin_and_cut(victim):
+        s.at.exec(f"(kemari switchover {VM} < /dev/null > /dev/null 2>&1 &)")
+        time.sleep(random.uniform(0, 1))
+        victim.bmc("chassis", "power", "off")
+    s.failover("power off in a switchover", lambda: begin_and_cut(s.at))
+    s.come_back()
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step(f"{VM} is to move to {s.other}, whose power is cut"):
+        begin_and_cut(s.other)
+        s.fenced += 1
+        s.until(f"{VM} runs on {s.at}", lambda: (s.status(s.at) or {}).get("role") == "primary", 120)
+        s.wait_state(s.at, "unprotected", 120)
+        s.client.wait_for_more(120)
+    s.event("switchover to a dying host", begin)
+    s.come_back()
+
+
 # ---- networks
 
 @contextlib.contextmanager
 def without_link(s):
-    s.lab.cluster_port(s.other, False)
+    host = s.other
+    s.lab.cluster_port(host, False)
     try:
         yield
     finally:
-        s.lab.cluster_port(s.other, True)
+        s.lab.cluster_port(host, True)
 
 
 @contextlib.contextmanager
@@ -139,6 +191,35 @@ def bmc_gone(s):
     s.undisturbed("both BMCs do not answer", cut)
 
 
+def cannot_fence(s):
+    """All networks are cut, the BMCs' too: what the guest sends waits, since its copy may be promoted for all that is known
+    here; until the other host can be fenced."""
+    names = [h.name for h in s.lab.hosts]
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step("all networks between the hosts are cut, and both BMCs do not answer"), without_link(s), \
+            without_ring(s, s.at):
+        s.lab.script("bmc-up", "--down", *names)
+        try:
+            s.wait_state(s.at, "blocked: cannot fence", 180)
+            s.story.check("nothing leaves the host", s.stands_still())
+            s.single()
+        finally:
+            s.lab.script("bmc-up", *names)
+        s.fenced += 1
+        s.until("one host is off", lambda: not all(h.bmc_says_on() for h in s.lab.hosts), 240)
+        if not s.at.bmc_says_on():
+            s.swap()    # whose attempt comes first when fencing works again is not settled
+        s.until(f"{VM} runs on {s.at}", lambda: (s.status(s.at) or {}).get("role") == "primary", 120)
+        s.wait_state(s.at, "unprotected", 90)
+        s.client.wait_for_more(120)
+    s.event("cannot fence", begin)
+    s.come_back()
+    # attempts that failed, as they had to, and the good ones with them
+    s.at.exec("crm_resource --cleanup; stonith_admin --history '*' --cleanup", timeout=60)
+    s.fenced = 0
+
+
 # ---- daemons
 
 def killed(unit):
@@ -147,6 +228,13 @@ def killed(unit):
             s.undisturbed(f"{unit} killed on {h}",
                           lambda h=h: h.exec(f"systemctl kill --kill-whom=main -s KILL {unit}"))
     return scenario
+
+
+def syncd_hangs(s):
+    """Stopped, it answers nobody, and systemd's watchdog ends it before the cluster manager gives up."""
+    for h in (s.at, s.other):
+        s.undisturbed(f"kemari-syncd hangs on {h}",
+                      lambda h=h: h.exec("systemctl kill --kill-whom=main -s STOP kemari-syncd"))
 
 
 def controld_killed(s):
@@ -186,6 +274,80 @@ def maintenance(s):
     s.undisturbed("maintenance mode, the whole cluster restarted", restart)
 
 
+def clone_stopped(s):
+    """Both instances are stopped at once, under load: the guest ends in order, once, and boots from its disk when it is
+    started again."""
+    s.client.wait_for_more()
+    told = s.ask_guest()
+    died = time.monotonic_ns()
+    with s.story.step("the clone is stopped"):
+        s.at.exec(f"crm_resource --resource {VM}-ha --set-parameter target-role --meta --parameter-value Stopped; "
+                  "crm_resource --wait", timeout=300)
+        s.nothing_left("clone stopped")
+    s.audit_of_the_dead(told, died)
+    with s.story.step("and started again"):
+        s.at.exec(f"crm_resource --resource {VM}-ha --delete-parameter target-role --meta", timeout=60)
+        starts_anew(s)
+        s.settled(300)
+
+
+def left_in_maintenance(s):
+    """Pacemaker ends on the guest's host in maintenance, the guest runs on, and maintenance is over: Pacemaker promotes
+    the copy without a fencing, and is refused."""
+    s.client.wait_for_more()
+    begin = time.monotonic_ns()
+    with s.story.step(f"Pacemaker ends on {s.at} in maintenance; then maintenance is over on {s.other}"):
+        s.at.exec("crm configure property maintenance-mode=true", timeout=90)
+        s.at.exec("systemctl stop pacemaker", timeout=120)
+        s.other.exec("crm configure property maintenance-mode=false", timeout=90)
+        s.until(f"promote has failed on {s.other}", lambda: s.has_failed("promote", s.other), 180, pause=1)
+        s.single()
+        s.client.wait_for_more()
+    with s.story.step(f"Pacemaker is there again on {s.at}"):
+        s.at.exec("systemctl start pacemaker", timeout=120)
+        s.until("both hosts are online", lambda: s.calm(s.other), 180, pause=1)
+        s.until(f"Pacemaker finds the guest on {s.at}", lambda: s.promoted(s.other) is s.at, 120, pause=1)
+        s.forgive(s.other)
+        s.settled(300)
+        s.client.wait_for_more()
+    s.event("left in maintenance", begin)
+
+
+def by_hand(s):
+    """With xl, beside the cluster: the copy does not run, nor a second guest."""
+    s.unpause_the_copy()
+    s.story.say(f"xl create {s.config} on {s.at}, where the guest runs")
+    made = s.at.exec(f"xl create {s.config}", timeout=60, check=False)
+    s.story.check("xl makes no second guest", ["it did"] if made.ok else [])
+    s.goes_on_protected()
+
+
+def linked_in_auto(s):
+    """A host whose xendomains would start the guest gets no copy of it."""
+    host = s.other
+    with s.story.step(f"{host} is to start the guest at boot: {s.config} is linked in /etc/xen/auto"):
+        s.at.exec(f"crm node standby {host}", timeout=90)
+        s.wait_state(s.at, "unprotected", 120)
+        host.exec(f"mkdir -p /etc/xen/auto && ln -s {s.config} /etc/xen/auto/{VM}.cfg")
+        try:
+            s.at.exec(f"crm node online {host}", timeout=90)
+            s.until(f"start has failed on {host}", lambda: s.has_failed("start"), 120, pause=1)
+            s.client.wait_for_more()
+        finally:
+            host.exec(f"rm -f /etc/xen/auto/{VM}.cfg", check=False)
+    s.forgive()
+    s.settled(300)
+
+
+def primary_reboots(s):
+    """In order, and with xendomains: the guest is moved before that could save it."""
+    s.at.exec("systemctl unmask xendomains; systemctl daemon-reload; systemctl start xendomains", timeout=180)
+    s.moved("its host is shut down", "systemctl --no-block poweroff", 300)
+    s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 300)
+    s.wait_state(s.at, "unprotected", 120)
+    s.come_back(wait=0)
+
+
 def standby_reboots(s):
     """In order: it leaves, and joins again."""
     begin = time.monotonic_ns()
@@ -200,10 +362,20 @@ def standby_reboots(s):
 
 # ---- hardware
 
+def agent_said(host):
+    """The log of kemari-agent since it was started."""
+    return host.exec("journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID kemari-agent)",
+                     timeout=60).out
+
+
 def heard(host):
     """Of how many BMCs kemari-agent has heard something to believe since it was started."""
-    said = host.exec("journalctl -q -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID kemari-agent)", timeout=60)
-    return len(set(re.findall(r"(\S+): its BMC is (?:well|slow|full)", said.out)))
+    return len(set(re.findall(r"(\S+): its BMC is (?:well|slow|full)", agent_said(host))))
+
+
+def is_red(host):
+    said = agent_said(host)
+    return said.rfind("this host's health is bad") > said.rfind("this host's health is not bad any more")
 
 
 @contextlib.contextmanager
@@ -245,10 +417,31 @@ def sick_host(s):
     s.settled()
 
 
+def both_hot(s):
+    """The room's air conditioning fails: no host is better than the other one, so the guest stays, and runs."""
+    with watched(s):
+        for h in s.lab.hosts:
+            s.until(f"kemari-agent on {h} has heard of both BMCs", lambda h=h: heard(h) == 2, 90, pause=1)
+        s.settled()
+
+        def heat():
+            for h in (s.other, s.at):
+                s.lab.script("bmc-sensor", h.name, "temp", "95")
+                s.until(f"kemari-agent takes {h} for sick", lambda h=h: is_red(h), 120, pause=1)
+        s.undisturbed("both hosts get hot", heat)
+        s.single()
+        for h in s.lab.hosts:
+            s.lab.script("bmc-sensor", h.name, "temp", "40")
+            s.until(f"kemari-agent takes {h} for well", lambda h=h: not is_red(h), 300, pause=1)
+    s.settled()
+
+
 # ---- two guests
 
-def two_guests(s):
-    """Protected in opposite directions; either host is lost, each in its turn."""
+@contextlib.contextmanager
+def second_guest(s):
+    """g2, protected in the opposite direction, under Pacemaker. Yields protected_on(host), which waits, and lives(), which
+    checks that it goes on."""
     g2 = Guest(s.lab, 2)
 
     def protected_on(host):
@@ -270,25 +463,52 @@ def two_guests(s):
         protected_on(s.other)
         g2.wait_up()
         boot = g2.exec("cat /proc/sys/kernel/random/boot_id").out
-    s.power_off()
-    lives(boot)
-    s.come_back()
-    with s.story.step(f"g2 moves to {s.other}; then that one is lost"):
-        protected_on(s.at)
-        s.at.exec("kemari switchover g2", timeout=60)
-        protected_on(s.other)
-        begin = time.monotonic_ns()
-        s.other.bmc("chassis", "power", "off")
-        s.fenced += 1
-        s.until(f"g2 runs on {s.at}", lambda: s.role_of("g2", s.at).get("role") == "primary", 120)
-        s.wait_state(s.at, "unprotected", 90)
-        s.client.wait_for_more()
-        s.event("standby off", begin)
-    lives(boot)
-    s.come_back()
+    yield protected_on, lambda: lives(boot)
     s.at.exec("crm_resource --resource g2-ha --set-parameter target-role --meta --parameter-value Stopped; "
               "crm_resource --wait", timeout=240)
     s.at.exec("crm configure delete g2-ha g2", timeout=120)
+
+
+def two_guests(s):
+    """Protected in opposite directions; either host is lost, each in its turn."""
+    with second_guest(s) as (protected_on, lives):
+        s.power_off()
+        lives()
+        s.come_back()
+        with s.story.step(f"g2 moves to {s.other}; then that one is lost"):
+            protected_on(s.at)
+            s.at.exec("kemari switchover g2", timeout=60)
+            protected_on(s.other)
+            begin = time.monotonic_ns()
+            s.other.bmc("chassis", "power", "off")
+            s.fenced += 1
+            s.until(f"g2 runs on {s.at}", lambda: s.role_of("g2", s.at).get("role") == "primary", 120)
+            s.wait_state(s.at, "unprotected", 90)
+            s.client.wait_for_more()
+            s.event("standby off", begin)
+        lives()
+        s.come_back()
+
+
+def two_guests_cut(s):
+    """Protected in opposite directions, and all networks are cut: each host has a guest to shoot for, one shoots."""
+    with second_guest(s) as (_, lives):
+        s.client.wait_for_more()
+        begin = time.monotonic_ns()
+        with s.story.step(f"all networks between the hosts are cut: {s.a} must shoot first"), without_link(s), \
+                without_ring(s, s.at):
+            s.fenced += 1
+            s.until(f"{s.b} is off", lambda: not s.b.bmc_says_on(), 120)
+            s.story.check(f"{s.a} was not shot", [] if s.a.bmc_says_on() else ["it is off"])
+            if s.at is s.b:
+                s.swap()
+            for vm in (VM, "g2"):
+                s.until(f"{vm} runs on {s.a}", lambda vm=vm: s.role_of(vm, s.a).get("role") == "primary", 120)
+            s.wait_state(s.at, "unprotected", 90)
+            s.client.wait_for_more(120)
+        s.event("all cut, two guests", begin)
+        lives()
+        s.come_back()
 
 
 # ---- the guest is lost, or starts anew
@@ -338,8 +558,10 @@ def resync_cut(s):
 
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
-    power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, link_cut, ring_cut,
-    everything_cut, bmc_gone, controld_killed, corosync_killed, moves, standby_node, maintenance, standby_reboots, sick_host, two_guests, cold_start, resync_cut)}
+    power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
+    link_cut, ring_cut, everything_cut, bmc_gone, cannot_fence, syncd_hangs, controld_killed, corosync_killed, moves,
+    standby_node, maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto, primary_reboots,
+    standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

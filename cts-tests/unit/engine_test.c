@@ -328,6 +328,66 @@ static void a_large_delta_after_the_first_epoch_is_no_word_of_the_peer(void **st
 	assert_true(engine_must_hold(&a.e));
 }
 
+/* Rule 11. */
+static void a_bulk_copy_never_begins_over_a_copy(void **state)
+{
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = b.e.session);
+	assert_non_null(did(&b, ENGINE_ACT_DROP_LINK));
+	EVENT(&b, .type = ENGINE_EV_EPOCH_STAGED, .g = b.record.g, .session = a.e.session, .epoch = 7);
+	assert_null(said(&b, ENGINE_MSG_ACK));
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+	assert_int_equal(engine_committed(&b.e), 1);
+}
+
+/* Rule 5: a ring that delivers to its sender, too, and nobody else. */
+static void an_own_message_that_comes_back_counts_for_nothing(void **state)
+{
+	struct engine_message m;
+
+	cut();
+	tick(&a, OUTDATE_AFTER);
+	m = *said(&a, ENGINE_MSG_OUTDATE);
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	m.type = ENGINE_MSG_OUTDATED;
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_true(engine_must_hold(&a.e));
+	m.node = b.cfg.node;
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_false(engine_must_hold(&a.e));
+}
+
+static void a_message_about_another_vm_is_dropped(void **state)
+{
+	struct engine_message m;
+
+	cut();
+	tick(&a, OUTDATE_AFTER);
+	m = *said(&a, ENGINE_MSG_OUTDATE);
+	m.uuid[0]++;
+	EVENT(&b, .type = ENGINE_EV_MSG, .msg = m);
+	assert_int_equal(b.nr, 0);
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+	assert_int_equal(engine_counters(&b.e)->dropped, 1);
+}
+
+/* Rule 22: it may be on its way while the peer drops what it acknowledged. */
+static void an_ack_that_comes_after_outdate_frees_nothing(void **state)
+{
+	struct engine_message m;
+
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	send_epoch();
+	m = *said(&b, ENGINE_MSG_ACK);
+	cut();
+	tick(&a, OUTDATE_AFTER);
+	connect_hosts();
+	m.session = a.e.session;
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_null(did(&a, ENGINE_ACT_RELEASE));
+	assert_true(engine_must_hold(&a.e));
+}
+
 /* ---- promotion ---- */
 
 static void promote_alone_is_no_proof(void **state)
@@ -351,6 +411,37 @@ static void after_a_power_cut_the_copy_runs_once_the_host_is_off(void **state)
 	assert_int_equal(result(&b), ENGINE_RES_OK);
 	assert_int_equal(b.record.role, ENGINE_OWNER);
 	assert_false(engine_must_hold(&b.e));
+}
+
+/* Rule 21. */
+static void who_asked_goes_on_taking_epochs_until_it_has_the_proof(void **state)
+{
+	struct engine_event late = {
+		.type = ENGINE_EV_EPOCH_STAGED, .g = b.record.g, .session = b.e.session, .epoch = 3, .base = 2
+	};
+
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	send_epoch();
+	assert_int_equal(said(&b, ENGINE_MSG_ACK)->epoch, 2);
+	EVENT(&b, .type = ENGINE_EV_LINK_DOWN);
+	EVENT(&b, .type = ENGINE_EV_FENCED, .peer_boot = a.cfg.boot);
+	assert_int_equal(did(&b, ENGINE_ACT_RUN)->epoch, 2);
+	hand(&b, late);
+	assert_null(said(&b, ENGINE_MSG_ACK));
+	assert_int_equal(engine_role(&b.e), ENGINE_OWNER);
+}
+
+static void an_epoch_of_a_session_that_ended_is_not_taken(void **state)
+{
+	struct engine_event late = {
+		.type = ENGINE_EV_EPOCH_STAGED, .g = b.record.g, .session = b.e.session, .epoch = 2, .base = 1
+	};
+
+	EVENT(&b, .type = ENGINE_EV_LINK_DOWN);
+	hand(&b, late);
+	assert_null(said(&b, ENGINE_MSG_ACK));
+	assert_int_equal(engine_committed(&b.e), 1);
 }
 
 static void an_owner_refuses_and_never_grants_that_question_later(void **state)
@@ -425,6 +516,22 @@ static void a_switchover_grants_the_last_epoch(void **state)
 	assert_int_equal(result(&a), ENGINE_RES_OK);
 	assert_int_equal(engine_role(&a.e), ENGINE_COPY);
 	assert_int_equal(engine_role(&b.e), ENGINE_OWNER);
+}
+
+/* Rule 22: of the grant before. */
+static void a_have_of_another_generation_is_no_answer(void **state)
+{
+	struct engine_message m;
+
+	switch_over();
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	m = *said(&b, ENGINE_MSG_HAVE);
+	m.g--;
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_null(did(&a, ENGINE_ACT_RESULT));
+	assert_true(engine_waits_for_have(&a.e));
+	deliver(&b, &a, ENGINE_MSG_HAVE);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
 }
 
 static void a_void_gives_the_guest_back(void **state)
@@ -538,12 +645,19 @@ int main(void)
 		PAIR(a_silent_peer_has_to_be_fenced),
 		PAIR(a_capture_begun_before_the_link_was_lost_does_not_count),
 		ALONE(a_large_delta_after_the_first_epoch_is_no_word_of_the_peer),
+		PAIR(a_bulk_copy_never_begins_over_a_copy),
+		PAIR(an_own_message_that_comes_back_counts_for_nothing),
+		PAIR(a_message_about_another_vm_is_dropped),
+		PAIR(an_ack_that_comes_after_outdate_frees_nothing),
 		PAIR(promote_alone_is_no_proof),
 		PAIR(after_a_power_cut_the_copy_runs_once_the_host_is_off),
+		PAIR(who_asked_goes_on_taking_epochs_until_it_has_the_proof),
+		PAIR(an_epoch_of_a_session_that_ended_is_not_taken),
 		PAIR(an_owner_refuses_and_never_grants_that_question_later),
 		PAIR(who_asked_and_heard_nothing_keeps_its_copy),
 		ALONE(a_cold_boot_needs_the_peers_none),
 		PAIR(a_switchover_grants_the_last_epoch),
+		PAIR(a_have_of_another_generation_is_no_answer),
 		PAIR(a_void_gives_the_guest_back),
 		PAIR(demote_never_waits_and_promote_resumes),
 		PAIR(a_restarted_owner_goes_on_from_what_the_peer_holds),

@@ -33,7 +33,7 @@ void standby_link_up(struct engine *e, const struct engine_event *ev)
 
 /*
  * A valid copy is never overwritten by an incomplete one (rule 11): the owner asks for NONE first.  No honest
- * owner begins without, so that no simulated schedule comes here with a copy.
+ * owner begins without, so that no simulated schedule comes here with a copy; a unit test does.
  */
 void standby_bulk_begin(struct engine *e, uint64_t session)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What becomes of a guest that ends by itself, or is ended by xl. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,36 +266,6 @@ bool vm_domain_is_there(const struct vm *vm)
 	return look(vm, &info);
 }
 
-bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
-{
-	xc_dominfo_t info[64];
-	uint32_t first = 1;
-	int n;
-
-	while ((n = xc_domain_getinfo(d->xc, first, 64, info)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (info[i].domid != domid && !info[i].dying && !memcmp(info[i].handle, uuid, 16))
-				return true;
-		first = info[n - 1].domid + 1;
-	}
-	return n < 0 && errno != ESRCH; /* that: no domain with a higher number */
-}
-
-void vm_look_for_foreign(struct vm *vm)
-{
-	struct engine_event ev = { .type = ENGINE_EV_FOREIGN_DOMAIN };
-
-	if (engine_role(&vm->engine) != ENGINE_NONE)
-		return;
-	ev.flag = vms_domain_of(vm->d, vm->rec.uuid, vm->domid);
-	if (ev.flag == vm->foreign)
-		return;
-	vm->foreign = ev.flag;
-	if (ev.flag)
-		vm_tell(vm, "Xen has a domain of it that is not Kemari's: destroy it first");
-	vm_event(vm, &ev);
-}
-
 void vm_check_death(struct vm *vm)
 {
 	xc_dominfo_t info;
@@ -317,4 +286,5 @@ void vms_released(void *arg)
 		next = vm->next;
 		vm_check_death(vm);
 	}
+	vms_look_beside(d);
 }

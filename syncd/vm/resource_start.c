@@ -2,11 +2,13 @@
 /* start: this host is ready to hold the VM's copy, or to boot it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "autostart.h"
 #include "resource_int.h"
 #include "vms.h"
 
@@ -67,6 +69,18 @@ static int fits(const struct resource *r, char *why)
 	return 0;
 }
 
+/* Whoever starts it beside us runs it a second time. */
+static int is_ours_to_start(const struct resource *r, char *why)
+{
+	char path[PATH_MAX];
+
+	if (!autostart_find(AUTOSTART_DIR, r->name, r->config, path, sizeof(path)))
+		return 0;
+	snprintf(why, 256,
+		 "xendomains starts it at boot, beside a copy that may run elsewhere: remove %.120s", path);
+	return -EEXIST;
+}
+
 /* The name and the uuid are what both hosts and the cluster manager know it by. */
 static int is_nobody_elses(const struct resource *r, char *why)
 {
@@ -104,6 +118,8 @@ static void on_record(void *arg, int exit_code, const char *json, const char *er
 	rc = resource_set_record(r, json, why);
 	if (!rc)
 		rc = fits(r, why);
+	if (!rc)
+		rc = is_ours_to_start(r, why);
 	if (!rc)
 		rc = is_nobody_elses(r, why);
 	if (!rc && resource_find(r->d, r->name)) {

@@ -54,6 +54,8 @@ static uint64_t oldest_unacked_ns(const struct vm *vm)
 /* Why it is not simply well. */
 static const char *trouble_of(const struct vm *vm)
 {
+	if (vm->beside)
+		return VM_BESIDE;
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		if (vm->device[i].trouble[0])
 			return vm->device[i].trouble;

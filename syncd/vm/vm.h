@@ -156,6 +156,7 @@ struct vm {
 	bool dead_seen;						/* its end is being dealt with */
 	bool preserved;						/* it ended and its domain stays */
 	bool foreign;						/* Xen has another domain of it */
+	bool beside;						/* ... beside a guest or copy of ours */
 	bool run_failed;					/* the engine's last RUN */
 	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
@@ -441,13 +442,17 @@ bool vm_request_waits(const struct vm *vm, enum control_op op);
 /* Hands ev to the engine; its result answers c. */
 void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev);
 
+/* ---- foreign.c ---- */
+
+#define VM_BESIDE "Xen has another domain of it, which is not Kemari's: both use its disk, destroy that one"
+/* Tells the engine of a VM that holds nothing whether Xen runs its guest all the same, made by somebody else.
+ */
+void vm_look_for_foreign(struct vm *vm);
+
 /* ---- death.c ---- */
 
 void vm_check_death(struct vm *vm);
 bool vm_domain_is_there(const struct vm *vm);
-/* Tells the engine of a VM that holds nothing whether Xen runs its guest all the same, made by somebody else.
- */
-void vm_look_for_foreign(struct vm *vm);
 /* Its domain is made and started; the owner needs no further word. */
 int vm_boot(struct vm *vm);
 /* Ends it, for good.  May free the VM. */

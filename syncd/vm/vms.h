@@ -27,6 +27,7 @@ void vms_accepted(void *arg, struct conn *c);
 /* struct control_handlers.request */
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r);
 /* Xen has a domain of that uuid, other than domid; true also when Xen does not answer. */
+/* Xen has another domain of that uuid than domid, or cannot be asked. */
 bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid);
 /* Something that `kemari status` shows of all VMs has changed: to those who watch it, soon. */
 void vms_publish(struct daemon *d);
@@ -35,5 +36,7 @@ void vms_publish_stop(struct daemon *d);
 json_t *vms_status_rows(const struct daemon *d, const char *vm, bool recent);
 /* xenstore's @releaseDomain */
 void vms_released(void *arg);
+/* Domains were made or are gone: is there one of a VM that is not ours?  arg: the daemon. */
+void vms_look_beside(void *arg);
 
 #endif /* KEMARI_VM_VMS_H */
