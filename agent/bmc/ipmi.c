@@ -39,6 +39,7 @@ struct ipmi_source {
 	char where[IPMI_WHERE];
 	bool identified; /* since it last failed to answer */
 	bool has_uuid, foreign;
+	bool has_log;
 	uint8_t uuid[16];
 	struct watch_sel sel;
 	/* of the look that is under way */
@@ -237,39 +238,15 @@ static int read_records(struct ipmi_source *i, unsigned int *ids, unsigned int n
 	return rc;
 }
 
-/* What was in the log before the first look; the rest of a long one is for the next looks. */
-static int read_past(struct ipmi_source *i)
-{
-	const uint64_t end_ns = monotonic_ns() + i->table->slow_after * SECOND / 4;
-	unsigned int ids[WATCH_SEL_BATCH], n;
-	struct watch_sel before;
-	int rc = 0;
-
-	i->past = true;
-	while (!rc && !watch_sel_past_read(&i->sel) && monotonic_ns() < end_ns) {
-		before = i->sel;
-		rc = watch_sel_past(&i->sel, watch_sel_entry, i->bmc, ids, &n);
-		if (!rc && n)
-			rc = read_records(i, ids, n);
-		if (rc && rc != -EPROTO)
-			i->sel = before;
-	}
-	i->past = false;
-	return rc;
-}
-
 static int look_at_log(struct ipmi_source *i)
 {
 	unsigned int ids[WATCH_SEL_BATCH], n;
 	struct watch_sel_info info = { 0 };
 	int rc = watch_sel_info(i->bmc, &info), read;
 
-	if (rc == -EOPNOTSUPP) { /* it has none */
-		i->l->log_read = true;
-		return 0;
-	}
+	i->has_log = rc != -EOPNOTSUPP;
 	if (rc)
-		return rc;
+		return rc == -EOPNOTSUPP ? 0 : rc;
 	if (watch_sel_full(&info))
 		i->l->log_full = true;
 	i->bmc->why[0] = '\0';
@@ -279,9 +256,6 @@ static int look_at_log(struct ipmi_source *i)
 	if (rc && rc != -EPROTO)
 		return rc;
 	read = n ? read_records(i, ids, n) : 0;
-	if (!rc && !read)
-		read = read_past(i);
-	i->l->log_read = !rc && !read && watch_sel_all_read(&i->sel);
 	return rc ? rc : read;
 }
 
@@ -308,6 +282,51 @@ static void read_sensors(struct ipmi_source *i)
 		fail(i, rc);
 }
 
+/*
+ * What was in the log before the first look; the rest of a long one is for the next looks.  A record that
+ * cannot be read takes those that were asked for with it, and no more: it is not why a host is in danger now.
+ */
+static int read_past(struct ipmi_source *i)
+{
+	const uint64_t end_ns = monotonic_ns() + i->table->slow_after * SECOND / 4;
+	unsigned int ids[WATCH_SEL_BATCH], n;
+	struct watch_sel before;
+	int rc = 0;
+
+	i->past = true;
+	while (!rc && !watch_sel_past_read(&i->sel) && monotonic_ns() < end_ns && !late(i)) {
+		before = i->sel;
+		rc = watch_sel_past(&i->sel, watch_sel_entry, i->bmc, ids, &n);
+		if (!rc && n)
+			rc = read_records(i, ids, n);
+		if (rc == -EPROTO)
+			rc = 0;
+		if (rc)
+			i->sel = before;
+	}
+	i->past = false;
+	return rc == -ETIME ? 0 : rc;
+}
+
+/* The log's past comes last: it can wait. */
+static void read_all(struct ipmi_source *i)
+{
+	int rc = look_at_log(i);
+
+	if (rc) {
+		fail(i, rc);
+		return;
+	}
+	read_sensors(i);
+	if (i->l->error)
+		return;
+	rc = i->has_log ? read_past(i) : 0;
+	if (rc)
+		fail(i, rc);
+	else
+		i->l->log_read = !i->has_log || watch_sel_all_read(&i->sel);
+}
+
 static void ipmi_look(struct watch_source *s, bool sensors, struct watch_look *l)
 {
 	struct ipmi_source *i = ipmi_of(s);
@@ -323,12 +342,9 @@ static void ipmi_look(struct watch_source *s, bool sensors, struct watch_look *l
 		fail(i, rc);
 	else
 		identify(i);
-	if (sensors && !l->error && (rc = look_at_log(i)))
-		fail(i, rc);
 	if (sensors && !l->error)
-		read_sensors(i);
-	else
-		leave_alone(i, monotonic_ns() - begin);
+		read_all(i);
+	leave_alone(i, monotonic_ns() - begin);
 	l->took_ns = monotonic_ns() - begin;
 }
 
