@@ -23,7 +23,7 @@ LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengntt
 HELPER_PKG := xenlight xlutil jansson
 FENCE_PKG := libfreeipmi libcurl jansson uuid
 BMC_PKG := $(FENCE_PKG) libipmimonitoring libqb
-DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing libqb jansson libxxhash uuid libsystemd
+DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing libqb jansson libxxhash libxml-2.0 uuid libsystemd
 DOCTOR_PKG := libcmap libcorosync_common libxml-2.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
@@ -147,16 +147,21 @@ $(BUILD)/unit-san/%_test: $(BUILD)/san/cts-tests/unit/%_test.o $(BUILD)/libfake-
 	$(CC) $(SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LDLIBS_ALL)
 
 # The VMs' own room is in no archive.
-REOPEN_SRC := $(addprefix syncd/vm/,memory.c reopen.c request.c resource.c resource_start.c resource_task.c status.c)
+RESOURCE_SRC := $(addprefix syncd/vm/,await.c request.c resource.c resource_start.c resource_task.c status.c)
+REOPEN_SRC := $(RESOURCE_SRC) $(addprefix syncd/vm/,memory.c reopen.c)
+AWAIT_SRC := $(RESOURCE_SRC) syncd/vm/action.c
 $(BUILD)/unit/reopen_test: $(call obj,$(REOPEN_SRC),o)
 $(BUILD)/unit-san/reopen_test: $(call obj,$(REOPEN_SRC),san)
-TASK_SRC := $(addprefix syncd/vm/,resource.c resource_start.c resource_task.c)
+$(BUILD)/unit/await_test: $(call obj,$(AWAIT_SRC),o)
+$(BUILD)/unit-san/await_test: $(call obj,$(AWAIT_SRC),san)
+TASK_SRC := $(addprefix syncd/vm/,await.c resource.c resource_start.c resource_task.c)
 $(BUILD)/unit/resource_task_test: $(call obj,$(TASK_SRC),o)
 $(BUILD)/unit-san/resource_task_test: $(call obj,$(TASK_SRC),san)
-$(BUILD)/unit/action_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o
-$(BUILD)/unit-san/action_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
+$(BUILD)/unit/action_test $(BUILD)/unit/forget_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o
+$(BUILD)/unit-san/action_test $(BUILD)/unit-san/forget_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
 
-$(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
+$(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_% $(BUILD)/unit/agent_device_% $(BUILD)/unit-san/agent_device_% \
+	$(BUILD)/unit/agent_proofs_% $(BUILD)/unit-san/agent_proofs_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
 # One test alone: make unit-NAME
 unit-%: $(BUILD)/unit/%_test $(BUILD)/unit-san/%_test

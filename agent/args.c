@@ -48,6 +48,30 @@ static const struct command commands[] = {
 	  "run the copy here after the primary's host died",
 	  "  --primary-is-off     you have made sure that the primary's host has no power, and it stays so\n"
 	  "                       until this is done\n" },
+	{ "cold-start", CONTROL_COLD_START, OPERAND_VM, "k", "VM [--peer-is-off]",
+	  "let a VM boot from its disk here though the other host is absent",
+	  "For the time after a power failure of both hosts, when this one comes up alone. What the guest "
+	  "had\n"
+	  "in memory is lost already. The absent host is fenced first: behind a dead switch it may still "
+	  "run\n"
+	  "the guest. Refused while a guest or a copy of it is known anywhere. It starts nothing by itself:\n"
+	  "Pacemaker does, once this host has quorum; the answer says how, and what is left to you.\n"
+	  "\n"
+	  "  --peer-is-off        instead of fencing it: you have made sure that the absent host has no "
+	  "power,\n"
+	  "                       and it stays so until the guest runs here. If that is not true, two "
+	  "guests\n"
+	  "                       write to the same disk, and it will be corrupt.\n" },
+	{ "forget", CONTROL_FORGET, OPERAND_VM, "l", "VM [--last-copy]",
+	  "drop a copy here that is not needed any more",
+	  "For a copy that was left here when its guest was stopped, or moved on without it. The other host "
+	  "is\n"
+	  "asked first: it has to say that it runs the guest. The copy is dropped, then its domain "
+	  "destroyed.\n"
+	  "\n"
+	  "  --last-copy          drop it though it may be the last one, or the guest itself, held: what it "
+	  "had\n"
+	  "                       in memory is lost then, and the guest can only be booted from its disk\n" },
 	{ "switchover", CONTROL_SWITCHOVER, OPERAND_VM, "", "VM",
 	  "move a protected VM to its standby, running",
 	  "Run it on the primary's host. Nothing is lost and the guest does not notice; the roles are "
@@ -85,13 +109,14 @@ static const struct {
 	const char *name;
 	bool has_value;
 } options[] = {
-	{ 't', "--to", true },	    { 'g', "--standby-is-gone", false },
-	{ 'j', "--json", false },   { 'w', "--watch", false },
-	{ 'r', "--recent", false }, { 'p', "--primary-is-off", false },
-	{ 'n', "--epochs", true },  { 'f', "--follow", false },
-	{ 'o', "--out", true },	    { 'c', "--config", true },
-	{ 'h', "--help", false },   { 'x', "--vm-config", true },
-	{ 's', "--timeout", true },
+	{ 't', "--to", true },	       { 'g', "--standby-is-gone", false },
+	{ 'j', "--json", false },      { 'w', "--watch", false },
+	{ 'r', "--recent", false },    { 'p', "--primary-is-off", false },
+	{ 'n', "--epochs", true },     { 'f', "--follow", false },
+	{ 'o', "--out", true },	       { 'c', "--config", true },
+	{ 'h', "--help", false },      { 'x', "--vm-config", true },
+	{ 's', "--timeout", true },    { 'k', "--peer-is-off", false },
+	{ 'l', "--last-copy", false },
 };
 
 #define NR_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -153,6 +178,12 @@ static int set_option(struct parse *p, char letter, const char *value)
 		break;
 	case 'p':
 		args->req.primary_is_off = true;
+		break;
+	case 'l':
+		args->req.last_copy = true;
+		break;
+	case 'k':
+		args->req.peer_is_off = true;
 		break;
 	case 'j':
 		args->json = true;

@@ -42,6 +42,10 @@ char *client_request_text(const struct control_request *r)
 		json_object_set_new(o, "standby_is_gone", json_true());
 	if (r->primary_is_off)
 		json_object_set_new(o, "primary_is_off", json_true());
+	if (r->last_copy)
+		json_object_set_new(o, "last_copy", json_true());
+	if (r->peer_is_off)
+		json_object_set_new(o, "peer_is_off", json_true());
 	if (r->watch)
 		json_object_set_new(o, "watch", json_true());
 	if (r->recent)

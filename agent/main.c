@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kemari command: asks kemari-syncd of this host. */
+/* The kemari command: asks kemari-syncd of this host, or kemari-agent. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -116,8 +116,7 @@ static int on_error(const json_t *answer)
 {
 	const char *why = json_string_value(json_object_get(answer, "error"));
 
-	complain(why ? why : "kemari-syncd gave no reason",
-		 json_string_value(json_object_get(answer, "fix")));
+	complain(why ? why : "the daemon gave no reason", json_string_value(json_object_get(answer, "fix")));
 	switch (json_integer_value(json_object_get(answer, "code"))) {
 	case ENOENT:
 		return EXIT_NO_VM;
@@ -155,22 +154,45 @@ static int on_answer(struct view *v, const json_t *answer)
 	return EXIT_DONE;
 }
 
-static int dial(const struct kem_config *cfg, int *fd)
+static bool is_agents(enum control_op op)
 {
-	char path[PATH_MAX], why[PATH_MAX + 128];
+	return op == CONTROL_COLD_START;
+}
 
-	snprintf(path, sizeof(path), "%s/%s", cfg->run_dir, CONTROL_SOCKET);
+static const char *daemon_of(enum control_op op)
+{
+	return is_agents(op) ? "kemari-agent" : "kemari-syncd";
+}
+
+static int dial(const struct kem_config *cfg, enum control_op op, int *fd)
+{
+	char path[PATH_MAX], why[PATH_MAX + 128], fix[128];
+
+	snprintf(path, sizeof(path), "%s/%s", cfg->run_dir,
+		 is_agents(op) ? CONTROL_AGENT_SOCKET : CONTROL_SOCKET);
 	*fd = client_connect(path);
 	if (*fd >= 0)
 		return 0;
 	if (*fd == -EACCES || *fd == -EPERM) {
-		complain("this user may not control kemari-syncd",
-			 "use root, or join the group that control_group names in kemari.conf");
+		snprintf(why, sizeof(why), "this user may not control %s", daemon_of(op));
+		complain(why, "use root, or join the group that control_group names in kemari.conf");
 		return EXIT_NOT_PERMITTED;
 	}
-	snprintf(why, sizeof(why), "kemari-syncd does not answer at %s: %s", path, strerror(-*fd));
-	complain(why, "start it: systemctl start kemari-syncd; if it will not: journalctl -u kemari-syncd");
+	snprintf(why, sizeof(why), "%s does not answer at %s: %s", daemon_of(op), path, strerror(-*fd));
+	snprintf(fix, sizeof(fix), "start it: systemctl start %s; if it will not: journalctl -u %s",
+		 daemon_of(op), daemon_of(op));
+	complain(why, fix);
 	return EXIT_NO_DAEMON;
+}
+
+static void broken_off(enum control_op op)
+{
+	char why[128], fix[128];
+
+	snprintf(why, sizeof(why), "the connection to %s ended before its answer", daemon_of(op));
+	snprintf(fix, sizeof(fix), "kemari status shows what came of it; journalctl -u %s shows why",
+		 daemon_of(op));
+	complain(why, fix);
 }
 
 static int converse(int fd, const struct kemari_args *args)
@@ -192,8 +214,7 @@ static int converse(int fd, const struct kemari_args *args)
 	}
 	end_line(&v);
 	if (rc == EXIT_NO_DAEMON)
-		complain("the connection to kemari-syncd ended before its answer",
-			 "kemari status shows what came of it; journalctl -u kemari-syncd shows why");
+		broken_off(args->req.op);
 	json_decref(v.rows);
 	return rc;
 }
@@ -211,7 +232,7 @@ static int run_control(struct kemari_args *args, const struct kem_config *cfg)
 		}
 		snprintf(args->req.config, sizeof(args->req.config), "%s", path);
 	}
-	rc = dial(cfg, &fd);
+	rc = dial(cfg, args->req.op, &fd);
 	if (rc)
 		return rc;
 	rc = converse(fd, args);

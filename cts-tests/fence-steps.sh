@@ -42,11 +42,12 @@ chmod +x "$dir/power"
 # power NOW TAKES: the state of the host, and how long an order takes
 power() { echo "$1" > "$dir/on"; echo "$2" > "$dir/takes"; : > "$dir/orders"; }
 
-# step NAME EXPECTED-STATUS TEXT OPTION...: as Pacemaker calls it
+# step NAME EXPECTED-STATUS TEXT OPTION...: as Pacemaker calls it; by way of the command via
+via=()
 step() {
     local name=$1 expected=$2 text=$3 status=0 out
     shift 3
-    out=$(printf '%s\n' "${options[@]}" plug=xa nodename=xa "$@" | "$agent" 2>&1) || status=$?
+    out=$(printf '%s\n' "${options[@]}" plug=xa nodename=xa "$@" | "${via[@]}" "$agent" 2>&1) || status=$?
     if [ "$status" != "$expected" ] || ! grep -qF -- "$text" <<< "$out"; then
         echo "$name: status $status, expected $expected and '$text': $out"
         exit 1

@@ -50,6 +50,7 @@ static int errno_of(int ipmi_error)
 	case IPMI_ERR_MESSAGE_TIMEOUT:
 		return -ETIMEDOUT;
 	case IPMI_ERR_HOSTNAME_INVALID:
+	case IPMI_ERR_SYSTEM_ERROR: /* this host's: no way there */
 		return -EHOSTUNREACH;
 	case IPMI_ERR_BMC_BUSY:
 	case IPMI_ERR_DRIVER_BUSY:
@@ -90,9 +91,11 @@ static void hang_up(struct ipmi *i)
 
 static int failed(struct ipmi *i)
 {
+	const char *system = strerror(errno);
 	int e = ipmi_ctx_errnum(i->ctx), rc = errno_of(e);
 
-	snprintf(i->bmc.why, BMC_WHY, "%s: %s%s", i->o->ip, ipmi_ctx_errormsg(i->ctx), fix_for(e));
+	snprintf(i->bmc.why, BMC_WHY, "%s: %s%s", i->o->ip,
+		 e == IPMI_ERR_SYSTEM_ERROR ? system : ipmi_ctx_errormsg(i->ctx), fix_for(e));
 	/* what a lost session leaves is of no use */
 	if (rc != -EOPNOTSUPP && rc != -EBUSY)
 		hang_up(i);

@@ -59,6 +59,7 @@ static const struct key keys[] = {
 	{ "link_timeout_ms", KIND_NUMBER, AT(link_timeout_ms), .number = 3000, .min = 100, .max = 600000 },
 	{ "outdate_after_ms", KIND_NUMBER, AT(outdate_after_ms), .number = 10000, .min = 0, .max = 3600000 },
 	{ "fence_after_ms", KIND_NUMBER, AT(fence_after_ms), .number = 10000, .min = 100, .max = 3600000 },
+	{ "fence_agents_believed", KIND_TEXT, AT(fence_agents_believed), .text = "" },
 	{ "power_on_after_fence", KIND_CHOICE, AT(power_on_after_fence), .number = 1,
 	  .choice = { "no", "yes" } },
 };

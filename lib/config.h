@@ -60,7 +60,9 @@ struct kem_config {
 	uint32_t link_timeout_ms;  /* silence after which the link counts as lost */
 	uint32_t outdate_after_ms; /* ... and then until the standby is asked to drop its copy */
 	uint32_t fence_after_ms;   /* ... and then, without an answer, until it is to be fenced */
-	uint32_t power_on_after_fence; /* 1: a fenced host is switched on again */
+	char fence_agents_believed[KEM_CONFIG_STR]; /* names, white space between; "" = none but those known
+						     */
+	uint32_t power_on_after_fence;		    /* 1: a fenced host is switched on again */
 	unsigned int nr_hosts;
 	struct kem_host host[KEM_CONFIG_HOSTS];
 	unsigned int nr_bmcs;

@@ -225,7 +225,7 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 		s->took_ns = l->took_ns;
 	judge_bmc(s, l);
 	judge_power(s, l, now);
-	if (l->has_uuid && !l->foreign) {
+	if (l->has_uuid) {
 		s->has_uuid = true;
 		memcpy(s->uuid, l->uuid, sizeof(s->uuid));
 	}

@@ -8,6 +8,7 @@
 
 #include "agent/daemon/attrd.h"
 #include "agent/daemon/cluster.h"
+#include "agent/daemon/device.h"
 #include "agent/daemon/health.h"
 #include "agent/daemon/held.h"
 #include "agent/daemon/policy.h"
@@ -29,6 +30,7 @@
 struct attrd;
 struct fencer;
 struct group;
+struct operator;
 struct qb_loop;
 struct quorum;
 struct syncd;
@@ -43,7 +45,8 @@ struct agent_vm {
 	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
 	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
 	struct held held;
-	bool fence_told; /* that it needs its peer fenced */
+	bool fence_told;  /* that it needs its peer fenced */
+	bool futile_told; /* ... and that this would prove nothing */
 };
 
 /* What the fencer is asked for about one host, and why. */
@@ -56,6 +59,12 @@ struct agent_request {
 	char reason[FENCER_WHY]; /* of the last fencing that was asked for, a phrase; "": none was */
 };
 #define AGENT_REQUESTS POLICY_HOSTS
+
+/* Of one host: why a fencing of it would prove nothing. */
+struct agent_doubt {
+	char host[ROW_HOST];  /* "": none yet */
+	char why[DEVICE_WHY]; /* "": it would be a proof */
+};
 
 /* Of one host that has a BMC. */
 struct agent_sick {
@@ -78,6 +87,7 @@ struct agent {
 	struct attrd *attrd;
 	struct fencer *fencer;
 	struct group *group;
+	struct operator* operator;
 	struct quorum *quorum;
 	struct syncd *syncd;
 	struct watcher *watcher; /* NULL: no BMC is to be watched */
@@ -89,6 +99,11 @@ struct agent {
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct agent_request request[AGENT_REQUESTS];
+	bool devices_known;
+	struct devices devices;
+	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
+	char doubts[ATTRD_VALUE];	       /* as shown */
+	bool doubts_shown;
 	struct agent_vm vm[ROW_MAX];
 
 	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
@@ -106,6 +121,10 @@ int agent_join(struct agent *a);
 void agent_hosts_tick(struct agent *a);
 /* Proven off, in which boot.  NULL: not, or that is not certain now. */
 const struct proof_host *agent_off(const struct agent *a, const char *host);
+/* It is known that a fencing of it would prove nothing: why. NULL: it would, or that is not known. */
+const char *agent_doubt(const struct agent *a, const char *host);
+/* Each second. */
+void agent_doubts_tick(struct agent *a);
 /* Writes agent.state. */
 void agent_save(struct agent *a);
 /* Takes agent.state up. */
@@ -148,6 +167,8 @@ void agent_relay(struct agent *a, const struct message_engine *e);
 
 /* Something that decisions depend on has changed: decides soon. */
 void agent_touch(struct agent *a);
+/* What is known of a VM, for policy.h and cold.h; it points into a. */
+void agent_gather(const struct agent *a, const char *vm, struct policy_input *in);
 /* At once. */
 void agent_decide(struct agent *a);
 void agent_protected(struct agent *a, const char *vm, const char *host, const char *why);

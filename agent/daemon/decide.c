@@ -145,13 +145,17 @@ static void gather_hosts(const struct agent *a, const char *vm, struct policy_in
 		if (c->nodeid && strcmp(c->name, own) != 0)
 			put_member(a, c, vm, in);
 	}
-	for (i = 0; i < in->nr_hosts; i++)
+	for (i = 0; i < in->nr_hosts; i++) {
 		in->host[i].off = agent_off(a, in->host[i].name);
+		in->host[i].futile = agent_doubt(a, in->host[i].name);
+	}
 }
 
-static void gather(const struct agent *a, const char *vm, const struct vm_row *row, struct policy_input *in)
+void agent_gather(const struct agent *a, const char *vm, struct policy_input *in)
 {
 	const struct cluster_host *own = cluster_node(&a->cluster, group_nodeid(a->group));
+	const struct vm_row *table;
+	unsigned int nr;
 
 	memset(in, 0, sizeof(*in));
 	in->now_ns = monotonic_ns();
@@ -160,7 +164,8 @@ static void gather(const struct agent *a, const char *vm, const struct vm_row *r
 	in->quorate = quorum_now(a->quorum);
 	in->syncd = syncd_known(a->syncd);
 	in->owned = own ? cluster_owned(own) : 0; /* what the others have heard of us */
-	in->row = in->syncd ? row : NULL;
+	table = syncd_table(a->syncd, &nr);
+	in->row = in->syncd ? row_find(table, nr, vm) : NULL;
 	in->fence_after_ns = AGENT_FENCE_AFTER_NS;
 	in->fence_after_proof_ns = AGENT_FENCE_AFTER_PROOF_NS;
 	in->fence_second_ns = AGENT_FENCE_SECOND_NS;
@@ -194,10 +199,14 @@ void agent_protected(struct agent *a, const char *vm, const char *host, const ch
 	agent_touch(a);
 }
 
+static const char *need_words(const struct vm_row *row)
+{
+	return row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
+					     : "it may not run before its peer is proven off";
+}
+
 static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
 {
-	const char *why = row->needs == ROW_NEEDS_FENCE ? "outputs wait for a standby that does not answer"
-							: "it may not run before its peer is proven off";
 	struct agent_request *r = agent_request(a, host);
 
 	if (!r)
@@ -206,13 +215,25 @@ static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row,
 	if (v->fence_told)
 		return;
 	v->fence_told = true;
-	kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", why, host);
-	snprintf(r->reason, sizeof(r->reason), "%s: %s", v->vm, why);
+	kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", need_words(row), host);
+	snprintf(r->reason, sizeof(r->reason), "%s: %s", v->vm, need_words(row));
+}
+
+/* It would be fenced, but for that. */
+static void futile(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
+{
+	if (!v->futile_told)
+		kem_vm_err(v->vm, "%s, and no fencing of %s would be a proof: %s", need_words(row), host,
+			   agent_doubt(a, host));
+	v->futile_told = true;
 }
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
 {
-	if (held_too_long(&v->held, row && row->role == ROW_HELD, monotonic_ns()))
+	/* one whose copy is being completed waits for that */
+	const bool held = row && row->role == ROW_HELD && row->protection != ROW_SYNCING;
+
+	if (held_too_long(&v->held, held, monotonic_ns()))
 		kem_vm_err(v->vm, "held for %u s without being run anywhere: promote it here or there",
 			   (unsigned int)(HELD_TOO_LONG_NS / POLICY_SECOND));
 }
@@ -222,7 +243,7 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 	struct policy_input in;
 	struct policy_output out;
 
-	gather(a, v->vm, row, &in);
+	agent_gather(a, v->vm, &in);
 	policy_decide(&in, &v->memory, &out);
 	put_score(a, v, &out);
 	put_display(a, v, in.row);
@@ -233,6 +254,10 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 		fence(a, v, row, out.fence);
 	else
 		v->fence_told = false;
+	if (out.futile)
+		futile(a, v, row, out.futile);
+	else
+		v->futile_told = false;
 }
 
 /* It is of kemari-syncd's table no more, and its attributes are gone. */

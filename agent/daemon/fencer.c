@@ -16,11 +16,23 @@ struct fencer {
 	bool wanted;
 };
 
+_Static_assert(sizeof(struct fencer_devices_packet) <= HELPER_PACKET, "they fit");
+
+static void on_devices(struct fencer *f, const void *bytes)
+{
+	const struct fencer_devices_packet *p = bytes;
+
+	if (p->word == FENCER_DEVICES)
+		f->ops->devices(f->arg, &p->devices);
+}
+
 static void on_packet(void *arg, const void *bytes, size_t len)
 {
 	struct fencer *f = arg;
 	struct fencer_packet p;
 
+	if (len == sizeof(struct fencer_devices_packet))
+		on_devices(f, bytes);
 	if (len != sizeof(p))
 		return;
 	memcpy(&p, bytes, sizeof(p));

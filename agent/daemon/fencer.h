@@ -6,7 +6,8 @@
  * The fencer's notifications carry no time, so each also has the time at which it had certainly not come
  * yet; its history (2.1) has wall-clock times, taken by the fencer of this host when the result reached it,
  * or by a peer's if it was synchronised from there.  The history is read at connect, after each notification
- * and, while wanted, each second.
+ * and, while wanted, each second.  The cluster's configuration is read at connect, when it
+ * changes, and once a minute.
  */
 #ifndef KEMARI_AGENT_DAEMON_FENCER_H
 #define KEMARI_AGENT_DAEMON_FENCER_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "agent/daemon/asker.h"
+#include "agent/daemon/device.h"
 #include "agent/daemon/row.h"
 
 #define FENCER_WHY 160
@@ -23,7 +25,10 @@ struct qb_loop;
 struct fencer;
 
 struct fencer_ops {
+	/* The cluster's devices, whenever they are others than before. */
+	void (*devices)(void *arg, const struct devices *d);
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
+	 * asker: its doer is the host whose fencer had a device do it; which device is not told (device.h).
 	 */
 	void (*fenced)(void *arg, const char *host, int64_t since, const struct asker *asker);
 	/* Its history has one that ended at wall_ns (CLOCK_REALTIME).  The same again and again. */

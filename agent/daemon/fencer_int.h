@@ -19,6 +19,7 @@ enum fencer_word {
 	FENCER_BY_HAND, /* host */
 	FENCER_DONE,	/* host, on */
 	FENCER_FAILED,	/* host, on, why */
+	FENCER_DEVICES, /* a packet of their own */
 };
 
 struct fencer_packet {
@@ -29,6 +30,19 @@ struct fencer_packet {
 	char host[ROW_HOST];
 	char why[FENCER_WHY];
 };
+
+struct fencer_devices_packet {
+	enum fencer_word word; /* FENCER_DEVICES */
+	struct devices devices;
+};
+
+/*
+ * For use in the helper: reads the cluster's devices.  False: it cannot be told.  sum: of the configuration,
+ * never 0; the devices are read only if it is another one.
+ */
+bool fencer_devices(struct devices *d, uint64_t *sum);
+/* The configuration may be another one than at the last call; if it is, that is not always told. */
+bool fencer_devices_touched(void);
 
 /* The helper's program. */
 int fencer_run(int fd, const void *conf);

@@ -18,8 +18,12 @@
 #define HISTORY_S 5   /* how long the fencer may take to tell it */
 #define FENCE_S 120   /* a device's time */
 #define DISPATCH_S 10 /* to take what has come */
-#define TOLERANCE_S 5 /* a fencing that just ended will do; no host has booted again in that time */
+/* One that ended just now will do, it may be on its way; no host has booted again in that time, and an older
+ * one was no proof. */
+#define TOLERANCE_S 5
 #define COMMAND_MS 5000
+#define DEVICES_NS (60 * 1000000000LL) /* how old they may be */
+#define DEVICES_RETRY_NS (5 * 1000000000LL)
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
@@ -45,6 +49,9 @@ struct talk {
 		struct asker asker;
 	} last[HOSTS];
 	struct asked asked[CALLS];
+	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
+	int64_t devices_next_ns; /* CLOCK_BOOTTIME when they are read again */
+	struct fencer_devices_packet devices;
 };
 
 /* What libstonithd calls back with is a stonith_t only: the way from there to struct talk. */
@@ -82,6 +89,20 @@ static void tell_of(struct talk *t, enum fencer_word word, const char *host, int
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
 	send_packet(t, &p);
+}
+
+/* Tells of them when the configuration is another one than before.  What cannot be read now is as it was. */
+static void read_devices(struct talk *t)
+{
+	const uint64_t before = t->devices_sum;
+	const bool ok = fencer_devices(&t->devices.devices, &t->devices_sum);
+
+	t->devices_next_ns = boottime() + (ok ? DEVICES_NS : DEVICES_RETRY_NS);
+	if (!ok || t->devices_sum == before)
+		return;
+	t->devices.word = FENCER_DEVICES;
+	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
+		t->hopeless = true;
 }
 
 /* Of what was asked for. */
@@ -191,6 +212,7 @@ static void connect_fencer(struct talk *t)
 	st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_history);
 	t->st = st;
 	t->read_now = true;
+	t->devices_next_ns = 0;
 	tell(t, FENCER_CONNECTED, NULL);
 }
 
@@ -287,14 +309,30 @@ static bool turn(struct talk *t)
 	return !p[1].revents;
 }
 
+/* Each second, and when something has come. */
+static void look(struct talk *t)
+{
+	if (!t->st)
+		connect_fencer(t);
+	if (!t->st)
+		return;
+	/* before the history: what it tells is judged by them */
+	if (fencer_devices_touched() || boottime() >= t->devices_next_ns)
+		read_devices(t);
+	if (t->read_now || t->want)
+		read_history(t);
+}
+
 int fencer_run(int fd, const void *conf)
 {
-	struct talk t = { .fd = fd };
+	static struct talk t;
 	struct timespec now, last = { 0 };
 
 	/* Pacemaker's libraries log by libqb, too: what of it matters is told to the daemon */
 	qb_log_filter_ctl(QB_LOG_SYSLOG, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
 	qb_log_filter_ctl(QB_LOG_STDERR, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+	memset(&t, 0, sizeof(t));
+	t.fd = fd;
 	talking = &t;
 	connect_fencer(&t);
 	while (!t.hopeless) {
@@ -306,10 +344,7 @@ int fencer_run(int fd, const void *conf)
 		if (!t.read_now && now.tv_sec == last.tv_sec)
 			continue;
 		last = now;
-		if (!t.st)
-			connect_fencer(&t);
-		if (t.st && (t.read_now || t.want))
-			read_history(&t);
+		look(&t);
 	}
 	talking = NULL;
 	return 0;

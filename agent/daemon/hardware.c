@@ -117,6 +117,7 @@ static void decide_sick(struct agent *a, unsigned int i)
 	struct policy_sick in = {
 		.name = h->host,
 		.asks = health_asks_to_fence(h) && p && p->fault,
+		.futile = agent_doubt(a, h->host),
 	};
 
 	if (hosts_is_own(a, h->host))
@@ -217,15 +218,31 @@ static void take_holds(struct agent *a, const struct health_host *h)
 		health_each_hold(h, take_hold, &hold);
 }
 
-static void on_report(void *arg, const char *host, const struct health_report *r)
+/* As the host itself tells. */
+static const uint8_t *uuid_of(const struct agent *a, const char *host)
+{
+	static const uint8_t unknown[16];
+	const struct proof_host *p = proof_find(&a->proof, host);
+
+	if (hosts_is_own(a, host))
+		return a->bmc_uuid;
+	return p ? p->uuid : unknown;
+}
+
+static void on_report(void *arg, const char *host, const struct health_report *said)
 {
 	struct agent *a = arg;
 	struct health_host *h = health_find(&a->health, host);
+	struct health_report r = *said;
 
 	if (!h)
 		return;
-	log_changes(h, r);
-	if (health_take(h, r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
+	if (health_foreign(&r, uuid_of(a, host)) && !(h->known && h->report.bmc == r.bmc))
+		kem_err("%s: its watched BMC is another machine's; look at addresses, in its file and in the "
+			"cluster's devices",
+			host);
+	log_changes(h, &r);
+	if (health_take(h, &r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
 		agent_save(a);
 	take_holds(a, h);
 	set_red(a);

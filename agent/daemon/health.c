@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/daemon/health.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include <uuid/uuid.h>
+
+#include "fencing/fence.h"
 
 static bool believed(enum watch_bmc bmc)
 {
@@ -47,6 +52,22 @@ static bool tells_of_new_fault(const struct health_host *h, const struct health_
 			return true;
 	}
 	return false;
+}
+
+bool health_foreign(struct health_report *r, const uint8_t told[16])
+{
+	char said[UUID_STR_LEN];
+
+	if (uuid_is_null(r->uuid) || uuid_is_null(told) || bmc_same_uuid(r->uuid, told))
+		return false;
+	uuid_unparse_lower(r->uuid, said);
+	r->bmc = WATCH_BMC_LYING;
+	r->power = HEALTH_POWER_UNKNOWN;
+	r->worst = WATCH_NOTE;
+	r->log = HEALTH_LOG_UNREAD;
+	r->nr = r->nr_past = 0;
+	snprintf(r->why, sizeof(r->why), "it belongs to another machine, with the UUID %s", said);
+	return true;
 }
 
 bool health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns)

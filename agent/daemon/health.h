@@ -48,6 +48,7 @@ struct health_report {
 	enum watch_action worst;
 	char why[BMC_WHY]; /* the BMC is not well; "" */
 	enum health_log log;
+	uint8_t uuid[16]; /* of the machine that it says it belongs to; zeroes: not told */
 	unsigned int nr;
 	struct health_event event[WATCH_EVENTS];
 	unsigned int nr_past;
@@ -73,6 +74,12 @@ struct health {
 	unsigned int nr;
 	struct health_host h[KEM_CONFIG_HOSTS];
 };
+
+/*
+ * The BMC says that it belongs to another machine than the host, whose own word is told (zeroes: not known):
+ * then r says that it lies, and nothing of what it tells.
+ */
+bool health_foreign(struct health_report *r, const uint8_t told[16]);
 
 /* Takes a report.  True: it tells of a fault to fence the host for that the last one did not tell of. */
 bool health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns);

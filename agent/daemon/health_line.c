@@ -185,13 +185,12 @@ static int parse_log(const json_t *o, struct health_report *r, char *why)
 	return rc;
 }
 
-static int parse_uuid(const json_t *o, char *why)
+static int parse_uuid(const json_t *o, struct health_report *r, char *why)
 {
 	char uuid[UUID_STR_LEN];
-	uuid_t binary;
 	int rc = text_or_null(o, "uuid", uuid, sizeof(uuid), why);
 
-	if (!rc && uuid[0] && uuid_parse(uuid, binary))
+	if (!rc && uuid[0] && uuid_parse(uuid, r->uuid))
 		rc = bad(why, "uuid", "none");
 	return rc;
 }
@@ -217,7 +216,7 @@ static int parse(const json_t *o, const char *host, struct health_report *r, cha
 	     text_or_null(o, "why", r->why, sizeof(r->why), why) ?:
 	     word(o, "power", power_word, HEALTH_POWER_OFF + 1, &power, why) ?:
 	     word(o, "worst", action_word, WATCH_FENCE + 1, &worst, why) ?:
-	     parse_uuid(o, why) ?:
+	     parse_uuid(o, r, why) ?:
 	     parse_events(o, r, why) ?:
 	     parse_past(o, r, why) ?:
 	     parse_log(o, r, why);

@@ -77,7 +77,7 @@ int helper_start(const char *name, const struct helper_ops *ops, const void *con
 static int on_readable(int32_t fd, int32_t revents, void *arg)
 {
 	struct helper *h = arg;
-	char bytes[HELPER_PACKET];
+	char bytes[HELPER_PACKET] __attribute__((aligned(8)));
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n > 0) {

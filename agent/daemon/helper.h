@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define HELPER_PACKET 16384 /* bytes of one, at most */
+#define HELPER_PACKET 65536 /* bytes of one, at most */
 
 struct qb_loop;
 struct helper;

@@ -68,13 +68,17 @@ static bool name_ok(struct agent *a, const struct message *m)
 
 static void on_hello(struct agent *a, const struct message *m)
 {
-	if (hosts_is_own(a, m->hello.host))
+	const char *host = m->hello.host;
+	const int64_t up_ns = (int64_t)m->hello.up_s * PROOF_SECOND;
+	bool news;
+
+	if (hosts_is_own(a, host))
 		return;
-	hosts_proof(a, m->hello.host,
-		    proof_heard(&a->proof, m->hello.host, m->boot, hosts_boottime(), hosts_clock_offset()));
-	if (m->hello.up_s &&
-	    proof_up(&a->proof, m->hello.host, hosts_boottime() - (int64_t)m->hello.up_s * PROOF_SECOND) ==
-		    PROOF_RECORDED)
+	hosts_proof(a, host, proof_heard(&a->proof, host, m->boot, hosts_boottime(), hosts_clock_offset()));
+	news = proof_identify(&a->proof, host, m->hello.bmc_uuid);
+	if (up_ns && proof_up(&a->proof, host, hosts_boottime() - up_ns) == PROOF_RECORDED)
+		news = true;
+	if (news)
 		agent_save(a);
 }
 
@@ -222,6 +226,9 @@ void agent_hosts_tick(struct agent *a)
 
 	while ((h = proof_expire(&a->proof, hosts_boottime())))
 		hosts_proof(a, h->host, PROOF_ALIVE);
+	if (proof_unsaved(&a->proof))
+		agent_save(a);
+	agent_doubts_tick(a);
 	fencer_want(a->fencer, needed);
 	for (i = 0; needed && i < a->proof.nr; i++)
 		hosts_tell_off(a, a->proof.h[i].host);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What hosts.c, proofs.c and main.c share of each other. */
+/* What hosts.c, proofs.c, doubts.c and main.c share of each other. */
 #ifndef KEMARI_AGENT_DAEMON_HOSTS_H
 #define KEMARI_AGENT_DAEMON_HOSTS_H
 
@@ -19,6 +19,8 @@ int64_t hosts_boottime(void);
 int64_t hosts_clock_offset(void);
 
 bool hosts_is_own(const struct agent *a, const char *host);
+/* The cluster's devices are known, others than before. */
+void hosts_devices(struct agent *a, const struct devices *d);
 /* What follows from a change of host's proof: the log, agent.state, kemari-syncd. */
 void hosts_proof(struct agent *a, const char *host, enum proof_change change);
 /* Tells kemari-syncd that host is off, if it is proven. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* kemari-agent: this host's member of the cluster, for the VMs of kemari-syncd. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,12 +12,13 @@
 
 #include <qb/qbloop.h>
 #include <systemd/sd-daemon.h>
-#include <uuid/uuid.h>
 
 #include "agent/daemon/agent.h"
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/identity.h"
+#include "agent/daemon/operator.h"
 #include "agent/daemon/order.h"
 #include "agent/daemon/quorum.h"
 #include "agent/daemon/syncd.h"
@@ -34,8 +34,6 @@
 
 #define WATCH_PAUSE_MS 1000
 #define WATCH_SILENT_MS 60000
-
-#define SYSTEM_UUID "/sys/class/dmi/id/product_uuid"
 
 static int stop(int32_t sig, void *arg)
 {
@@ -71,6 +69,7 @@ static void tick(void *arg)
 	agent_hardware_tick(a);
 	agent_state(a);
 	agent_decide(a);
+	operator_look(a);
 }
 
 static void on_table(void *arg)
@@ -94,19 +93,6 @@ static void on_protected(void *arg, const char *vm, const char *host, const char
 static void on_quorum(void *arg)
 {
 	agent_touch(arg);
-}
-
-/* The firmware's, which its BMC tells as well; not every machine has one. */
-static void read_uuid(struct agent *a)
-{
-	char text[UUID_STR_LEN] = "";
-	int fd = open(SYSTEM_UUID, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (read(fd, text, sizeof(text) - 1) == sizeof(text) - 1 && uuid_parse(text, a->bmc_uuid))
-		uuid_clear(a->bmc_uuid);
-	close(fd);
 }
 
 /* Two of them would contradict each other. */
@@ -171,7 +157,7 @@ static int start(struct agent *a)
 	if (rc)
 		return rc;
 	a->started_ns = monotonic_ns();
-	read_uuid(a);
+	identity_read(a->bmc_uuid);
 	agent_load(a);
 	rc = attrd_listen(a->attrd, a->loop);
 	if (!rc)
@@ -185,12 +171,15 @@ static int start(struct agent *a)
 	if (!rc)
 		rc = agent_join(a);
 	if (!rc)
+		rc = operator_start(a);
+	if (!rc)
 		rc = qb_loop_timer_add(a->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, a, tick, &a->tick_timer);
 	return rc;
 }
 
 static void finish(struct agent *a)
 {
+	operator_stop(a);
 	group_close(a->group);
 	quorum_close(a->quorum);
 	syncd_close(a->syncd);

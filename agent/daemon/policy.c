@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A host of which it is certain that it has nothing of the VM: no guest, no held one, no copy. */
-static bool has_nothing(const struct policy_host *h)
+bool policy_has_nothing(const struct policy_host *h)
 {
 	if (h->off)
 		return true;
@@ -31,7 +30,7 @@ static void cold_score(const struct policy_input *in, struct policy_output *out)
 	for (i = 0; i < in->nr_hosts; i++) {
 		const struct policy_host *h = &in->host[i];
 
-		if (!has_nothing(h)) {
+		if (!policy_has_nothing(h)) {
 			out->score = 0;
 			out->why = "a host may have a guest or a copy";
 			return;
@@ -191,7 +190,12 @@ static void fence(const struct policy_input *in, struct policy_memory *m, struct
 		return;
 	/* one that has just come has its chance to settle it */
 	since = peer->member && peer->since_ns > m->needs_since_ns ? peer->since_ns : m->needs_since_ns;
-	if (in->now_ns - since >= patience(in, peer))
+	if (in->now_ns - since < patience(in, peer))
+		return;
+	/* it would be shot for nothing, again and again, as it comes back */
+	if (peer->futile)
+		out->futile = peer->name;
+	else
 		out->fence = peer->name;
 }
 

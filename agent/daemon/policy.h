@@ -38,6 +38,7 @@ struct policy_host {
 	uint64_t since_ns;	  /* CLOCK_MONOTONIC of its joining or leaving; 0: never */
 	bool complete;		  /* its whole statement of this membership is known */
 	bool off;		  /* proven off (proof.h) */
+	bool futile;		  /* no fencing of it would be a proof (device.h) */
 	bool red;		  /* health */
 	unsigned int owned;	  /* VMs that it said to be primary or held of, last */
 	const struct vm_row *row; /* of this VM, as far as it ever said, NULL: none */
@@ -73,7 +74,12 @@ struct policy_output {
 	const char *why;     /* of the score, a phrase */
 	const char *protect; /* host to mirror it to, NULL: no */
 	const char *fence;   /* host to fence, as long as it stands here, NULL: no */
+	const char
+		*futile; /* host to fence, did that prove anything, as long as it stands here, NULL: none */
 };
+
+/* A host of which it is certain that it has nothing of the VM: no guest, no held one, no copy. */
+bool policy_has_nothing(const struct policy_host *h);
 
 void policy_decide(const struct policy_input *in, struct policy_memory *m, struct policy_output *out);
 

@@ -33,11 +33,16 @@ static const char *why_not(const struct policy_self *self, const struct policy_s
 	if (!in->complete)
 		return "what it owns is not known";
 	for (i = 0; i < in->nr; i++) {
-		if (!owns(&in->row[i]) || copy_here(self, in->name, &in->row[i]))
+		if (!owns(&in->row[i]))
 			continue;
 		*vm = in->row[i].vm;
-		return "a guest of it has no protected copy here";
+		if (!copy_here(self, in->name, &in->row[i]))
+			return "a guest of it has no protected copy here";
+		if (in->futile)
+			return "a copy of its guest could not run here, for no fencing of it would be a "
+			       "proof";
 	}
+	*vm = NULL;
 	return NULL;
 }
 
@@ -80,7 +85,7 @@ enum policy_power policy_fenced(const struct policy_self *self, const struct pol
 	if (!in->allowed)
 		*why = "power_on_after_fence is no";
 	else if (in->by_operator)
-		*why = "an operator had it fenced";
+		*why = "an operator had it fenced, or said that it is off";
 	else if (in->fault)
 		*why = "its BMC told of a fault to fence it for";
 	else if (in->held)

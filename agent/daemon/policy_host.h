@@ -34,6 +34,7 @@ struct policy_sick {
 	bool asks;     /* its BMC asks for its fencing now, for something that began in this boot of it */
 	bool member;   /* of the group now */
 	bool complete; /* its whole statement of this membership is known */
+	bool futile;   /* no fencing of it would be a proof (device.h) */
 	unsigned int nr;
 	const struct vm_row *row; /* what it has */
 };

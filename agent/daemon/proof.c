@@ -47,10 +47,26 @@ static struct proof_host *room(struct proof *p)
 /* It lives: what ended before now did not switch it off. */
 static enum proof_change void_fencing(struct proof_host *h, int64_t now)
 {
-	h->fenced = h->settled = false;
+	h->fenced = h->by_word = h->settled = false;
 	memset(&h->asker, 0, sizeof(h->asker));
-	h->heard_ns = now;
+	h->after_ns = now;
 	return PROOF_ALIVE;
+}
+
+/* A member of which nothing is known but its boot, which was heard of before. */
+static enum proof_change heard_again(struct proof_host *h, int64_t now, int64_t clock_offset)
+{
+	const bool joined = !h->member;
+
+	h->member = true;
+	h->last_ns = now;
+	if (h->fenced && (joined || now - h->fenced_ns > PROOF_ECHO_NS))
+		return void_fencing(h, now);
+	if (!joined)
+		return PROOF_SAME;
+	h->after_ns = now;
+	h->clock_offset = clock_offset;
+	return PROOF_RECORDED;
 }
 
 enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, int64_t now,
@@ -61,14 +77,8 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 
 	if (!boot || strnlen(host, ROW_HOST) == ROW_HOST)
 		return PROOF_SAME;
-	if (h && h->boot == boot) {
-		bool again = !h->member;
-
-		h->member = true;
-		if (h->fenced && (again || now - h->fenced_ns > PROOF_ECHO_NS))
-			return void_fencing(h, now);
-		return PROOF_SAME;
-	}
+	if (h && h->boot == boot)
+		return heard_again(h, now, clock_offset);
 	if (!h)
 		h = room(p);
 	if (!h)
@@ -76,10 +86,20 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 	memset(h, 0, sizeof(*h));
 	memcpy(h->host, host, strlen(host));
 	h->boot = boot;
-	h->heard_ns = now;
+	h->after_ns = h->last_ns = now;
 	h->clock_offset = clock_offset;
 	h->member = true;
 	return back ? PROOF_BACK : PROOF_RECORDED;
+}
+
+bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16])
+{
+	struct proof_host *h = find(p, host);
+
+	if (!h || !memcmp(h->uuid, uuid, sizeof(h->uuid)))
+		return false;
+	memcpy(h->uuid, uuid, sizeof(h->uuid));
+	return true;
 }
 
 enum proof_change proof_left(struct proof *p, const char *host, bool down, int64_t now)
@@ -104,31 +124,120 @@ static enum proof_change confirm(struct proof_host *h, const struct asker *asker
 	return h->member ? PROOF_RECORDED : PROOF_OFF;
 }
 
+/* Did what was told of just now end in its present life? */
+static bool ended_now(const struct proof_host *h, int64_t since)
+{
+	return since > h->after_ns && since + PROOF_ECHO_NS >= h->last_ns;
+}
+
+/* Did what ended then? */
+static bool ended_then(const struct proof_host *h, int64_t wall_ns, int64_t clock_offset)
+{
+	if (llabs(clock_offset - h->clock_offset) > PROOF_SECOND)
+		return false;
+	/* the clock may have drifted by that second */
+	return wall_ns - clock_offset > h->after_ns + PROOF_SECOND;
+}
+
 enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, const struct asker *asker,
 			       int64_t now)
 {
 	struct proof_host *h = find(p, host);
 
-	if (!h || since <= h->heard_ns)
-		return PROOF_SAME;
-	return confirm(h, asker, now);
+	return h && ended_now(h, since) ? confirm(h, asker, now) : PROOF_SAME;
 }
 
 enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, const struct asker *asker,
 				int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
-	int64_t at = wall_ns - clock_offset;
+	const int64_t at = wall_ns - clock_offset;
 
-	if (!h || llabs(clock_offset - h->clock_offset) > PROOF_SECOND)
+	if (!h || !ended_then(h, wall_ns, clock_offset) || (h->fenced && !h->member))
 		return PROOF_SAME;
-	/* the clock may have drifted by that second */
-	if (at <= h->heard_ns + PROOF_SECOND)
-		return PROOF_SAME;
+	/* it was heard of long after that: it may have left since, but not for that reason */
+	if (at + PROOF_ECHO_NS < h->last_ns)
+		return void_fencing(h, h->last_ns);
 	/* a member that was switched off long ago was not */
 	if (h->member && now - at > PROOF_LINGER_NS)
 		return void_fencing(h, now);
 	return confirm(h, asker, now);
+}
+
+static enum proof_change doubt(struct proof_host *h, int64_t now, int64_t clock_offset)
+{
+	h->after_ns = now;
+	h->clock_offset = clock_offset;
+	return PROOF_DOUBTED;
+}
+
+enum proof_change proof_fenced_doubted(struct proof *p, const char *host, int64_t since, int64_t now,
+				       int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	return h && !h->fenced && ended_now(h, since) ? doubt(h, now, clock_offset) : PROOF_SAME;
+}
+
+enum proof_change proof_history_doubted(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
+					int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	return h && !h->fenced && ended_then(h, wall_ns, clock_offset) ? doubt(h, now, clock_offset)
+								       : PROOF_SAME;
+}
+
+void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+
+	if (h)
+		doubt(h, now, clock_offset);
+}
+
+bool proof_unsaved(const struct proof *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr; i++)
+		if (p->h[i].last_ns - p->h[i].saved_ns > PROOF_ECHO_NS)
+			return true;
+	return false;
+}
+
+void proof_saved(struct proof *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr; i++)
+		p->h[i].saved_ns = p->h[i].last_ns;
+}
+
+enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	struct proof_host *h = strnlen(host, ROW_HOST) < ROW_HOST && !find(p, host) ? room(p) : NULL;
+
+	if (!h)
+		return PROOF_SAME;
+	*h = (struct proof_host){ .boot = PROOF_UNHEARD,
+				  .after_ns = now - PROOF_LEAD_NS,
+				  .clock_offset = clock_offset };
+	memcpy(h->host, host, strlen(host));
+	return PROOF_RECORDED;
+}
+
+enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+{
+	static const struct asker operator= { .kind = ASKER_OPERATOR };
+	struct proof_host *h;
+
+	proof_expect(p, host, now, clock_offset);
+	h = find(p, host);
+	if (!h || h->member || h->fenced)
+		return PROOF_SAME;
+	h->by_word = true;
+	return confirm(h, &operator, now);
 }
 
 const struct proof_host *proof_expire(struct proof *p, int64_t now)
@@ -170,7 +279,7 @@ enum proof_change proof_hold(struct proof *p, const char *host, const char *what
 	struct proof_host *h = find(p, host);
 	const int64_t at = wall_ns - clock_offset;
 
-	if (!h || h->hold[0] || at < (h->up_known ? h->booted_ns : h->heard_ns))
+	if (!h || h->hold[0] || at < (h->up_known ? h->booted_ns : h->after_ns))
 		return PROOF_SAME;
 	if (h->fenced && at > h->fenced_ns)
 		return PROOF_SAME;

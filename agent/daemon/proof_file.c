@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uuid/uuid.h>
+
 #include "log.h"
 
 #define PATH_LEN 512
@@ -27,14 +29,16 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 	fprintf(f, TITLE " %016" PRIx64 "\n", boot);
 	for (i = 0; i < p->nr; i++) {
 		const struct proof_host *h = &p->h[i];
+		char uuid[UUID_STR_LEN];
 
+		uuid_unparse_lower(h->uuid, uuid);
 		fprintf(f,
-			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64
-			" %d %d %d %s %s %s %d %" PRId64 " %s\n",
-			h->host, h->boot, h->heard_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
-			(int)h->asker.kind, h->settled, h->fault, or_none(h->asker.program),
-			or_none(h->asker.node), or_none(h->asker.doer), h->up_known, h->booted_ns,
-			or_none(h->hold));
+			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
+			" %s %d %s %s %s %d %" PRId64 " %s\n",
+			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
+			(int)h->asker.kind, h->settled, h->fault, h->last_ns, uuid, h->by_word,
+			or_none(h->asker.program), or_none(h->asker.node), or_none(h->asker.doer),
+			h->up_known, h->booted_ns, or_none(h->hold));
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -76,17 +80,20 @@ static void take_none(char *word)
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
-	int fenced, kind = 0, settled = 0, fault = 0, up_known = 0, n;
+	char uuid[UUID_STR_LEN] = "";
+	int fenced, kind = 0, settled = 0, fault = 0, by_word = 0, up_known = 0, n;
 
 	/* 71, 31: ROW_HOST, ASKER_PROGRAM and PROOF_HOLD less the NUL */
 	n = sscanf(line,
-		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64
-		   " %d %d %d %31s %71s %71s %d %" SCNd64 " %31s",
-		   h.host, &h.boot, &h.heard_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
-		   &fault, h.asker.program, h.asker.node, h.asker.doer, &up_known, &h.booted_ns, h.hold);
-	/* one that runs in place of an older one finds six, or nine */
-	if (n != 6 && n != 9 && n != 15)
+		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
+		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s",
+		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
+		   &fault, &h.last_ns, uuid, &by_word, h.asker.program, h.asker.node, h.asker.doer, &up_known,
+		   &h.booted_ns, h.hold);
+	/* one that runs in place of an older one finds six, nine, eleven or twelve */
+	if ((n != 6 && n != 9 && n != 11 && n != 12 && n != 18) || (n >= 11 && uuid_parse(uuid, h.uuid)))
 		return false;
+	h.saved_ns = h.last_ns;
 	h.fenced = fenced == 1;
 	h.asker.kind = kind > 0 && kind < ASKER_NR_KINDS ? (enum asker_kind)kind : ASKER_UNKNOWN;
 	take_none(h.asker.program);
@@ -96,6 +103,7 @@ static bool take_host(const char *line, struct proof *p)
 	h.up_known = up_known == 1;
 	h.settled = settled == 1;
 	h.fault = fault == 1;
+	h.by_word = by_word == 1;
 	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
 		return false;
 	p->h[p->nr++] = h;

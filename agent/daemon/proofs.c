@@ -11,6 +11,7 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
 
@@ -50,6 +51,7 @@ void agent_save(struct agent *a)
 		if (a->vm[i].vm[0])
 			memcpy(vms.vm[vms.nr++], a->vm[i].vm, ROW_VM);
 	proof_save(a->state_path, a->boot, &a->proof, &vms);
+	proof_saved(&a->proof); /* one that failed is not tried again for this alone */
 }
 
 void agent_load(struct agent *a)
@@ -88,13 +90,17 @@ const struct proof_host *agent_off(const struct agent *a, const char *host)
 	return proof_off(&a->proof, host);
 }
 
-/* Who had it fenced, and why, if that was us. */
+/* Who had it fenced, and why, if that was us; or who says so. */
 static void who_fenced(struct agent *a, const struct proof_host *h, char text[WHO])
 {
 	const bool own = h->asker.kind == ASKER_KEMARI && hosts_is_own(a, h->asker.node);
 	const char *reason = own ? agent_request_reason(a, h->host) : NULL;
 	char asker[ASKER_TEXT];
 
+	if (h->by_word) {
+		snprintf(text, WHO, "an operator says so");
+		return;
+	}
 	asker_text(&h->asker, asker);
 	snprintf(text, WHO, "%s%s%s%s", asker, reason ? " (" : "", reason ?: "", reason ? ")" : "");
 }
@@ -105,7 +111,7 @@ static void tell_fenced(struct agent *a, const struct proof_host *h)
 	uint64_t *told = &a->told_fenced[h - a->proof.h];
 	char who[WHO];
 
-	if (*told == h->boot)
+	if (*told == h->boot || h->by_word)
 		return;
 	who_fenced(a, h, who);
 	if (syncd_host_fenced(a->syncd, h->host, h->boot, who))
@@ -146,19 +152,20 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 		return;
 	case PROOF_OFF:
 		who_fenced(a, h, who);
-		kem_info("%s is proven off in boot %016" PRIx64
-			 ": the cluster fenced it, %s; it is no member any more",
-			 host, h->boot, who);
+		kem_info("%s is proven off in boot %016" PRIx64 ": %s%s; it is no member of the cluster",
+			 host, h->boot, h->by_word ? "" : "the cluster fenced it, ", who);
 		break;
 	case PROOF_BACK:
-		kem_info("%s has booted again", host);
+		kem_info("%s is heard of in another boot than the one that was proven off", host);
 		break;
 	case PROOF_ALIVE:
-		kem_err("%s was confirmed off by its fencing device and lives: that proof is void; is the "
-			"device "
-			"really its own?",
+		kem_err("%s was confirmed off by its fencing device, or by an operator, and lives: that "
+			"proof is "
+			"void; is the device really its own?",
 			host);
 		break;
+	case PROOF_DOUBTED:
+		break; /* said already */
 	case PROOF_RECORDED:
 		if (h->fenced)
 			log_fenced(a, h);
@@ -170,39 +177,75 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	agent_touch(a);
 }
 
+/* The fencing of host confirms nothing. */
+static void doubted(struct agent *a, const char *host, const struct asker *asker, enum proof_change change)
+{
+	char who[ASKER_TEXT];
+
+	asker_text(asker, who);
+	if (change == PROOF_DOUBTED)
+		kem_err("the fencing of %s, %s, is no proof: %s", host, who, agent_doubt(a, host));
+	hosts_proof(a, host, change);
+}
+
+/* Whether a fencing of host can be looked at at all: what it is worth is known. */
+static bool worth_known(struct agent *a, const char *host)
+{
+	if (hosts_is_own(a, host) || !a->devices_known)
+		return false;
+	/* membership first: what left before it was fenced has left */
+	group_drain(a->group);
+	agent_doubts_tick(a);
+	return true;
+}
+
 static void on_fenced(void *arg, const char *host, int64_t since, const struct asker *asker)
 {
 	struct agent *a = arg;
+	const int64_t now = hosts_boottime();
 
-	if (hosts_is_own(a, host))
-		return;
-	/* membership first: what left before it was fenced has left */
-	group_drain(a->group);
-	hosts_proof(a, host, proof_fenced(&a->proof, host, since, asker, hosts_boottime()));
+	if (!worth_known(a, host))
+		return; /* the history has it */
+	if (agent_doubt(a, host))
+		doubted(a, host, asker,
+			proof_fenced_doubted(&a->proof, host, since, now, hosts_clock_offset()));
+	else
+		hosts_proof(a, host, proof_fenced(&a->proof, host, since, asker, now));
 }
 
 static void on_history(void *arg, const char *host, int64_t wall_ns, const struct asker *asker)
 {
 	struct agent *a = arg;
+	const int64_t now = hosts_boottime(), offset = hosts_clock_offset();
 
-	if (hosts_is_own(a, host))
-		return;
-	group_drain(a->group);
-	hosts_proof(a, host,
-		    proof_history(&a->proof, host, wall_ns, asker, hosts_boottime(), hosts_clock_offset()));
+	if (!worth_known(a, host))
+		return; /* it is told again */
+	if (agent_doubt(a, host))
+		doubted(a, host, asker, proof_history_doubted(&a->proof, host, wall_ns, now, offset));
+	else
+		hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, asker, now, offset));
+}
+
+static void on_devices(void *arg, const struct devices *d)
+{
+	hosts_devices(arg, d);
 }
 
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
 	agent_request_answer(arg, host, on, why);
+	if (!on)
+		operator_fenced(arg, host, why);
 }
 
 static void on_by_hand(void *arg, const char *host)
 {
-	kem_warn("somebody confirmed by hand that %s is off: for the cluster that will do, for its guests it "
-		 "is no "
-		 "proof (kemari promote VM --primary-is-off says it for a guest)",
-		 host);
+	kem_warn(
+		"somebody confirmed by hand that %s is off: for the cluster that will do, for its guests it "
+		"is no "
+		"proof (kemari promote VM --primary-is-off and kemari cold-start VM --peer-is-off say it for "
+		"one)",
+		host);
 }
 
 static void on_fencer(void *arg, bool connected)
@@ -222,6 +265,7 @@ void agent_helper_gone(void *arg)
 }
 
 const struct fencer_ops agent_fencer_ops = {
+	.devices = on_devices,
 	.fenced = on_fenced,
 	.history = on_history,
 	.result = on_result,

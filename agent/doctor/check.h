@@ -25,6 +25,7 @@ void check_xendomains(const struct facts *f, struct findings *l); /* saving; aut
 void check_ring(const struct facts *f, struct findings *l);	  /* corosync */
 void check_pacemaker(const struct facts *f, struct findings *l);  /* properties, rules, clones */
 void check_fencing(const struct facts *f, struct findings *l);	  /* devices, levels, history */
+void check_levels(const struct facts *f, struct findings *l);	  /* what is wrong with them */
 /* Each VM, or the one with that name. */
 void check_vms(const struct facts *f, const char *vm, struct findings *l);
 

@@ -1,103 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fencing: each host needs a device that confirms it off, since nothing else lets its guests run elsewhere
- * (doc/ownership.md, items 13 and 25).  What an agent can confirm is told by its name.
+ * (doc/ownership.md, items 13 and 25).  What an agent can confirm is told by its name
+ * (device_table.c), here as in kemari-agent.
  */
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <uuid/uuid.h>
 
 #include "agent/daemon/order.h"
 #include "agent/doctor/check.h"
 
 #define SHOOT_FIRST "/run/kemari/" ORDER_FILE
 
-enum confirms {
-	CONFIRMS,
-	BELIEVES, /* a watchdog does it, in time, if it works */
-	SAYS,	  /* without the host's being off */
-};
-
-static const struct {
-	const char *agent;
-	enum confirms confirms;
+static enum device_confirms confirms(const struct facts *f, const struct device *d)
+{
 	const char *why;
-} agents[] = {
-	{ "fence_kdump", SAYS, "it says that the host's kernel crashed, not that it has no power" },
-	{ "fence_dummy", SAYS, "it is for tests" },
-	{ "external/ssh", SAYS, "it asks the host to reboot, if that still listens" },
-	{ "ssh", SAYS, "it asks the host to reboot, if that still listens" },
-	{ "external/vmware", SAYS, "it does not read the power back" },
-	{ "meatware", SAYS, "a person says so" },
-	{ "fence_manual", SAYS, "a person says so" },
-	{ "fence_ack_manual", SAYS, "a person says so" },
-	{ "null", SAYS, "it is for tests" },
-	{ "suicide", SAYS, "it asks the host itself" },
-	{ "fence_heuristics_ping", SAYS, "it only lets the next device of its level be used or not" },
-	{ "fence_scsi", SAYS, "it takes the disk away, and the guest goes on running" },
-	{ "fence_mpath", SAYS, "it takes the disk away, and the guest goes on running" },
-	{ "fence_brocade", SAYS, "it takes the disk away, and the guest goes on running" },
-	{ "fence_cisco_mds", SAYS, "it takes the disk away, and the guest goes on running" },
-	{ "fence_sanbox2", SAYS, "it takes the disk away, and the guest goes on running" },
-	{ "fence_ifmib", SAYS, "it takes the network away, and the guest goes on running" },
-	{ "fence_watchdog", BELIEVES, "the host's watchdog is believed, not read" },
-	{ "fence_sbd", BELIEVES, "the host's watchdog is believed, not read" },
-	{ "external/sbd", BELIEVES, "the host's watchdog is believed, not read" },
-};
 
-static enum confirms confirms(const char *agent, const char **why)
-{
-	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
-		if (!strcmp(agents[i].agent, agent)) {
-			*why = agents[i].why;
-			return agents[i].confirms;
-		}
-	*why = NULL;
-	return CONFIRMS;
-}
-
-/* Is word one of list, whose words are separated by any of sep?  Of a map only what is before the ':'. */
-static bool has_word(const char *list, const char *sep, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list + strspn(list, sep); *p; p += strspn(p, sep)) {
-		size_t n = strcspn(p, sep);
-
-		if (n >= len && !strncmp(p, word, len) && (n == len || p[len] == ':'))
-			return true;
-		p += n;
-	}
-	return false;
-}
-
-/* Can the device be used against host, as far as its configuration says? */
-static enum fact targets(const struct fact_fence_device *d, const char *host)
-{
-	if (d->stopped)
-		return FACT_NO;
-	if (!strcmp(d->host_check, "none"))
-		return FACT_YES;
-	if (!d->host_list[0] && !d->host_map[0])
-		return FACT_UNKNOWN; /* the device is asked */
-	return has_word(d->host_list, " ,;\t\n", host) || has_word(d->host_map, " ;\t\n", host) ? FACT_YES
-												: FACT_NO;
-}
-
-static bool level_is_for(const struct fact_fence_level *lv, const char *host)
-{
-	regex_t re;
-	bool match;
-
-	if (lv->node[0])
-		return !strcmp(lv->node, host);
-	if (!lv->pattern[0])
-		return true; /* an attribute tells: perhaps */
-	if (regcomp(&re, lv->pattern, REG_EXTENDED | REG_NOSUB))
-		return false;
-	match = !regexec(&re, host, 0, NULL, 0);
-	regfree(&re);
-	return match;
+	return device_confirms(d->agent, f->config.cfg.fence_agents_believed, &why);
 }
 
 /* What a host has. */
@@ -108,59 +29,49 @@ struct cover {
 };
 
 /* A level is as good as the best of its devices, for all of them must succeed. */
-static enum confirms level_confirms(const struct fact_cib *c, const struct fact_fence_level *lv,
-				    const char *host)
+static enum device_confirms level_confirms(const struct facts *f, const struct device_level *lv,
+					   const char *host)
 {
-	enum confirms best = SAYS;
-	const char *why;
+	const struct devices *devices = &f->cib.fencing;
+	enum device_confirms best = DEVICE_SAYS;
 
-	for (unsigned int i = 0; i < c->nr_devices; i++) {
-		const struct fact_fence_device *d = &c->device[i];
+	for (unsigned int i = 0; i < devices->nr; i++) {
+		const struct device *d = &devices->device[i];
 
-		if (has_word(lv->devices, ", ", d->id) && targets(d, host) != FACT_NO &&
-		    confirms(d->agent, &why) < best)
-			best = confirms(d->agent, &why);
+		if (device_of_level(lv, d->id) && device_targets(d, host) != DEVICE_NOT &&
+		    confirms(f, d) < best)
+			best = confirms(f, d);
 	}
 	return best;
 }
 
-/* As the fencer finds them: levels for a name hide those for a pattern or an attribute. */
-static bool has_levels_by_name(const struct fact_cib *c, const char *host)
+static void count(struct cover *v, enum device_confirms how)
 {
-	for (unsigned int i = 0; i < c->nr_levels; i++)
-		if (!strcmp(c->level[i].node, host))
-			return true;
-	return false;
+	v->levels += how == DEVICE_CONFIRMS;
+	v->believed += how == DEVICE_BELIEVED;
 }
 
-static void count(struct cover *v, enum confirms how)
+static void cover_of(const struct facts *f, const char *host, struct cover *v)
 {
-	v->levels += how == CONFIRMS;
-	v->believed += how == BELIEVES;
-}
-
-static void cover_of(const struct fact_cib *c, const char *host, struct cover *v)
-{
-	bool by_name = has_levels_by_name(c, host);
-	const char *why;
+	const struct devices *d = &f->cib.fencing;
 
 	memset(v, 0, sizeof(*v));
-	for (unsigned int i = 0; i < c->nr_levels; i++)
-		if (level_is_for(&c->level[i], host) && (c->level[i].node[0] || !by_name)) {
+	for (unsigned int i = 0; i < d->nr_levels; i++)
+		if (device_level_is_for(d, &d->level[i], host)) {
 			v->topology = true;
-			count(v, level_confirms(c, &c->level[i], host));
+			count(v, level_confirms(f, &d->level[i], host));
 		}
 	/* Without levels each device is tried until one has done it. */
-	for (unsigned int i = 0; i < c->nr_devices && !v->topology; i++)
-		if (targets(&c->device[i], host) != FACT_NO)
-			count(v, confirms(c->device[i].agent, &why));
+	for (unsigned int i = 0; i < d->nr && !v->topology; i++)
+		if (device_targets(&d->device[i], host) != DEVICE_NOT)
+			count(v, confirms(f, &d->device[i]));
 }
 
-static void check_cover(const struct fact_cib *c, const char *host, struct findings *l)
+static void check_cover(const struct facts *f, const char *host, struct findings *l)
 {
 	struct cover v;
 
-	cover_of(c, host, &v);
+	cover_of(f, host, &v);
 	if (!v.levels && !v.believed) {
 		finding_problem(l, "fencing",
 				"no device can confirm that %s is off: if it dies, its guests stay "
@@ -169,8 +80,8 @@ static void check_cover(const struct fact_cib *c, const char *host, struct findi
 		finding_fix(l, "add one for it, stonith:fence_kemari with pcmk_host_list=%s, say", host);
 	} else if (!v.levels) {
 		finding_warning(l, "fencing",
-				"that %s is off is only believed: its watchdog does it, and nobody "
-				"reads its power",
+				"that %s is off is only believed (fence_agents_believed): nobody reads "
+				"its power",
 				host);
 		finding_fix(l, "add a device that reads it, stonith:fence_kemari with pcmk_host_list=%s, say",
 			    host);
@@ -186,52 +97,68 @@ static void check_cover(const struct fact_cib *c, const char *host, struct findi
 	}
 }
 
-/* Does it stand alone, without one that confirms?  Then what it says is taken for a fencing. */
-static bool is_believed_alone(const struct fact_cib *c, const struct fact_fence_device *d)
+/* Does it stand alone, without one that counts?  Then what it says would be all there is. */
+static bool stands_alone(const struct facts *f, const struct device *d)
 {
+	const struct devices *devices = &f->cib.fencing;
 	bool in_level = false, alone = false;
 
-	if (d->stopped)
-		return false;
-	for (unsigned int i = 0; i < c->nr_levels; i++) {
-		const struct fact_fence_level *lv = &c->level[i];
+	for (unsigned int i = 0; i < devices->nr_levels; i++) {
+		const struct device_level *lv = &devices->level[i];
 		bool partner = false;
-		const char *why;
 
-		if (!has_word(lv->devices, ", ", d->id))
+		if (!device_of_level(lv, d->id))
 			continue;
 		in_level = true;
-		for (unsigned int k = 0; k < c->nr_devices; k++)
-			partner = partner ||
-				  (has_word(lv->devices, ", ", c->device[k].id) && !c->device[k].stopped &&
-				   confirms(c->device[k].agent, &why) != SAYS);
+		for (unsigned int k = 0; k < devices->nr; k++)
+			partner = partner || (device_of_level(lv, devices->device[k].id) &&
+					      !devices->device[k].stopped &&
+					      device_counts(confirms(f, &devices->device[k])));
 		alone = alone || !partner;
 	}
 	return alone || !in_level;
 }
 
-static void check_device(const struct fact_cib *c, const struct fact_fence_device *d, struct findings *l)
+/* As long as it may be what did it, no fencing of its hosts lets their guests run elsewhere. */
+static void check_confirms(const struct facts *f, const struct device *d, struct findings *l)
 {
 	const char *why;
+	const enum device_confirms how = device_confirms(d->agent, f->config.cfg.fence_agents_believed, &why);
+
+	if (device_counts(how) || !stands_alone(f, d))
+		return;
+	finding_problem(l, "fencing",
+			"%s (%s) cannot confirm a host off: %s; no fencing of its hosts is a proof then, "
+			"whatever did it",
+			d->id, d->agent, why);
+	if (how == DEVICE_SAYS)
+		finding_fix(l, "remove %s, or put a device that reads the power into the same level", d->id);
+	else
+		finding_fix(l,
+			    "remove %s, put a device that reads the power into the same level, or believe it "
+			    "(fence_agents_believed in kemari.conf)",
+			    d->id);
+}
+
+static void check_device(const struct facts *f, const struct device *d, struct findings *l)
+{
+	const char *misused = device_misused(d);
 
 	if (d->stopped) {
 		finding_warning(l, "fencing", "the fencing device %s is switched off (target-role)", d->id);
 		finding_fix(l, "crm_resource --resource %s --meta --delete-parameter target-role", d->id);
 		return;
 	}
-	if (confirms(d->agent, &why) == SAYS && is_believed_alone(c, d)) {
-		finding_problem(l, "fencing",
-				"%s (%s) cannot confirm a host off: %s; a guest may then run twice", d->id,
-				d->agent, why);
-		finding_fix(l, "remove %s, or put a device that reads the power into the same level", d->id);
-	} else if (confirms(d->agent, &why) == BELIEVES) {
-		finding_warning(l, "fencing", "%s (%s): %s", d->id, d->agent, why);
-		finding_fix(l, "keep it for the last level, behind one that reads the power");
-	}
-	if (!strcmp(d->method, "cycle")) {
-		finding_problem(l, "fencing", "%s: method=cycle says done before the host has lost its power",
-				d->id);
-		finding_fix(l, "set method=onoff for %s", d->id);
+	check_confirms(f, d, l);
+	if (misused) {
+		finding_problem(l, "fencing", "%s: %s; no fencing by it is a proof", d->id, misused);
+		if (d->method[0])
+			finding_fix(l, "set method=onoff for %s", d->id);
+		else if (d->plug[0])
+			finding_fix(l, "give the outlet a name in the PDU, and plug= that name for %s",
+				    d->id);
+		else
+			finding_fix(l, "remove pcmk_off_action and pcmk_reboot_action of %s", d->id);
 	}
 	if (!d->host_list[0] && !d->host_map[0] && strcmp(d->host_check, "none")) {
 		finding_warning(l, "fencing",
@@ -249,24 +176,61 @@ static void check_device(const struct fact_cib *c, const struct fact_fence_devic
 	}
 }
 
-/* The device that waits before it fences the host, NULL: none. */
-static const struct fact_fence_device *late_for(const struct fact_cib *c, const char *host)
+/* Devices that are set up for another machine than the host tells it is. */
+static void check_identity(const struct facts *f, const struct fact_identity *i, struct findings *l)
 {
-	for (unsigned int i = 0; i < c->nr_devices; i++)
-		if (targets(&c->device[i], host) != FACT_NO && check_is_time(c->device[i].delay))
-			return &c->device[i];
+	const struct devices *d = &f->cib.fencing;
+	char told[UUID_STR_LEN];
+
+	uuid_unparse_lower(i->who.told, told);
+	for (unsigned int k = 0; k < d->nr; k++) {
+		if (device_targets(&d->device[k], i->host) == DEVICE_NOT ||
+		    !device_is_anothers(&d->device[k], &i->who))
+			continue;
+		finding_problem(
+			l, "fencing-uuid",
+			"%s is for another machine than %s: its system_uuid is %s, the host's is %s; a "
+			"fencing by it is no proof",
+			d->device[k].id, i->host, d->device[k].system_uuid, told);
+		finding_fix(
+			l,
+			"see that the address of %s is that of %s's BMC (dmidecode -s system-uuid there), "
+			"then set its system_uuid",
+			d->device[k].id, i->host);
+	}
+}
+
+/* What kemari-agents say, who know more: of BMCs, of all hosts. */
+static void check_doubts(const struct fact_cib *c, struct findings *l)
+{
+	for (unsigned int i = 0; i < c->nr_doubts; i++) {
+		finding_problem(l, "fencing-proof", "kemari-agent of %s: %s", c->doubt[i].node,
+				c->doubt[i].text);
+		finding_fix(l,
+			    "other devices, or other parameters; kemari-agent(8), WHICH FENCING IS A PROOF");
+	}
+}
+
+/* The device that waits before it fences the host, NULL: none. */
+static const struct device *late_for(const struct fact_cib *c, const char *host)
+{
+	const struct devices *d = &c->fencing;
+
+	for (unsigned int i = 0; i < d->nr; i++)
+		if (device_targets(&d->device[i], host) != DEVICE_NOT && check_is_time(d->device[i].delay))
+			return &d->device[i];
 	return NULL;
 }
 
 /* When only the network between them is cut both hosts fence, and the faster one must be certain. */
 static void check_delay(const struct fact_cib *c, struct findings *l)
 {
-	const struct fact_fence_device *a, *b;
+	const struct device *a, *b;
 
-	if (c->nr_nodes != 2 || !c->nr_devices || check_is_time(c->priority_delay))
+	if (c->nr_nodes != 2 || !c->fencing.nr || check_is_time(c->priority_delay))
 		return;
-	for (unsigned int i = 0; i < c->nr_devices; i++)
-		if (targets(&c->device[i], c->node[0]) == FACT_UNKNOWN)
+	for (unsigned int i = 0; i < c->fencing.nr; i++)
+		if (device_targets(&c->fencing.device[i], c->node[0]) == DEVICE_PERHAPS)
 			return; /* it may be anybody's */
 	a = late_for(c, c->node[0]);
 	b = late_for(c, c->node[1]);
@@ -309,10 +273,13 @@ void check_fencing(const struct facts *f, struct findings *l)
 
 	if (!c->source.seen)
 		return; /* check_pacemaker said so */
-	for (unsigned int i = 0; i < c->nr_devices; i++)
-		check_device(c, &c->device[i], l);
+	for (unsigned int i = 0; i < c->fencing.nr; i++)
+		check_device(f, &c->fencing.device[i], l);
 	for (unsigned int i = 0; i < c->nr_nodes; i++)
-		check_cover(c, c->node[i], l);
+		check_cover(f, c->node[i], l);
+	for (unsigned int i = 0; i < f->nr_identities; i++)
+		check_identity(f, &f->identity[i], l);
+	check_doubts(c, l);
 	check_delay(c, l);
 	if (!f->history.source.seen) {
 		finding_warning(l, "fencing-test", "whether fencing was ever tried was not looked at: %s",

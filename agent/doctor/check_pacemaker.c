@@ -50,14 +50,29 @@ static void check_fencing_properties(const struct fact_cib *c, struct findings *
 				c->priority_delay);
 		finding_fix(l, "remove it, and give one fencing device a delay (doc/cluster.md)");
 	}
-	if (check_is_time(c->watchdog_timeout)) {
+}
+
+static void check_watchdog(const struct facts *f, struct findings *l)
+{
+	const char *timeout = f->cib.fencing.watchdog_timeout, *why;
+	const bool believed =
+		device_counts(device_confirms("fence_watchdog", f->config.cfg.fence_agents_believed, &why));
+
+	if (!check_is_time(timeout))
+		return;
+	if (believed)
 		finding_warning(
 			l, "stonith-watchdog-timeout",
 			"stonith-watchdog-timeout is %s: then a host is taken for off, and nobody has "
 			"read its power",
-			c->watchdog_timeout);
-		finding_fix(l, "remove it, and fence by devices that read the power");
-	}
+			timeout);
+	else
+		finding_problem(
+			l, "stonith-watchdog-timeout",
+			"stonith-watchdog-timeout is %s: a host may be taken for off without its power "
+			"being read, so no fencing is a proof",
+			timeout);
+	finding_fix(l, "remove it, and fence by devices that read the power");
 }
 
 static void check_properties(const struct fact_cib *c, struct findings *l)
@@ -176,6 +191,7 @@ void check_pacemaker(const struct facts *f, struct findings *l)
 		return;
 	}
 	check_properties(c, l);
+	check_watchdog(f, l);
 	check_rules(c, l);
 	for (unsigned int i = 0; i < c->nr_resources; i++)
 		check_clone(c, &c->resource[i], l);

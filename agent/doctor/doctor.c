@@ -16,6 +16,7 @@ static void check(const struct facts *f, const char *vm, struct findings *l)
 	check_ring(f, l);
 	check_pacemaker(f, l);
 	check_fencing(f, l);
+	check_levels(f, l);
 	check_vms(f, vm, l);
 }
 

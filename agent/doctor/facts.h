@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "agent/daemon/asker.h"
+#include "agent/daemon/device.h"
 #include "agent/daemon/ring.h"
 #include "lib/config.h"
 
@@ -20,8 +21,6 @@
 #define FACT_TEXT 256
 #define FACT_LINKS 8
 #define FACT_NODES 16
-#define FACT_DEVICES 32
-#define FACT_LEVELS 64
 #define FACT_RULES 16
 #define FACT_VMS 64
 #define FACT_ADDRESSES 64
@@ -97,19 +96,6 @@ struct fact_ring {
 	bool two_node, wait_for_all, device; /* device: a third vote (qdevice) */
 };
 
-struct fact_fence_device {
-	char id[FACT_NAME], agent[FACT_NAME]; /* agent: type, "fence_kemari" */
-	char host_list[FACT_TEXT], host_map[FACT_TEXT], host_check[16], method[16];
-	char delay[FACT_NAME];	    /* before it acts, of any kind */
-	char first_file[FACT_NAME]; /* with it no delay; "": none */
-	bool stopped;		    /* target-role */
-};
-
-struct fact_fence_level {
-	char node[FACT_NAME], pattern[FACT_NAME]; /* one of them; both "": told by an attribute */
-	char devices[FACT_TEXT];		  /* separated by commas */
-};
-
 /* A primitive ocf:kemari:vm with the meta attributes that hold for it; "": not set. */
 struct fact_resource {
 	char id[FACT_NAME], vm[FACT_NAME], config[FACT_TEXT];
@@ -127,14 +113,22 @@ struct fact_rule {
 struct fact_cib {
 	struct fact_source source;
 	char stonith_enabled[16], stonith_action[16], health_strategy[24], maintenance[16];
-	char startup_fencing[16], priority_delay[16], watchdog_timeout[16]; /* "": not set */
-	unsigned int nr_nodes, nr_devices, nr_levels, nr_rules, nr_moved, nr_resources;
+	char startup_fencing[16], priority_delay[16], stonith_timeout[16]; /* "": not set */
+	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources, nr_doubts;
 	char node[FACT_NODES][FACT_NAME];
-	struct fact_fence_device device[FACT_DEVICES];
-	struct fact_fence_level level[FACT_LEVELS];
+	struct devices fencing;
+	struct {
+		char node[FACT_NAME], text[FACT_TEXT];
+	} doubt[FACT_NODES];			  /* a kemari-agent's, whether a fencing would be a proof */
 	struct fact_rule health_rule[FACT_RULES]; /* of -INFINITY */
 	struct fact_rule moved[FACT_RULES];	  /* what crm_resource --move and --ban left */
 	struct fact_resource resource[FACT_VMS];
+};
+
+/* Which machine a host is, as it tells itself, or told this host's kemari-agent last. */
+struct fact_identity {
+	char host[FACT_NAME];
+	struct device_identity who;
 };
 
 /* The fencer's history: hosts that a device has fenced with success. */
@@ -184,6 +178,8 @@ struct facts {
 	struct fact_ring ring;
 	struct fact_cib cib;
 	struct fact_history history;
+	unsigned int nr_identities;
+	struct fact_identity identity[FACT_NODES];
 	unsigned int nr_vms;
 	struct fact_vm vm[FACT_VMS];
 };

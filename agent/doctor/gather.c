@@ -122,6 +122,7 @@ void gather_facts(const char *conf_file, struct facts *f)
 	gather_ring(&j[JOB_RING], &f->ring);
 	gather_cib(&j[JOB_CIB], f);
 	gather_history(&j[JOB_HISTORY], &f->history);
+	gather_identities(f);
 	gather_units(&j[JOB_UNITS], f);
 	gather_version(&j[JOB_SYNCD_VERSION], "kemari-syncd", &f->daemons.syncd);
 	gather_version(&j[JOB_AGENT_VERSION], "kemari-agent", &f->daemons.agent);

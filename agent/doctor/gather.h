@@ -43,6 +43,9 @@ void gather_cib_text(const char *text, size_t len, struct facts *f);
 void gather_history(const struct job *j, struct fact_history *h);
 void gather_history_text(const char *text, size_t len, struct fact_history *h);
 
+/* What this host is, and what others told its kemari-agent that they are. */
+void gather_identities(struct facts *f);
+
 /* The VM with that name, made if there is none yet; NULL: no room. */
 struct fact_vm *gather_vm(struct facts *f, const char *name, enum fact_origin origin);
 /* From kemari-syncd's files: configuration, devices, story. */

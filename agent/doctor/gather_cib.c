@@ -1,94 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Pacemaker's configuration.  Sets of options and attributes are taken without their rules, the first one of
- * a name counts, as Pacemaker takes them; what a primitive does not say, its template does.
- */
+/* Pacemaker's configuration. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "agent/cib.h"
 #include "agent/doctor/gather.h"
-#include "agent/doctor/xml.h"
 
-#define SAFE_ID "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-
-struct first {
-	char *out;
-	size_t cap;
-};
-
-static void take_value(void *arg, xmlNode *node)
-{
-	struct first *f = arg;
-
-	if (!f->out[0])
-		xml_attribute(node, "value", f->out, f->cap);
-}
-
-/* The value of the first nvpair of that name in such a set (a path below from); out unchanged: there is none.
- */
-static void option(xmlNode *from, const char *set, const char *name, char *out, size_t cap)
-{
-	struct first f = { .out = out, .cap = cap };
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/nvpair[@name='%s']", set, name);
-	xml_each(from->doc, from, path, take_value, &f);
-}
-
-static void take_node(void *arg, xmlNode *node)
-{
-	xmlNode **out = arg;
-
-	if (!*out)
-		*out = node;
-}
-
-/* NULL: it has none. */
-static xmlNode *template_of(xmlNode *primitive)
-{
-	char id[FACT_NAME], path[FACT_NAME + 32];
-	xmlNode *found = NULL;
-
-	xml_attribute(primitive, "template", id, sizeof(id));
-	if (!id[0] || strspn(id, SAFE_ID) != strlen(id))
-		return NULL;
-	snprintf(path, sizeof(path), "//template[@id='%s']", id);
-	xml_each(primitive->doc, NULL, path, take_node, &found);
-	return found;
-}
-
-static void attribute(xmlNode *primitive, const char *name, char *out, size_t cap)
-{
-	xmlNode *template = template_of(primitive);
-
-	xml_attribute(template ? template : primitive, name, out, cap);
-}
-
-/* An instance or meta attribute (set) of a primitive. */
-static void parameter(xmlNode *primitive, const char *set, const char *name, char *out, size_t cap)
-{
-	xmlNode *template = template_of(primitive);
-
-	option(primitive, set, name, out, cap);
-	if (!out[0] && template)
-		option(template, set, name, out, cap);
-}
-
-#define PARAMETER(node, name, field) parameter(node, "instance_attributes", name, field, sizeof(field))
-#define META(node, name, field) parameter(node, "meta_attributes", name, field, sizeof(field))
+#define PARAMETER(node, name, field) cib_parameter(node, "instance_attributes", name, field, sizeof(field))
+#define META(node, name, field) cib_parameter(node, "meta_attributes", name, field, sizeof(field))
 
 static void take_properties(xmlNode *root, struct fact_cib *c)
 {
 	static const char set[] = "configuration/crm_config/cluster_property_set";
 
-	option(root, set, "stonith-enabled", c->stonith_enabled, sizeof(c->stonith_enabled));
-	option(root, set, "stonith-action", c->stonith_action, sizeof(c->stonith_action));
-	option(root, set, "node-health-strategy", c->health_strategy, sizeof(c->health_strategy));
-	option(root, set, "maintenance-mode", c->maintenance, sizeof(c->maintenance));
-	option(root, set, "startup-fencing", c->startup_fencing, sizeof(c->startup_fencing));
-	option(root, set, "priority-fencing-delay", c->priority_delay, sizeof(c->priority_delay));
-	option(root, set, "stonith-watchdog-timeout", c->watchdog_timeout, sizeof(c->watchdog_timeout));
+	cib_option(root, set, "stonith-enabled", c->stonith_enabled, sizeof(c->stonith_enabled));
+	cib_option(root, set, "stonith-action", c->stonith_action, sizeof(c->stonith_action));
+	cib_option(root, set, "node-health-strategy", c->health_strategy, sizeof(c->health_strategy));
+	cib_option(root, set, "maintenance-mode", c->maintenance, sizeof(c->maintenance));
+	cib_option(root, set, "startup-fencing", c->startup_fencing, sizeof(c->startup_fencing));
+	cib_option(root, set, "priority-fencing-delay", c->priority_delay, sizeof(c->priority_delay));
+	cib_option(root, set, "stonith-timeout", c->stonith_timeout, sizeof(c->stonith_timeout));
 }
 
 static void take_cluster_node(void *arg, xmlNode *node)
@@ -97,30 +29,6 @@ static void take_cluster_node(void *arg, xmlNode *node)
 
 	if (c->nr_nodes < FACT_NODES)
 		xml_attribute(node, "uname", c->node[c->nr_nodes++], FACT_NAME);
-}
-
-static void take_device(struct fact_cib *c, xmlNode *node, const char *type)
-{
-	struct fact_fence_device *d = &c->device[c->nr_devices];
-	char role[16] = "";
-
-	if (c->nr_devices == FACT_DEVICES)
-		return;
-	c->nr_devices++;
-	xml_attribute(node, "id", d->id, sizeof(d->id));
-	snprintf(d->agent, sizeof(d->agent), "%s", type);
-	PARAMETER(node, "pcmk_host_list", d->host_list);
-	PARAMETER(node, "pcmk_host_map", d->host_map);
-	PARAMETER(node, "pcmk_host_check", d->host_check);
-	PARAMETER(node, "method", d->method);
-	PARAMETER(node, "delay", d->delay);
-	PARAMETER(node, "first_file", d->first_file);
-	if (!d->delay[0])
-		PARAMETER(node, "pcmk_delay_base", d->delay);
-	if (!d->delay[0])
-		PARAMETER(node, "pcmk_delay_max", d->delay);
-	META(node, "target-role", role);
-	d->stopped = !strcasecmp(role, "stopped");
 }
 
 /* Of the primitive, else of the clone, else the cluster's default: what a clone hands down. */
@@ -132,8 +40,8 @@ static void take_threshold(xmlNode *primitive, xmlNode *clone, struct fact_resou
 	if (!r->migration_threshold[0] && clone)
 		META(clone, "migration-threshold", r->migration_threshold);
 	if (!r->migration_threshold[0])
-		option(root, "configuration/rsc_defaults/meta_attributes", "migration-threshold",
-		       r->migration_threshold, sizeof(r->migration_threshold));
+		cib_option(root, "configuration/rsc_defaults/meta_attributes", "migration-threshold",
+			   r->migration_threshold, sizeof(r->migration_threshold));
 }
 
 static void take_clone(xmlNode *clone, struct fact_resource *r)
@@ -183,26 +91,11 @@ static void take_primitive(void *arg, xmlNode *node)
 	struct facts *f = arg;
 	char class[16], provider[32], type[FACT_NAME];
 
-	attribute(node, "class", class, sizeof(class));
-	attribute(node, "provider", provider, sizeof(provider));
-	attribute(node, "type", type, sizeof(type));
-	if (!strcmp(class, "stonith"))
-		take_device(&f->cib, node, type);
-	else if (!strcmp(class, "ocf") && !strcmp(provider, "kemari") && !strcmp(type, "vm"))
+	cib_attribute(node, "class", class, sizeof(class));
+	cib_attribute(node, "provider", provider, sizeof(provider));
+	cib_attribute(node, "type", type, sizeof(type));
+	if (!strcmp(class, "ocf") && !strcmp(provider, "kemari") && !strcmp(type, "vm"))
 		take_vm(f, node);
-}
-
-static void take_level(void *arg, xmlNode *node)
-{
-	struct fact_cib *c = arg;
-	struct fact_fence_level *lv = &c->level[c->nr_levels];
-
-	if (c->nr_levels == FACT_LEVELS)
-		return;
-	c->nr_levels++;
-	xml_attribute(node, "target", lv->node, sizeof(lv->node));
-	xml_attribute(node, "target-pattern", lv->pattern, sizeof(lv->pattern));
-	xml_attribute(node, "devices", lv->devices, sizeof(lv->devices));
 }
 
 /* node: an expression on health in a rule of a location constraint. */
@@ -234,6 +127,20 @@ static void take_moved(void *arg, xmlNode *node)
 	xml_attribute(node, "rsc", r->resource, sizeof(r->resource));
 }
 
+/* node: kemari-agent's attribute of a node. */
+static void take_doubt(void *arg, xmlNode *node)
+{
+	struct fact_cib *c = arg;
+	xmlNode *state = node;
+
+	if (c->nr_doubts == FACT_NODES)
+		return;
+	while (state->parent && strcmp((const char *)state->name, "node_state") != 0)
+		state = state->parent;
+	xml_attribute(state, "uname", c->doubt[c->nr_doubts].node, FACT_NAME);
+	xml_attribute(node, "value", c->doubt[c->nr_doubts++].text, FACT_TEXT);
+}
+
 void gather_cib_text(const char *text, size_t len, struct facts *f)
 {
 	xmlDoc *doc = xml_parse(text, len);
@@ -248,7 +155,7 @@ void gather_cib_text(const char *text, size_t len, struct facts *f)
 	take_properties(root, &f->cib);
 	xml_each(doc, root, "configuration/nodes/node[not(@type='remote')]", take_cluster_node, &f->cib);
 	xml_each(doc, root, "configuration/resources//primitive", take_primitive, f);
-	xml_each(doc, root, "configuration/fencing-topology/fencing-level", take_level, &f->cib);
+	devices_read(text, len, &f->cib.fencing);
 	xml_each(doc, root,
 		 "configuration/constraints/rsc_location//rule[@score='-INFINITY' or @score='-infinity' or "
 		 "@score='-inf']//expression[starts-with(@attribute, '#health')]",
@@ -257,6 +164,9 @@ void gather_cib_text(const char *text, size_t len, struct facts *f)
 		 "configuration/constraints/rsc_location[@rsc][starts-with(@id, 'cli-prefer-') or "
 		 "starts-with(@id, 'cli-ban-')]",
 		 take_moved, &f->cib);
+	xml_each(doc, root,
+		 "status/node_state/transient_attributes//nvpair[@name='kemari-fencing'][@value!='']",
+		 take_doubt, &f->cib);
 	xmlFreeDoc(doc);
 }
 

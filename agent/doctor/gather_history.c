@@ -7,7 +7,7 @@
 #include <libxml/xpath.h>
 
 #include "agent/doctor/gather.h"
-#include "agent/doctor/xml.h"
+#include "agent/xml.h"
 
 /* A host was fenced, and by a device: what a person confirms shows nothing of the devices. */
 #define FENCED "//fence_event[@status='success'][@action='off' or @action='reboot'][not(@delegate='a human')]"

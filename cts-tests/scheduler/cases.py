@@ -398,6 +398,50 @@ def _(t):
     r.roles(xa="Promoted")
 
 
+def moved_unsynced(t, *fails):
+    """By the operator, to a host whose copy is not whole."""
+    t.cib.score("xb", None)
+    t.cib.moved("vm1-ha", "xb")
+    if fails:
+        t.then(*fails)
+        t.cib.score("xa", 1000)  # held
+
+
+@case("moved to a host without a whole copy: demoted, then promoted there", "the constraint is cleared",
+      lambda c: c.cleared())
+def _(t):
+    moved_unsynced(t)
+    r = t.run()
+    r.does("demote vm1 xa", "promote vm1 xb")
+    r.ordered("demote vm1 xa", "promote vm1 xb")
+    r.roles(xa="Unpromoted", xb="Promoted")
+
+
+@case("... which fails hard (5): promoted again where it is held", "the failure is old", lambda c: c.age("xb", 200))
+def _(t):
+    moved_unsynced(t, "--op-fail", "vm1_promote_0@xb=5")
+    r = t.run()
+    r.does("demote vm1 xb", "stop vm1 xb", "promote vm1 xa")
+    r.roles(xa="Promoted")
+
+
+@case("... and not moved there again until failure-timeout", "the failure is old", lambda c: c.age("xb", 200))
+def _(t):
+    moved_unsynced(t, "--op-fail", "vm1_promote_0@xb=5")
+    t.then()
+    r = t.run()
+    r.does()
+    r.roles(xa="Promoted")
+
+
+@case("... which fails softly (1): moved there again at once (why it is 5)", "it is moved no more", lambda c: c.cleared())
+def _(t):
+    moved_unsynced(t, "--op-fail", "vm1_promote_0@xb=1")
+    t.then()
+    r = t.run()
+    r.does("demote vm1 xa", "promote vm1 xb")
+
+
 @case("maintenance: nothing", "it is over", options(maintenance_mode="false"))
 def _(t):
     t.cib.option("maintenance-mode", "true")

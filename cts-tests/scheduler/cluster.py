@@ -141,6 +141,17 @@ class Cib:
         ET.SubElement(rule, "expression", id=rule.get("id") + "-expr", attribute=attribute, operation="eq",
                       value=value)
 
+    def moved(self, clone, node):
+        """What `crm_resource --move --promoted` leaves behind."""
+        constraints = self.root.find("configuration/constraints")
+        ET.SubElement(constraints, "rsc_location", id="cli-prefer-" + clone, rsc=clone, role="Promoted", node=node,
+                      score="INFINITY")
+
+    def cleared(self):
+        constraints = self.root.find("configuration/constraints")
+        for gone in [c for c in constraints if c.get("id").startswith("cli-")]:
+            constraints.remove(gone)
+
     def second_vm(self):
         """A clone vm2-ha of vm2, in all as vm1-ha."""
         resources = self.root.find("configuration/resources")

@@ -6,7 +6,7 @@
 
 #include "cts-tests/sim/world.h"
 
-static const char *const start_name[START_KINDS] = { "cold", "alone", "protected" };
+static const char *const start_name[START_KINDS] = { "cold", "alone", "protected", "moved" };
 
 void schedule_print(const struct schedule *s)
 {
@@ -106,7 +106,10 @@ static void one_random(uint64_t seed, struct schedule *s, struct world *w)
 	unsigned int length = 12 + (unsigned int)(next_random(&seed) % 84);
 	uint64_t pick = next_random(&seed) % 8;
 
-	s->start = pick == 0 ? START_COLD : pick == 1 ? START_ALONE : START_PROTECTED;
+	s->start = pick == 0   ? START_COLD
+		   : pick == 1 ? START_ALONE
+		   : pick == 2 ? START_MOVED
+			       : START_PROTECTED;
 	s->nr = 0;
 	*w = *started(s->start);
 	for (unsigned int tries = 0; s->nr < length && tries < 600 && !w->violation; tries++) {
@@ -306,6 +309,7 @@ static const struct {
 	{ "two epochs, one fault", START_PROTECTED, { .guest = 2, .fault = 1, .tick = 2 } },
 	{ "a command, one fault", START_PROTECTED, { .fault = 1, .command = 1, .tick = 1 } },
 	{ "an output, a command", START_PROTECTED, { .guest = 1, .command = 1, .tick = 1 } },
+	{ "moved while unsynced, one fault", START_MOVED, { .fault = 1, .tick = 1 } },
 	{ "first protection, one fault", START_ALONE, { .guest = 1, .fault = 1, .command = 1 } },
 };
 

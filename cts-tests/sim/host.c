@@ -233,6 +233,8 @@ static void boot_cold(struct world *w, unsigned int h)
 
 	if (host->record.g != host->reborn_g && w->host[!h].on && w->host[!h].record.role != ENGINE_NONE)
 		world_fail(w, "lost: booted cold while the other host has the guest");
+	if (host->awaiting && w->host[!h].on)
+		world_fail(w, "rule 16: booted cold instead of the guest that was moved here");
 	host->memory = world_node(w, w->seen, false);
 	w->guest_ended = false;
 	host->out.nr = 0;
@@ -333,6 +335,7 @@ static void act_result(struct world *w, unsigned int h, const struct engine_acti
 {
 	w->host[h].result = a->result;
 	w->host[h].answered = true;
+	w->host[h].awaiting = false;
 	if (a->result != ENGINE_RES_SHUTDOWN)
 		return;
 	if (w->host[!h].on && w->host[!h].record.role == ENGINE_COPY)

@@ -7,6 +7,7 @@
 #include "cts-tests/sim/world.h"
 
 #define ROUNDS 60
+#define ASKED 12 /* by a host that awaits a copy, until its time is over */
 
 static void both(struct world *w, enum step_id id)
 {
@@ -99,8 +100,25 @@ static void keep_protected(struct world *w, unsigned int h)
 	step_do(w, STEP_BOOT, !h, 0);
 }
 
-static void manage(struct world *w)
+/* False: there is no such move (any more), or its time is over, so that the holder goes on. */
+static bool moves(struct world *w, unsigned int *asked)
 {
+	const struct host *a = &w->host[0];
+
+	if (!w->moved || role(w, 0) != ENGINE_HELD || role(w, 1) >= ENGINE_HELD)
+		return false;
+	if (busy(w, 1))
+		return true;
+	w->moved = ++*asked < ASKED && w->host[1].session && step_do(w, STEP_AWAIT, 1, 0);
+	if (*asked == ASKED && a->record.want_protect && !a->e.unborn)
+		world_fail(w, "liveness: moved while unsynced, and the copy is never whole");
+	return w->moved;
+}
+
+static void manage(struct world *w, unsigned int *asked)
+{
+	if (moves(w, asked))
+		return;
 	for (unsigned int h = 0; h < 2; h++)
 		if (role(w, h) == ENGINE_OWNER || role(w, h) == ENGINE_HELD) {
 			keep_protected(w, h);
@@ -124,7 +142,7 @@ static bool is_protected(const struct world *w)
 
 void settle(struct world *w)
 {
-	unsigned int h;
+	unsigned int h, asked = 0;
 
 	w->fault.armed = false;
 	w->host[0].fails = w->host[1].fails = false;
@@ -138,7 +156,7 @@ void settle(struct world *w)
 		drain(w);
 		if (is_protected(w))
 			return;
-		manage(w);
+		manage(w, &asked);
 		drain(w);
 		if (earlier_timer(w, &h))
 			step_do(w, STEP_TICK, h, 0);

@@ -41,9 +41,12 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_PROOF] = { "proof", 12, 1, 2, step_proof },
 	[STEP_PROMOTE] = { "promote", 20, 1, 2, step_promote },
 	[STEP_PROMOTE_OFF] = { "promote-off", 10, 1, 2, step_promote_off },
+	[STEP_AWAIT] = { "await", 16, 1, 2, step_await },
 	[STEP_DEMOTE] = { "demote", 8, 1, 2, step_demote },
 	[STEP_SWITCHOVER] = { "switchover", 8, 1, 2, step_switchover },
 	[STEP_STOP] = { "stop", 4, 1, 2, step_stop },
+	[STEP_FORGET] = { "forget", 4, 1, 2, step_forget },
+	[STEP_FORGET_LAST] = { "forget-last", 2, 1, 2, step_forget_last },
 	[STEP_PROTECT] = { "protect", 12, 1, 2, step_protect },
 	[STEP_UNPROTECT] = { "unprotect", 2, 1, 2, step_unprotect },
 	[STEP_GONE] = { "gone", 6, 1, 2, step_gone },
@@ -78,7 +81,7 @@ static bool run_kind(struct world *w, unsigned int kind, unsigned int h, unsigne
 {
 	bool existed = world_copy_exists(w) && !w->guest_ended;
 
-	w->copy_may_end = asker_is_dead(w, 0) || asker_is_dead(w, 1);
+	w->copy_may_end = w->given_up || asker_is_dead(w, 0) || asker_is_dead(w, 1);
 	if (!step_kinds[kind].run(w, h, choice))
 		return false;
 	run_failed(w, 0);

@@ -69,6 +69,23 @@ bool step_promote_off(struct world *w, unsigned int h, unsigned int choice)
 	return step_promote(w, h, 1);
 }
 
+/* Promoted where the copy is not whole while the peer holds the guest: the daemon asks again until it is. */
+bool step_await(struct world *w, unsigned int h, unsigned int choice)
+{
+	struct engine_event ev = { .type = ENGINE_EV_PROMOTE,
+				   .flag = true,
+				   .incarnation = w->incarnations + 1 };
+	struct host *host = &w->host[h];
+
+	if (!up(w, h) || owns(w, h) || w->nr_node == WORLD_NODES || !host->answered ||
+	    host->result != ENGINE_RES_PEER_HOLDS)
+		return false;
+	w->incarnations++;
+	host->awaiting = true;
+	command(w, h, &ev);
+	return true;
+}
+
 static bool simple_command(struct world *w, unsigned int h, enum engine_event_type type)
 {
 	struct engine_event ev = { .type = type };
@@ -98,6 +115,37 @@ bool step_stop(struct world *w, unsigned int h, unsigned int choice)
 		return false;
 	w->copy_may_end |= up(w, h) && !owns(w, h);
 	return simple_command(w, h, ENGINE_EV_STOP);
+}
+
+/* flag: the operator knows that it may be the last copy */
+static bool forget(struct world *w, unsigned int h, bool flag)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FORGET,
+				   .flag = flag,
+				   .incarnation = w->incarnations + 1 };
+	struct host *host = &w->host[h];
+	bool held = host->record.role == ENGINE_HELD;
+	unsigned int inflight = host->inflight;
+
+	if (!up(w, h))
+		return false;
+	w->incarnations++;
+	w->given_up |= flag;
+	w->copy_may_end |= flag;
+	command(w, h, &ev);
+	if (held && inflight && host->on && host->record.role == ENGINE_NONE)
+		world_fail(w, "G4: forgotten with disk requests under way");
+	return true;
+}
+
+bool step_forget(struct world *w, unsigned int h, unsigned int choice)
+{
+	return forget(w, h, false);
+}
+
+bool step_forget_last(struct world *w, unsigned int h, unsigned int choice)
+{
+	return forget(w, h, true);
 }
 
 bool step_protect(struct world *w, unsigned int h, unsigned int choice)

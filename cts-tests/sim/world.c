@@ -112,6 +112,24 @@ static void drive(struct world *w, unsigned int rounds)
 				step_do(w, progress[i], h, 0);
 }
 
+/* The bulk copy has just begun when the cluster manager demotes on a and promotes on b. */
+static void move_unsynced(struct world *w)
+{
+	static struct world undisturbed;
+
+	step_do(w, STEP_CONNECT, 0, 0);
+	step_do(w, STEP_LINK, 0, 0);
+	step_do(w, STEP_DEMOTE, 0, 0);
+	step_do(w, STEP_PROMOTE, 1, 0);
+	w->moved = true;
+	if (w->host[0].record.role != ENGINE_HELD || w->host[0].e.protection != ENGINE_SYNCING)
+		world_fail(w, "simulation: no move of an unsynced guest");
+	undisturbed = *w;
+	settle(&undisturbed);
+	if (undisturbed.host[1].record.role != ENGINE_OWNER || undisturbed.guest_ended)
+		world_fail(w, "liveness: moved while unsynced, and not where it was moved to");
+}
+
 void world_init(struct world *w, enum world_start start)
 {
 	memset(w, 0, sizeof(*w));
@@ -127,7 +145,10 @@ void world_init(struct world *w, enum world_start start)
 	if (start == START_ALONE)
 		return;
 	step_do(w, STEP_PROTECT, 0, 0);
-	drive(w, 6);
+	if (start == START_MOVED)
+		move_unsynced(w);
+	else
+		drive(w, 6);
 }
 
 /* ---- hash: of all that decides what can happen next; times relative to now ---- */
@@ -178,7 +199,8 @@ static uint64_t mix_engine(uint64_t h, const struct world *w, const struct engin
 	h = mix(h, (uint64_t)e->protection << 32 | (uint64_t)e->cmd.type << 8 | (uint64_t)e->bulk_done << 0 |
 			   (uint64_t)e->stopped << 1 | (uint64_t)e->quiesced << 2 |
 			   (uint64_t)e->requested << 3 | (uint64_t)e->run_due << 4 | (uint64_t)e->final << 5 |
-			   (uint64_t)e->bulk << 6 | (uint64_t)e->foreign << 7);
+			   (uint64_t)e->bulk << 6 | (uint64_t)e->foreign << 7 |
+			   (uint64_t)e->cmd.awaiting << 16);
 	h = mix(mix(mix(h, e->session), e->capturing), e->sending);
 	h = mix_time(mix_time(h, w, e->cmd.deadline), w, e->resend_at);
 	h = mix_time(mix_time(h, w, e->lost_at), w, e->outdate_at);
@@ -191,7 +213,8 @@ static uint64_t mix_host(uint64_t h, const struct world *w, const struct host *h
 	h = mix(h, (uint64_t)host->boot << 16 | host->on | host->domain << 1 | host->running << 2 |
 			   host->foreign << 3 | host->torn << 4 | host->daemon << 5 | host->capturing << 6 |
 			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10 |
-			   host->guest << 11);
+			   host->guest << 11 | (uint64_t)host->awaiting << 13 |
+			   (uint64_t)(host->answered && host->result == ENGINE_RES_PEER_HOLDS) << 14);
 	h = mix(mix(mix(h, host->ran_g ^ host->reborn_g << 1), host->memory), host->inflight);
 	h = mix(mix_time(h, w, host->deadline), host->session);
 	h = mix_outputs(mix_outputs(h, &host->out), &host->image);
@@ -226,6 +249,7 @@ uint64_t world_hash(const struct world *w)
 	}
 	for (unsigned int k = 0; k < w->ring.nr; k++)
 		h = mix_bytes(h, &w->ring.m[k].msg, sizeof(w->ring.m[k].msg));
-	h = mix(mix(h, w->connection), w->net | w->cpg << 1 | w->fault.armed << 2 | w->send_failed << 3);
+	h = mix(mix(h, w->connection), w->net | w->cpg << 1 | w->fault.armed << 2 | w->send_failed << 3 |
+					       w->moved << 4 | w->given_up << 5);
 	return mix(h, w->fault.armed ? w->fault.whole_host | w->fault.host << 1 | w->fault.after << 2 : 0);
 }

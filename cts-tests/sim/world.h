@@ -97,6 +97,7 @@ struct host {
 	uint32_t asker_boot;	   /* of the peer's host when it asked for the grant last */
 	enum engine_result result; /* of the last command */
 	bool answered;
+	bool awaiting; /* promote: the copy of the guest that the peer held when it answered last */
 };
 
 struct node {
@@ -136,14 +137,16 @@ struct world {
 	uint32_t incarnations;
 	uint32_t requests;
 	unsigned int max_actions;
+	bool moved;	   /* the cluster manager has it promoted on b while it is held on a */
 	bool guest_ended;  /* by itself: no copy is needed any more */
 	bool ticking;	   /* the step under way is a timer */
 	bool copy_may_end; /* ... it may end the last copy */
+	bool given_up;	   /* an operator had the last copy forgotten: what was said before may come after */
 	bool verbose;
 	const char *violation;
 };
 
-enum world_start { START_COLD, START_ALONE, START_PROTECTED, START_KINDS };
+enum world_start { START_COLD, START_ALONE, START_PROTECTED, START_MOVED, START_KINDS };
 
 void world_init(struct world *w, enum world_start start);
 uint64_t world_hash(const struct world *w);
@@ -205,9 +208,12 @@ enum step_id {
 	STEP_PROOF,
 	STEP_PROMOTE,
 	STEP_PROMOTE_OFF,
+	STEP_AWAIT,
 	STEP_DEMOTE,
 	STEP_SWITCHOVER,
 	STEP_STOP,
+	STEP_FORGET,
+	STEP_FORGET_LAST,
 	STEP_PROTECT,
 	STEP_UNPROTECT,
 	STEP_GONE,
@@ -266,7 +272,7 @@ struct exhaustive_result {
 	struct schedule bad;
 	const char *violation;
 };
-#define EXHAUSTIVE_PARTS 4
+#define EXHAUSTIVE_PARTS 5
 /* Its name is returned. */
 const char *explore_exhaustive(unsigned int part, struct exhaustive_result *r);
 void schedule_print(const struct schedule *s);

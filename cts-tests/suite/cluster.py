@@ -25,24 +25,42 @@ LOOKED_S = 15
 GUIDE = HERE.parents[1] / "doc/cluster.md"
 
 
-def configuration(lab, vm=VM, fencing=True):
-    """What a user types after `crm configure`: the blocks of doc/cluster.md, with this lab's addresses and guest. The
-    simulated BMC needs a workaround."""
-    blocks = re.findall(r"^```sh crm config\n(.*?)^```", GUIDE.read_text(), re.S | re.M)
-    text = "".join(b for b in blocks if "pdu" not in b).replace("\\\n", "").replace("crm configure ", "")
+def blocks():
+    """Of doc/cluster.md, for `crm configure`: the first level of fencing, the second one, the guest."""
+    found = re.findall(r"^```sh crm config\n(.*?)^```", GUIDE.read_text(), re.S | re.M)
+    return {word: next(b for b in found if f"primitive {word}" in b) for word in ("bmc-xa", "pdu1-xa", "vm1")}
+
+
+def as_here(lab, text):
+    """A block as a user types it after `crm configure`, with this lab's addresses, names and times."""
+    text = text.replace("\\\n", "").replace("crm configure ", "")
     for h, name in zip(lab.hosts, ("xa", "xb")):
         text = re.sub(rf"\b{name}\b", h.name, text)
+        # the simulated BMC needs a workaround
         text = text.replace(f"ip=203.0.113.{h.number} ", f"ip={lab.net}.0.{100 + h.number} workarounds=opensesspriv ")
         text = text.replace(f"/etc/kemari/bmc-{h}", "/etc/kemari/bmc-password")
         text = text.replace(f"4c4c4544-0042-3510-8051-b7c04f4d333{h.number + 1}",
                             f"a1234567-89ab-cdef-a123-456789abcd0{h.number}")
+    for feed in (1, 2):
+        text = text.replace(f"ip=203.0.113.2{feed} ", f"ip={lab.net}.0.{200 + feed} ")
     # Pacemaker on an emulated, busy CPU takes up to 17 s
-    text = text.replace("delay=10 ", "delay=30 ").replace("delay=20 ", "delay=45 ")
-    text = text.replace("username=fence", "username=lab").replace("/etc/xen/vm1.cfg", f"/lab/{vm}.cfg")
-    text = re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
-    if not fencing:
-        text = "\n".join(line for line in text.splitlines() if "vm1" in line) + "\n"
-    return re.sub(r"\bvm1\b", vm, text)
+    text = text.replace("delay=10 ", "delay=30 ").replace("delay=20 ", "delay=45 pcmk_off_timeout=90s ")
+    # and an agent in Python up to 10 s
+    text = re.sub(r"op monitor interval=300s timeout=60s", "op start interval=0 timeout=90s op monitor interval=600s timeout=90s",
+                  text)
+    text = text.replace("username=fence", "username=lab")
+    return re.sub(r"^(<<.*|END|commit)$", "", text, flags=re.M)    # of a block that is one call
+
+
+def configuration(lab, vm=VM, fencing=True):
+    """Fencing through each BMC, and the guest."""
+    text = as_here(lab, (blocks()["bmc-xa"] if fencing else "") + blocks()["vm1"])
+    return re.sub(r"\bvm1\b", vm, text.replace("/etc/xen/vm1.cfg", f"/lab/{vm}.cfg"))
+
+
+def second_level(lab):
+    """Fencing through the outlets of each host."""
+    return as_here(lab, blocks()["pdu1-xa"])
 
 
 def told(steps):

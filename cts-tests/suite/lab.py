@@ -16,6 +16,7 @@ from pathlib import Path
 SUITE = Path(__file__).resolve().parent
 SCRIPTS = SUITE.parent / "lab"
 NO_ANSWER = 255
+FEEDS = ("1", "2")      # LAB_FEEDS
 
 
 class LabError(Exception):
@@ -115,7 +116,7 @@ class Lab:
         r = run([SCRIPTS / name, *args], timeout)
         if not r.ok:
             raise LabError(f"{name} {' '.join(args)}: {(r.err or r.out).strip()}")
-        if name == "host-kill" or args[1:] == ("chassis", "power", "off"):
+        if name == "host-kill" or args[1:] == ("chassis", "power", "off") or (name, *args[1:]) == ("pdu", "pull"):
             self.power_cuts += 1
         return r.out
 
@@ -207,6 +208,14 @@ class Host:
                 raise LabError(f"{self.name}: Xen panicked, see {self.dir}/serial.log")
             time.sleep(0.5)
         raise LabError(f"{self.name}: not up after {timeout} s, see {self.dir}/serial.log")
+
+    def outlets_on(self):
+        return all(self.lab.script("pdu", self.name, "get", feed).strip() == "on" for feed in FEEDS)
+
+    def outlet_orders(self):
+        """What its outlets and cords were told since the cords were pulled, last."""
+        lines = (self.dir / "supply/log").read_text().splitlines()
+        return lines[len(lines) - lines[::-1].index("pull"):]
 
     def serial(self):
         try:

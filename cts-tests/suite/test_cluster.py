@@ -151,11 +151,45 @@ class Commands(unittest.TestCase):
         old, lab.run = lab.run, lambda argv, timeout: lab.Result(0, "", "")
         try:
             for call in (("bmc", "xa", "chassis", "power", "off"), ("bmc", "xa", "chassis", "power", "on"),
-                         ("bmc", "xa", "chassis", "power", "status"), ("host-kill", "xa")):
+                         ("bmc", "xa", "chassis", "power", "status"), ("host-kill", "xa"), ("pdu", "xa", "pull"),
+                         ("pdu", "xa", "plug")):
                 here.script(*call)
         finally:
             lab.run = old
-        self.assertEqual(here.power_cuts, 2)
+        self.assertEqual(here.power_cuts, 3)
+
+
+class Configuration(unittest.TestCase):
+    """What is typed is what doc/cluster.md says."""
+
+    def setUp(self):
+        nowhere = SimpleNamespace(run_dir=Path("/nowhere"))
+        hosts = [lab.Host(nowhere, n, i) for i, n in enumerate(("ya", "yb"), 1)]
+        self.lab = SimpleNamespace(hosts=hosts, net="10.1")
+
+    def test_every_block_is_one_of_those_that_are_typed(self):
+        found = cluster.re.findall(r"^```sh crm config\n", cluster.GUIDE.read_text(), cluster.re.M)
+        self.assertEqual(len(found), len(cluster.blocks()))
+
+    def test_nothing_of_the_documents_addresses_is_left(self):
+        text = cluster.configuration(self.lab) + cluster.second_level(self.lab)
+        self.assertNotRegex(text, r"203\.0\.113|4c4c4544|\bx[ab]\b|vm1")
+
+    def test_the_outlets_are_a_level_of_their_own(self):
+        self.assertNotIn("pdu", cluster.configuration(self.lab))
+        text = cluster.second_level(self.lab)
+        self.assertIn("fencing_topology ya: bmc-ya pdu1-ya,pdu2-ya yb: bmc-yb pdu1-yb,pdu2-yb", text)
+        for device, address in (("pdu1-ya", "10.1.0.201"), ("pdu2-yb", "10.1.0.202")):
+            self.assertRegex(text, rf"primitive {device} stonith:fence_apc_snmp +params ip={address} plug=y")
+
+
+class Outlets(unittest.TestCase):
+    def test_orders_are_those_since_the_cords_were_pulled_last(self):
+        with tempfile.TemporaryDirectory() as folder:
+            host = lab.Host(SimpleNamespace(run_dir=Path(folder)), "xa", 1)
+            (host.dir / "supply").mkdir(parents=True)
+            (host.dir / "supply/log").write_text("pull\noff 1\nplug\npull\noff 2\non 2\n")
+            self.assertEqual(host.outlet_orders(), ["off 2", "on 2"])
 
 
 class Audits(unittest.TestCase):

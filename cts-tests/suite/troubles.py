@@ -7,8 +7,8 @@ import random
 import re
 import time
 
-from cluster import configuration
-from lab import Guest, LabError
+from cluster import configuration, second_level
+from lab import FEEDS, Guest, LabError
 from scenario import VM
 
 # corosync's own traffic, whatever network it takes: a port for each link
@@ -191,6 +191,40 @@ def bmc_gone(s):
     s.undisturbed("both BMCs do not answer", cut)
 
 
+@contextlib.contextmanager
+def outlets(s):
+    """The second level of fencing is there meanwhile."""
+    devices = {f"pdu{feed}-{h}" for feed in FEEDS for h in s.lab.hosts}
+    with s.story.step("crm configure: fencing through the outlets, as a second level"):
+        s.lab.script("pdu-up")
+        s.at.exec("cat > /root/level2.crm && crm -F -f /root/level2.crm configure", timeout=240,
+                  stdin=second_level(s.lab).encode())
+        s.until("the devices are started", lambda: s.started() >= devices, 180, pause=1)
+    try:
+        yield
+    finally:
+        s.at.exec("cibadmin --delete --xpath //fencing-topology; "
+                  "cibadmin --delete-all --force --xpath \"//primitive[@type='fence_apc_snmp']\"", timeout=60, check=False)
+        s.lab.script("pdu-up", "--down")
+
+
+def power_and_bmc_gone(s):
+    """All cords of the primary's host are pulled: its BMC answers no more than the host does, and what proves it off is its
+    outlets. They are switched on by who switches on what was fenced."""
+    bmcs = {f"bmc-{h}" for h in s.lab.hosts}
+    with outlets(s):
+        s.failover("the cords pulled", lambda: s.lab.script("pdu", s.at.name, "pull"))
+        orders = s.other.outlet_orders()
+        s.story.check("both outlets were switched off", [] if {f"off {f}" for f in FEEDS} <= set(orders) else [str(orders)])
+        with s.story.step(f"the cords of {s.other} are in again; kemari-agent has the outlets switched on"):
+            s.lab.script("pdu", s.other.name, "plug")
+            s.until("the outlets are on", s.other.outlets_on, 150)
+        s.come_back()
+    # the monitor of a BMC without power fails
+    s.at.exec("crm_resource --cleanup", timeout=60)
+    s.until("both BMCs' devices are well", lambda: not s.failed_actions() and s.started() >= bmcs, 120, pause=1)
+
+
 def cannot_fence(s):
     """All networks are cut, the BMCs' too: what the guest sends waits, since its copy may be promoted for all that is known
     here; until the other host can be fenced."""
@@ -263,6 +297,26 @@ def standby_node(s):
     s.moved("crm node standby", f"crm node standby {host}")
     s.wait_state(s.at, "unprotected", 90)
     host.exec(f"crm node online {host}", timeout=90)
+    s.settled(300)
+
+
+def moved_while_unsynced(s):
+    """Before its first copy is whole: the copy is completed while the guest is held, then it goes on there."""
+    to = s.other
+
+    def early():
+        return int(to.exec("journalctl -q -o cat -u kemari-syncd | grep -c 'promoted before its copy here is whole'",
+                           timeout=60, check=False).out or 0)
+
+    before = early()
+    with s.story.step(f"{to} loses its copy, and is copied to again"):
+        s.at.exec(f"crm node standby {to}", timeout=90)
+        s.wait_state(s.at, "unprotected", 90)
+        s.at.exec(f"crm node online {to}", timeout=90)
+        s.until("copying has begun", lambda: (s.status(s.at) or {}).get("state") == "syncing", 180)
+    s.moved("--move while unsynced", f"crm_resource --move --promoted --resource {VM}-ha --node {to}")
+    s.story.check(f"{to} was promoted before its copy was whole", [] if early() > before else ["it says nothing of that"])
+    s.at.exec(f"crm_resource --clear --resource {VM}-ha", timeout=60)
     s.settled(300)
 
 
@@ -559,9 +613,10 @@ def resync_cut(s):
 SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
-    link_cut, ring_cut, everything_cut, bmc_gone, cannot_fence, syncd_hangs, controld_killed, corosync_killed, moves,
-    standby_node, maintenance, clone_stopped, left_in_maintenance, by_hand, linked_in_auto, primary_reboots,
-    standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start, resync_cut)}
+    link_cut, ring_cut, everything_cut, bmc_gone, power_and_bmc_gone, cannot_fence, syncd_hangs, controld_killed,
+    corosync_killed, moves, standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand,
+    linked_in_auto, primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start,
+    resync_cut)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

@@ -29,7 +29,8 @@ static struct {
 	void (*fenced)(stonith_t *st, stonith_event_t *e);
 	stonith_event_t event;
 	bool notify, answer, gone;
-	int rc; /* of the answer */
+	unsigned int devices; /* 0: they cannot be read */
+	int rc;		      /* of the answer */
 	int calls, tolerance;
 	char host[ROW_HOST], action[16];
 	struct {
@@ -118,6 +119,23 @@ bool stonith_dispatch(stonith_t *st)
 		fake.call[i].fn(st, &d);
 	}
 	fake.notify = fake.answer = false;
+	return true;
+}
+
+/* ---- the cluster's devices ---- */
+
+bool fencer_devices(struct devices *d, uint64_t *sum)
+{
+	if (!fake.devices)
+		return false;
+	memset(d, 0, sizeof(*d));
+	d->nr = fake.devices;
+	*sum = fake.devices;
+	return true;
+}
+
+bool fencer_devices_touched(void)
+{
 	return true;
 }
 
@@ -221,6 +239,20 @@ static void the_history_tells_who_asked_last(void **state)
 	assert_string_equal(p.asker.doer, "xc");
 }
 
+static void the_devices_come_before_what_is_judged_by_them(void **state)
+{
+	struct fencer_devices_packet d;
+
+	fake.history[fake.nr_history++] = done("xb", "off", "stonith_admin.77", "xa", 100);
+	fake.devices = 3;
+	begin();
+	hear(FENCER_CONNECTED);
+	assert_int_equal(recv(daemon_fd, &d, sizeof(d), 0), sizeof(d));
+	assert_int_equal(d.word, FENCER_DEVICES);
+	assert_int_equal(d.devices.nr, 3);
+	hear(FENCER_HISTORY);
+}
+
 static void a_notification_tells_who_asked(void **state)
 {
 	struct fencer_packet p;
@@ -293,6 +325,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_history_tells_who_asked_last, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_devices_come_before_what_is_judged_by_them, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_notification_tells_who_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_asked_for_is_answered_with_what_came_of_it, setup,
 						teardown),

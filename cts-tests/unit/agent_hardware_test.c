@@ -123,6 +123,29 @@ static void a_line_is_read(void **state)
 	       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[],\"worst\":\"none\"}");
 }
 
+static void a_bmc_of_another_machine_lies(void **state)
+{
+	struct health_report r =
+		report("{\"host\":\"xa\",\"bmc\":\"ok\",\"why\":null,\"power\":\"off\",\"uuid\":"
+		       "\"4c4c4544-0042-3510-8051-b7c04f4d3332\",\"events\":[" IERR "],\"worst\":\"fence\"}");
+	uint8_t told[16] = { 0 };
+
+	assert_false(health_foreign(&r, told)); /* not told */
+	memcpy(told, r.uuid, sizeof(told));
+	assert_int_equal(told[0], 0x4c);
+	assert_false(health_foreign(&r, told));
+	assert_int_equal(r.bmc, WATCH_BMC_OK);
+	told[15]++;
+	assert_true(health_foreign(&r, told));
+	assert_int_equal(r.bmc, WATCH_BMC_LYING);
+	assert_int_equal(r.power, HEALTH_POWER_UNKNOWN);
+	assert_int_equal(r.nr, 0);
+	assert_int_equal(r.worst, WATCH_NOTE);
+	assert_non_null(strstr(r.why, "4c4c4544-0042-3510-8051-b7c04f4d3332"));
+	memset(r.uuid, 0, sizeof(r.uuid));
+	assert_false(health_foreign(&r, told));
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	static const char *const lines[] = {
@@ -418,6 +441,20 @@ static void not_for(struct bed *b, const char *phrase)
 	assert_non_null(strstr(b->out.why, phrase));
 }
 
+static void not_when_that_would_be_no_proof(void **state)
+{
+	struct bed *b = fresh();
+
+	b->sick.futile = true;
+	not_for(b, "a copy of its guest could not run here, for no fencing of it would be a proof");
+	assert_string_equal(b->out.vm, "g1");
+	/* it owns nothing: nothing waits for a proof */
+	b->theirs[0].role = ROW_STANDBY;
+	b->theirs[0].running = false;
+	assert_true(fence(b));
+	assert_null(b->out.vm);
+}
+
 static void only_a_healthy_quorate_host_that_knows_asks(void **state)
 {
 	struct bed *b = fresh();
@@ -631,6 +668,7 @@ int main(void)
 		cmocka_unit_test(bmc_lines_are_read),
 		cmocka_unit_test(wrong_bmc_lines_are_refused),
 		cmocka_unit_test(a_line_is_read),
+		cmocka_unit_test(a_bmc_of_another_machine_lies),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(too_long_is_refused),
 		cmocka_unit_test(any_bytes_do_no_harm),
@@ -642,6 +680,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_known_after_a_long_silence),
 		cmocka_unit_test(a_sick_host_is_fenced_as_long_as_it_is),
 		cmocka_unit_test(a_healthy_host_is_not_fenced),
+		cmocka_unit_test(not_when_that_would_be_no_proof),
 		cmocka_unit_test(one_that_left_is_pacemakers),
 		cmocka_unit_test(only_a_healthy_quorate_host_that_knows_asks),
 		cmocka_unit_test(never_without_the_protected_copy),

@@ -431,6 +431,23 @@ static void a_host_that_just_came_gets_its_time(void **state)
 	assert_non_null(fence(b));
 }
 
+static void nobody_is_fenced_when_that_would_be_no_proof(void **state)
+{
+	struct bed *b = needy(ROW_NEEDS_PROOF);
+
+	b->in.host[0].futile = true;
+	fence(b);
+	assert_null(b->out.futile);
+	b->in.now_ns += 60 * S;
+	assert_null(fence(b));
+	assert_string_equal(b->out.futile, "xb");
+	assert_null(fence(b));
+	assert_string_equal(b->out.futile, "xb"); /* as long as it is needed */
+	b->in.host[0].futile = false;
+	assert_string_equal(fence(b), "xb");
+	assert_null(b->out.futile);
+}
+
 static void without_quorum_nobody_is_fenced(void **state)
 {
 	struct bed *b = needy(ROW_NEEDS_FENCE);
@@ -517,6 +534,7 @@ int main(void)
 		cmocka_unit_test(fencing_is_wanted_as_long_as_it_is_needed),
 		cmocka_unit_test(a_host_proven_off_is_not_fenced),
 		cmocka_unit_test(a_host_that_just_came_gets_its_time),
+		cmocka_unit_test(nobody_is_fenced_when_that_would_be_no_proof),
 		cmocka_unit_test(without_quorum_nobody_is_fenced),
 		cmocka_unit_test(a_peer_nobody_knows_is_not_fenced),
 		cmocka_unit_test(who_owns_less_shoots_second),

@@ -162,6 +162,23 @@ static void what_holds_is_told_apart(void **state)
 	assert_int_equal(sum, 0);
 }
 
+static void the_log_of_another_machine_holds_nothing_and_is_not_read(void **state)
+{
+	static const uint8_t told[16] = { 1 };
+	struct health_host h = { .host = "xa" };
+	struct health_report r;
+
+	assert_int_equal(parse(LINE("ok", ",\"log\":\"read-since-off\",\"past\":[" PAST "]"), &r), 0);
+	r.uuid[0] = 2;
+	assert_true(health_foreign(&r, told));
+	assert_int_equal(r.log, HEALTH_LOG_UNREAD);
+	assert_int_equal(r.nr_past, 0);
+	health_take(&h, &r, 1);
+	sum = 0;
+	health_each_hold(&h, add, NULL);
+	assert_int_equal(sum, 0);
+}
+
 static void an_older_one_says_less(void **state)
 {
 	struct health_report r;
@@ -260,6 +277,7 @@ int main(void)
 		cmocka_unit_test(the_next_boot_is_free_of_it),
 		cmocka_unit_test(it_survives_a_restart),
 		cmocka_unit_test(what_holds_is_told_apart),
+		cmocka_unit_test(the_log_of_another_machine_holds_nothing_and_is_not_read),
 		cmocka_unit_test(an_older_one_says_less),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test_setup(a_fault_holds_the_power_back, setup),

@@ -411,10 +411,13 @@ static void the_bmc_of_another_machine_is_not_believed(void **state)
 	look();
 	l.has_uuid = true;
 	l.foreign = true;
+	memset(l.uuid, 0xab, sizeof(l.uuid));
 	watch_look_add(&l, WATCH_CPU_CATERR, true, "CPU", "");
 	see();
 	assert_int_equal(s.bmc, WATCH_BMC_LYING);
-	assert_false(s.has_uuid);
+	/* whose it is, for whoever knows more */
+	assert_true(s.has_uuid);
+	assert_memory_equal(s.uuid, l.uuid, sizeof(s.uuid));
 	assert_false(s.power_known);
 	worst_is(WATCH_NOTE);
 }

@@ -58,6 +58,16 @@ static void every_command_is_understood(void **state)
 	assert_true(args.req.recent);
 	assert_int_equal(parse("promote vm1 --primary-is-off"), 0);
 	assert_true(args.req.primary_is_off);
+	assert_int_equal(parse("cold-start vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_COLD_START);
+	assert_false(args.req.peer_is_off);
+	assert_int_equal(parse("cold-start vm1 --peer-is-off"), 0);
+	assert_true(args.req.peer_is_off);
+	assert_int_equal(parse("forget vm1"), 0);
+	assert_int_equal(args.req.op, CONTROL_FORGET);
+	assert_false(args.req.last_copy);
+	assert_int_equal(parse("forget vm1 --last-copy"), 0);
+	assert_true(args.req.last_copy);
 	assert_int_equal(parse("switchover vm1"), 0);
 	assert_int_equal(parse("verify vm1"), 0);
 	assert_int_equal(args.req.epochs, 1);
@@ -118,6 +128,10 @@ static void a_wrong_line_says_what_would_be_right(void **state)
 	refused("verify vm1 --epochs 3x", "'3x' is not a number");
 	refused("verify vm1 --epochs 99999999999999999999", "is not a number");
 	refused("create", "the configuration file is missing");
+	refused("cold-start", "the VM is missing");
+	refused("forget", "the VM is missing");
+	refused("unprotect vm1 --last-copy", "--last-copy is not an option of unprotect");
+	refused("cold-start vm1 --primary-is-off", "--primary-is-off is not an option of cold-start");
 	refused("resource", "an action and a VM are wanted");
 	refused("resource stop", "an action and a VM are wanted");
 	refused("resource vm1 stop", "'vm1' is no action");
@@ -136,10 +150,24 @@ static void promote_without_the_operators_word_names_the_risk(void **state)
 	assert_non_null(strstr(err, "kemari promote vm1 --primary-is-off"));
 }
 
+static void the_word_for_a_cold_start_names_its_risk(void **state)
+{
+	size_t len;
+	char *text;
+	FILE *f = open_memstream(&text, &len);
+
+	kemari_help(f, "cold-start");
+	fclose(f);
+	assert_non_null(strstr(text, "--peer-is-off"));
+	assert_non_null(strstr(text, "corrupt"));
+	free(text);
+}
+
 static void help_works_for_each_command_and_names_all(void **state)
 {
-	static const char *const names[] = { "create", "protect",    "unprotect", "status",   "promote",
-					     "verify", "switchover", "log",	  "resource", "keygen" };
+	static const char *const names[] = { "create",	 "protect", "unprotect",  "status",
+					     "promote",	 "verify",  "switchover", "log",
+					     "resource", "keygen",  "cold-start", "forget" };
 	char *all, *one, line[64];
 	size_t i, len;
 	FILE *f;
@@ -172,6 +200,10 @@ static void what_is_sent_is_what_the_server_reads(void **state)
 					     "status vm1 --watch",
 					     "status vm1 --json --recent",
 					     "promote vm1 --primary-is-off",
+					     "cold-start vm1",
+					     "cold-start vm1 --peer-is-off",
+					     "forget vm1",
+					     "forget vm1 --last-copy",
 					     "switchover vm1",
 					     "verify vm1 --epochs 7",
 					     "log vm1 --follow" };
@@ -319,6 +351,7 @@ int main(void)
 		cmocka_unit_test(actions_of_the_cluster_manager_are_understood),
 		cmocka_unit_test(a_wrong_line_says_what_would_be_right),
 		cmocka_unit_test(promote_without_the_operators_word_names_the_risk),
+		cmocka_unit_test(the_word_for_a_cold_start_names_its_risk),
 		cmocka_unit_test(help_works_for_each_command_and_names_all),
 		cmocka_unit_test(what_is_sent_is_what_the_server_reads),
 		cmocka_unit_test(rubbish_from_the_server_is_not_an_answer),

@@ -85,7 +85,7 @@ static inline void well_ring(struct facts *f)
 
 static inline void device(struct fact_cib *c, const char *id, const char *agent, const char *host)
 {
-	struct fact_fence_device *d = &c->device[c->nr_devices++];
+	struct device *d = &c->fencing.device[c->fencing.nr++];
 
 	SET(d->id, id);
 	SET(d->agent, agent);
@@ -95,7 +95,7 @@ static inline void device(struct fact_cib *c, const char *id, const char *agent,
 
 static inline void level(struct fact_cib *c, const char *node, const char *devices)
 {
-	struct fact_fence_level *lv = &c->level[c->nr_levels++];
+	struct device_level *lv = &c->fencing.level[c->fencing.nr_levels++];
 
 	SET(lv->node, node);
 	SET(lv->devices, devices);
@@ -114,7 +114,7 @@ static inline void well_cluster(struct facts *f)
 	SET(f->history.host[0], "xb");
 	SET(f->history.host[1], "xa");
 	device(c, "bmc-xa", "fence_kemari", "xa");
-	SET(c->device[0].delay, "10");
+	SET(c->fencing.device[0].delay, "10");
 	device(c, "bmc-xb", "fence_kemari", "xb");
 	device(c, "pdu-xa", "fence_apc_snmp", "xa");
 	device(c, "pdu-xb", "fence_apc_snmp", "xb");
@@ -122,6 +122,8 @@ static inline void well_cluster(struct facts *f)
 	level(c, "xa", "pdu-xa");
 	level(c, "xb", "bmc-xb");
 	level(c, "xb", "pdu-xb");
+	for (unsigned int i = 0; i < 2; i++)
+		SET(c->fencing.device[i].off_retries, "1");
 	c->nr_resources = 1;
 	SET(r->id, "vm1");
 	SET(r->vm, "vm1");

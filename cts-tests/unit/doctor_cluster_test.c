@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* kemari doctor's judgement of the cluster: ring, properties, clones, fencing. */
+#include <uuid/uuid.h>
+
 #include "doctor_bed.h"
 
 static void again(struct bed *b)
@@ -192,7 +194,7 @@ static void each_property_is_judged(void **state)
 		{ c->maintenance, "TRUE", FINDING_WARNING, "maintenance", "maintenance-mode=false" },
 		{ c->startup_fencing, "no", FINDING_PROBLEM, "startup-fencing", "remove" },
 		{ c->priority_delay, "5s", FINDING_WARNING, "priority-fencing-delay", "delay" },
-		{ c->watchdog_timeout, "-1", FINDING_WARNING, "stonith-watchdog-timeout", "remove" },
+		{ c->fencing.watchdog_timeout, "-1", FINDING_PROBLEM, "stonith-watchdog-timeout", "remove" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -211,9 +213,14 @@ static void each_property_is_judged(void **state)
 	SET(c->maintenance, "off");
 	SET(c->startup_fencing, "1");
 	SET(c->priority_delay, "0s");
-	SET(c->watchdog_timeout, "0");
+	SET(c->fencing.watchdog_timeout, "0");
 	check_pacemaker(&b->f, &b->l);
 	assert_well(&b->l);
+	again(b);
+	SET(c->fencing.watchdog_timeout, "10s");
+	SET(b->f.config.cfg.fence_agents_believed, "fence_watchdog");
+	check_pacemaker(&b->f, &b->l);
+	assert_one(&b->l, FINDING_WARNING, "stonith-watchdog-timeout", "10s", "remove");
 }
 
 static void health_forbids_no_vm(void **state)
@@ -309,9 +316,9 @@ static void a_vm_that_is_no_clone_is_a_problem(void **state)
 static void only_devices(struct bed *b)
 {
 	again(b);
-	b->f.cib.nr_devices = b->f.cib.nr_levels = 0;
-	memset(b->f.cib.device, 0, sizeof(b->f.cib.device));
-	memset(b->f.cib.level, 0, sizeof(b->f.cib.level));
+	b->f.cib.fencing.nr = b->f.cib.fencing.nr_levels = 0;
+	memset(b->f.cib.fencing.device, 0, sizeof(b->f.cib.fencing.device));
+	memset(b->f.cib.fencing.level, 0, sizeof(b->f.cib.fencing.level));
 	b->f.cib.nr_nodes = 1; /* xa */
 }
 
@@ -355,12 +362,12 @@ static void levels_are_found_by_pattern_and_map(void **state)
 
 	only_devices(b);
 	device(&b->f.cib, "bmc", "fence_kemari", "");
-	SET(b->f.cib.device[0].host_map, "xb:2;xa:1");
+	SET(b->f.cib.fencing.device[0].host_map, "xb:2;xa:1");
 	device(&b->f.cib, "pdu", "fence_apc", "xa");
 	level(&b->f.cib, "", "bmc");
-	SET(b->f.cib.level[0].pattern, "^x[ab]$");
+	SET(b->f.cib.fencing.level[0].pattern, "^x[ab]$");
 	level(&b->f.cib, "", "pdu");
-	SET(b->f.cib.level[1].pattern, "^x[ab]$");
+	SET(b->f.cib.fencing.level[1].pattern, "^x[ab]$");
 	check_fencing(&b->f, &b->l);
 	assert_well(&b->l);
 	again(b);
@@ -368,8 +375,8 @@ static void levels_are_found_by_pattern_and_map(void **state)
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_WARNING, "fencing", "xa has one way", "second level");
 	again(b);
-	b->f.cib.nr_levels--;
-	SET(b->f.cib.level[1].pattern, "^y");
+	b->f.cib.fencing.nr_levels--;
+	SET(b->f.cib.fencing.level[1].pattern, "^y");
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_WARNING, "fencing", "xa has one way", "second level");
 }
@@ -403,7 +410,7 @@ static void what_cannot_confirm_may_stand_before_what_can(void **state)
 	check_fencing(&b->f, &b->l);
 	assert_well(&b->l);
 	again(b);
-	SET(b->f.cib.level[1].devices, "ping");
+	SET(b->f.cib.fencing.level[1].devices, "ping");
 	check_fencing(&b->f, &b->l);
 	assert_int_equal(b->l.count[FINDING_PROBLEM], 1); /* alone in a level */
 	assert_int_equal(b->l.count[FINDING_WARNING], 1); /* and so one level is left */
@@ -423,40 +430,63 @@ static void what_cannot_confirm_is_alone_in_any_level(void **state)
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_PROBLEM, "fencing", "kdump (fence_kdump)", "same level");
 	again(b);
-	SET(b->f.cib.level[0].devices, "kdump,bmc-xa");
+	SET(b->f.cib.fencing.level[0].devices, "kdump,bmc-xa");
 	check_fencing(&b->f, &b->l);
 	assert_well(&b->l);
 	again(b);
-	b->f.cib.device[1].stopped = true; /* then it is alone */
+	b->f.cib.fencing.device[1].stopped = true; /* then it is alone */
 	check_fencing(&b->f, &b->l);
 	assert_int_equal(b->l.count[FINDING_PROBLEM], 1);
 }
 
-static void a_watchdog_is_believed_only(void **state)
+static void what_is_not_known_to_confirm_must_be_believed(void **state)
 {
+	static const char *const agents[] = { "fence_sbd", "fence_acme" };
 	struct bed *b = *state;
 
-	only_devices(b);
-	device(&b->f.cib, "bmc-xa", "fence_kemari", "xa");
-	device(&b->f.cib, "sbd", "fence_sbd", "xa");
-	check_fencing(&b->f, &b->l);
-	assert_one(&b->l, FINDING_WARNING, "fencing", "sbd (fence_sbd)", "reads the power");
-	only_devices(b);
-	device(&b->f.cib, "sbd", "fence_sbd", "xa");
-	check_fencing(&b->f, &b->l);
-	assert_int_equal(b->l.count[FINDING_PROBLEM], 0);
-	assert_int_equal(b->l.count[FINDING_WARNING], 2);
+	for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+		only_devices(b);
+		SET(b->f.config.cfg.fence_agents_believed, "");
+		device(&b->f.cib, "bmc-xa", "fence_kemari", "xa");
+		device(&b->f.cib, "pdu-xa", "fence_apc", "xa");
+		device(&b->f.cib, "third", agents[i], "xa");
+		check_fencing(&b->f, &b->l);
+		assert_one(&b->l, FINDING_PROBLEM, "fencing", agents[i], "fence_agents_believed");
+		again(b);
+		SET(b->f.config.cfg.fence_agents_believed, "fence_sbd fence_acme");
+		check_fencing(&b->f, &b->l);
+		assert_well(&b->l);
+		only_devices(b);
+		device(&b->f.cib, "only", agents[i], "xa");
+		check_fencing(&b->f, &b->l);
+		assert_one(&b->l, FINDING_WARNING, "fencing", "only believed", "reads it");
+	}
 }
 
 static void a_device_is_judged_by_its_parameters(void **state)
 {
 	struct bed *b = *state;
-	struct fact_fence_device *d = &b->f.cib.device[0];
+	struct device *d = &b->f.cib.fencing.device[0];
 
 	SET(d->method, "cycle");
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_PROBLEM, "fencing", "method=cycle", "method=onoff for bmc-xa");
 	again(b);
+	SET(d->method, "");
+	SET(d->agent, "fence_apc_snmp");
+	SET(d->plug, "7");
+	SET(d->snmp_version, "2c");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing", "its outlet is a number", "a name in the PDU");
+	again(b);
+	SET(d->plug, "");
+	SET(d->agent, "fence_kemari");
+	SET(d->off_action, "metadata");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing", "pcmk_off_action", "pcmk_off_action");
+	again(b);
+	SET(d->off_action, "");
+	SET(d->reboot_action, "off");
 	SET(d->method, "onoff");
 	SET(d->host_list, "");
 	SET(d->host_check, "");
@@ -465,7 +495,7 @@ static void a_device_is_judged_by_its_parameters(void **state)
 	again(b);
 	SET(d->host_check, "none");
 	SET(d->delay, "");
-	SET(b->f.cib.device[1].delay, "10");
+	SET(b->f.cib.fencing.device[1].delay, "10");
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_WARNING, "fencing", "against any host", "static-list for bmc-xa");
 	again(b);
@@ -475,11 +505,47 @@ static void a_device_is_judged_by_its_parameters(void **state)
 	assert_one(&b->l, FINDING_WARNING, "fencing", "in the middle of a failover", "static-list");
 }
 
+static void a_device_for_another_machine_is_a_problem(void **state)
+{
+	struct bed *b = *state;
+	struct fact_identity *i = &b->f.identity[0];
+
+	b->f.nr_identities = 1;
+	SET(i->host, "xa");
+	SET(b->f.cib.fencing.device[0].system_uuid, "4c4c4544-0042-3510-8051-b7c04f4d3332");
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l); /* which one the host is is not known */
+	again(b);
+	uuid_parse("4c4c4544-0042-3510-8051-b7c04f4d3332", i->who.told);
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l);
+	again(b);
+	i->who.told[15]++;
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing-uuid",
+		   "the host's is 4c4c4544-0042-3510-8051-b7c04f4d3333", "bmc-xa");
+	again(b);
+	SET(i->host, "xc"); /* whom it is not used against */
+	check_fencing(&b->f, &b->l);
+	assert_well(&b->l);
+}
+
+static void what_kemari_agent_says_of_fencing_is_told(void **state)
+{
+	struct bed *b = *state;
+
+	b->f.cib.nr_doubts = 1;
+	SET(b->f.cib.doubt[0].node, "xb");
+	SET(b->f.cib.doubt[0].text, "no proof of xa: bmc-xa");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing-proof", "kemari-agent of xb: no proof of xa", "devices");
+}
+
 static void a_device_that_is_switched_off_covers_nobody(void **state)
 {
 	struct bed *b = *state;
 
-	b->f.cib.device[0].stopped = true;
+	b->f.cib.fencing.device[0].stopped = true;
 	check_fencing(&b->f, &b->l);
 	assert_int_equal(b->l.count[FINDING_PROBLEM], 0);
 	assert_int_equal(b->l.count[FINDING_WARNING], 3); /* that, one level for xa, its delay */
@@ -488,7 +554,7 @@ static void a_device_that_is_switched_off_covers_nobody(void **state)
 static void one_host_is_fenced_later(void **state)
 {
 	struct bed *b = *state;
-	struct fact_fence_device *d = b->f.cib.device;
+	struct device *d = b->f.cib.fencing.device;
 
 	SET(d[0].delay, "0s");
 	SET(b->f.cib.priority_delay, "0");
@@ -556,8 +622,10 @@ int main(void)
 		BED_TEST(what_cannot_confirm_is_rejected_by_name),
 		BED_TEST(what_cannot_confirm_may_stand_before_what_can),
 		BED_TEST(what_cannot_confirm_is_alone_in_any_level),
-		BED_TEST(a_watchdog_is_believed_only),
+		BED_TEST(what_is_not_known_to_confirm_must_be_believed),
 		BED_TEST(a_device_is_judged_by_its_parameters),
+		BED_TEST(a_device_for_another_machine_is_a_problem),
+		BED_TEST(what_kemari_agent_says_of_fencing_is_told),
 		BED_TEST(a_device_that_is_switched_off_covers_nobody),
 		BED_TEST(one_host_is_fenced_later),
 		BED_TEST(fencing_that_was_never_tried_names_the_command),

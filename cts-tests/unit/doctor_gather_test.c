@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "agent/daemon/proof_file.h"
 #include "agent/doctor/gather.h"
+#include "bootid.h"
 #include "monotonic.h"
 
 #define SECOND 1000000000ULL
@@ -96,10 +98,10 @@ static void properties_are_read_first_set_first(void **state)
 static void devices_are_read_with_their_templates(void **state)
 {
 	struct facts *f = *state;
-	const struct fact_fence_device *d = f->cib.device;
+	const struct device *d = f->cib.fencing.device;
 
 	read_cib(f);
-	assert_int_equal(f->cib.nr_devices, 2);
+	assert_int_equal(f->cib.fencing.nr, 2);
 	assert_string_equal(d[0].id, "bmc-xa");
 	assert_string_equal(d[0].agent, "fence_kemari");
 	assert_string_equal(d[0].host_list, "xa");
@@ -110,10 +112,59 @@ static void devices_are_read_with_their_templates(void **state)
 	assert_string_equal(d[1].host_map, "xb:1");
 	assert_string_equal(d[1].method, "cycle");
 	assert_true(d[1].stopped);
-	assert_int_equal(f->cib.nr_levels, 2);
-	assert_string_equal(f->cib.level[0].node, "xa");
-	assert_string_equal(f->cib.level[0].devices, "bmc-xa,ping");
-	assert_string_equal(f->cib.level[1].pattern, "x.");
+	assert_int_equal(f->cib.fencing.nr_levels, 2);
+	assert_string_equal(f->cib.fencing.level[0].node, "xa");
+	assert_string_equal(f->cib.fencing.level[0].devices, "bmc-xa,ping");
+	assert_string_equal(f->cib.fencing.level[1].pattern, "x.");
+}
+
+static void doubts_are_read_from_the_status(void **state)
+{
+	static const char text[] =
+		"<cib><configuration/><status><node_state id='1' uname='xa'><transient_attributes id='1'>"
+		"<instance_attributes id='s1'>" NVPAIR(
+			"kemari-fencing",
+			"no proof of xb: x") "</instance_attributes></transient_attributes></"
+					     "node_state><node_state id='2' uname='xb'>"
+					     "<transient_attributes id='2'><instance_attributes "
+					     "id='s2'>" NVPAIR("kemari-vm1-state",
+							       "protected") "</instance_attributes></"
+									    "transient_attributes></"
+									    "node_state></status></cib>";
+	struct facts *f = *state;
+
+	memset(f, 0, sizeof(*f));
+	gather_cib_text(text, strlen(text), f);
+	assert_int_equal(f->cib.nr_doubts, 1);
+	assert_string_equal(f->cib.doubt[0].node, "xa");
+	assert_string_equal(f->cib.doubt[0].text, "no proof of xb: x");
+}
+
+static void identities_are_those_of_the_agents_state(void **state)
+{
+	struct facts *f = *state;
+	const struct proof_vms vms = { 0 };
+	struct proof p = { 0 };
+	char path[KEM_CONFIG_STR + 32];
+
+	memset(f, 0, sizeof(*f));
+	snprintf(f->config.cfg.host_name, sizeof(f->config.cfg.host_name), "xa");
+	snprintf(f->config.cfg.run_dir, sizeof(f->config.cfg.run_dir), "/tmp/kemari-doctor-XXXXXX");
+	assert_non_null(mkdtemp(f->config.cfg.run_dir));
+	gather_identities(f);
+	assert_int_equal(f->nr_identities, 1);
+	assert_string_equal(f->identity[0].host, "xa");
+	proof_heard(&p, "xb", 1, PROOF_SECOND, 0);
+	proof_identify(&p, "xb", (const uint8_t[16]){ 9 });
+	snprintf(path, sizeof(path), "%s/" PROOF_FILE, f->config.cfg.run_dir);
+	assert_int_equal(proof_save(path, boot_id_number(), &p, &vms), 0);
+	f->nr_identities = 0;
+	gather_identities(f);
+	assert_int_equal(f->nr_identities, 2);
+	assert_string_equal(f->identity[1].host, "xb");
+	assert_int_equal(f->identity[1].who.told[0], 9);
+	unlink(path);
+	rmdir(f->config.cfg.run_dir);
 }
 
 static void vms_are_read_with_their_clones(void **state)
@@ -192,8 +243,8 @@ static void a_large_cib_is_cut(void **state)
 	gather_cib_text(text, len, f);
 	free(text);
 	assert_int_equal(f->cib.nr_nodes, FACT_NODES);
-	assert_int_equal(f->cib.nr_devices, FACT_DEVICES);
-	assert_int_equal(f->cib.nr_levels, FACT_LEVELS);
+	assert_int_equal(f->cib.fencing.nr, DEVICES);
+	assert_int_equal(f->cib.fencing.nr_levels, DEVICE_LEVELS);
 	assert_int_equal(f->cib.nr_resources, FACT_VMS);
 	assert_int_equal(f->nr_vms, FACT_VMS);
 	assert_int_equal(strlen(f->cib.node[0]), FACT_NAME - 1);
@@ -505,6 +556,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(properties_are_read_first_set_first),
 		cmocka_unit_test(devices_are_read_with_their_templates),
+		cmocka_unit_test(doubts_are_read_from_the_status),
+		cmocka_unit_test(identities_are_those_of_the_agents_state),
 		cmocka_unit_test(vms_are_read_with_their_clones),
 		cmocka_unit_test(rules_that_forbid_are_read),
 		cmocka_unit_test(what_is_no_cib_is_not_seen),

@@ -244,6 +244,11 @@ void vm_look_for_foreign(struct vm *vm)
 {
 }
 
+bool vm_shell_in_the_making(const struct vm *vm)
+{
+	return false;
+}
+
 /* Nothing of these is to happen. */
 int vm_new(struct daemon *d, const char *record, size_t len, uint32_t domid, struct vm **out)
 {
@@ -296,6 +301,16 @@ bool link_end_of_boot(struct vm *vm, uint64_t boot)
 }
 
 void link_send_record(struct vm *vm, uint16_t type, const void *payload, size_t len)
+{
+	fail();
+}
+
+void vm_forget(struct vm *vm, struct control_client *c, bool last_copy)
+{
+	fail();
+}
+
+void vm_forget_result(struct vm *vm, enum engine_result result)
 {
 	fail();
 }

@@ -58,6 +58,7 @@ struct control {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool has_group;
 	gid_t group;
+	const char *daemon;
 	unsigned int nr_clients;
 	LIST_HEAD(connections, connection) clients;
 };
@@ -368,9 +369,11 @@ static bool may_connect(const struct control *srv, int fd)
 	return false;
 }
 
-static void refuse_client(int fd, int code, const char *why, const char *fix)
+/* why: without the daemon's name at its end. */
+static void refuse_client(const struct control *srv, int fd, int code, const char *why, const char *fix)
 {
-	json_t *answer = json_pack("{s:s, s:s, s:i}", "error", why, "fix", fix, "code", code);
+	json_t *answer = json_pack("{s:o, s:s, s:i}", "error", json_sprintf("%s %s", why, srv->daemon), "fix",
+				   fix, "code", code);
 	char *text = json_dumps(answer, JSON_COMPACT);
 
 	if (text)
@@ -409,10 +412,10 @@ static int on_connect(int fd, int revents, void *data)
 	if (client < 0)
 		return 0;
 	if (!may_connect(srv, client))
-		refuse_client(client, EACCES, "this user may not control kemari-syncd",
+		refuse_client(srv, client, EACCES, "this user may not control",
 			      "use root, or join the group that control_group names in kemari.conf");
 	else if (srv->nr_clients >= CLIENTS_MAX)
-		refuse_client(client, EBUSY, "kemari-syncd serves too many clients already",
+		refuse_client(srv, client, EBUSY, "too many clients are served already by",
 			      "end those that watch or wait, and try again");
 	else
 		add_client(srv, client);
@@ -507,6 +510,7 @@ int control_start(struct qb_loop *loop, const struct control_handlers *h, void *
 	srv->h = *h;
 	srv->ctx = ctx;
 	srv->fd = -1;
+	srv->daemon = opt->daemon ? opt->daemon : "kemari-syncd";
 	LIST_INIT(&srv->clients);
 	snprintf(srv->path, sizeof(srv->path), "%s", opt->path);
 	rc = find_group(srv, opt->access_group);
@@ -515,7 +519,7 @@ int control_start(struct qb_loop *loop, const struct control_handlers *h, void *
 	rc = listen_at(srv);
 	if (rc) {
 		kem_err("control: cannot listen at %s: %s", srv->path,
-			rc == -EADDRINUSE ? "another kemari-syncd serves it" : strerror(-rc));
+			rc == -EADDRINUSE ? "another daemon serves it" : strerror(-rc));
 		goto fail;
 	}
 	*out = srv;

@@ -31,6 +31,7 @@
 #include <jansson.h>
 
 #define CONTROL_SOCKET "control.sock"
+#define CONTROL_AGENT_SOCKET "agent.sock" /* kemari-agent's, for CONTROL_COLD_START */
 #define CONTROL_MSG_MAX (64U << 10)
 #define CONTROL_VM_MAX 64     /* with the NUL */
 #define CONTROL_HOST_MAX 256  /* with the NUL */
@@ -51,6 +52,8 @@ enum control_op {
 	CONTROL_SWITCHOVER, /* vm */
 	CONTROL_VERIFY,	    /* vm, epochs */
 	CONTROL_LOG,	    /* vm, watch: rows of story_rows */
+	CONTROL_FORGET,	    /* vm, last_copy */
+	CONTROL_COLD_START, /* of kemari-agent.  vm, peer_is_off */
 	/* What the cluster manager's resource agent asks (vm/resource.h). */
 	CONTROL_RESOURCE_START,	  /* vm, config */
 	CONTROL_RESOURCE_STOP,	  /* vm, timeout */
@@ -73,6 +76,8 @@ struct control_request {
 	char config[CONTROL_PATH_MAX]; /* absolute path of an xl configuration */
 	bool standby_is_gone;	       /* the operator's word that the standby will never run */
 	bool primary_is_off;	       /* the operator's word that the primary's host is off */
+	bool last_copy;		       /* the operator knows that what he has forgotten may be the last one */
+	bool peer_is_off;	       /* ... that the other host is, which is no member of the cluster */
 	bool watch;		       /* the client wants what comes later, too */
 	bool recent;		       /* with the last epochs, each (control/recent.h) */
 	uint32_t epochs;	       /* 1..CONTROL_EPOCHS_MAX */
@@ -98,6 +103,7 @@ struct control_handlers {
 
 struct control_options {
 	const char *path;	  /* of the socket; a stale one is replaced */
+	const char *daemon;	  /* its name, for messages; NULL: kemari-syncd */
 	const char *access_group; /* name of a group that may connect; NULL or "": root only */
 };
 

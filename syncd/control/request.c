@@ -21,13 +21,16 @@ enum {
 	ARG_BOOT = 1 << 9,
 	ARG_FROM = 1 << 10,
 	ARG_DATA = 1 << 11,
-	ARG_WHY = 1 << 12,
+	ARG_PEER_IS_OFF = 1 << 12,
+	ARG_LAST_COPY = 1 << 13,
+	ARG_WHY = 1 << 14,
 };
 
 /* In the order of their bits. */
-static const char *const arg_names[] = { "vm",	  "host",   "config", "standby_is_gone", "primary_is_off",
-					 "watch", "epochs", "recent", "timeout",	 "boot",
-					 "from",  "data",   "why" };
+static const char *const arg_names[] = {
+	"vm",	"host", "config", "standby_is_gone", "primary_is_off", "watch", "epochs", "recent", "timeout",
+	"boot", "from", "data",	  "peer_is_off",     "last_copy",      "why"
+};
 #define NR_ARGS (sizeof(arg_names) / sizeof(arg_names[0]))
 
 static const struct {
@@ -42,6 +45,8 @@ static const struct {
 	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, 0 },
 	[CONTROL_VERIFY] = { "verify", ARG_VM, ARG_EPOCHS },
 	[CONTROL_LOG] = { "log", ARG_VM, ARG_WATCH },
+	[CONTROL_FORGET] = { "forget", ARG_VM, ARG_LAST_COPY },
+	[CONTROL_COLD_START] = { "cold-start", ARG_VM, ARG_PEER_IS_OFF },
 	[CONTROL_RESOURCE_START] = { "resource-start", ARG_VM | ARG_CONFIG, 0 },
 	[CONTROL_RESOURCE_STOP] = { "resource-stop", ARG_VM, ARG_TIMEOUT },
 	[CONTROL_RESOURCE_PROMOTE] = { "resource-promote", ARG_VM, ARG_TIMEOUT },
@@ -213,6 +218,10 @@ static int get_value(struct check *k, unsigned int arg, const char *key, const j
 		return get_bool(k, key, v, &r->standby_is_gone);
 	case ARG_PRIMARY_IS_OFF:
 		return get_bool(k, key, v, &r->primary_is_off);
+	case ARG_LAST_COPY:
+		return get_bool(k, key, v, &r->last_copy);
+	case ARG_PEER_IS_OFF:
+		return get_bool(k, key, v, &r->peer_is_off);
 	case ARG_WATCH:
 		return get_bool(k, key, v, &r->watch);
 	case ARG_RECENT:

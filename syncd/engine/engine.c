@@ -177,6 +177,9 @@ static void command(struct engine *e, const struct engine_event *ev)
 	case ENGINE_EV_DEMOTE:
 		handover_demote(e, ev);
 		break;
+	case ENGINE_EV_FORGET:
+		forget_command(e, ev);
+		break;
 	case ENGINE_EV_SWITCHOVER:
 	case ENGINE_EV_STOP:
 		handover_leave(e, ev);

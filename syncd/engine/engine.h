@@ -118,8 +118,9 @@ enum engine_msg_type {
 	ENGINE_MSG_VOID,     /* I will never use g, persisted; role: what I am (COPY or NONE) */
 	ENGINE_MSG_OUTDATE,  /* owner of g: let your copy be NONE */
 	ENGINE_MSG_OUTDATED, /* my copy is NONE, persisted */
-	ENGINE_MSG_CLAIM,    /* I hold nothing and want to boot the VM cold as g */
-	ENGINE_MSG_STATE,    /* a refusal of REQUEST, CLAIM or OUTDATE: my role, g, epoch */
+	ENGINE_MSG_CLAIM, /* I hold nothing (role) and want to boot the VM cold as g; a COPY: what have you?
+			   */
+	ENGINE_MSG_STATE, /* a refusal of REQUEST, CLAIM or OUTDATE: my role, g, epoch */
 	ENGINE_MSG_MAX = ENGINE_MSG_STATE
 };
 
@@ -163,12 +164,21 @@ enum engine_event_type {
 	 * promote.  OWNER: done.  HELD: resume.  COPY: ask the peer, or run at once with the proof.  NONE:
 	 * cold boot with .incarnation if the peer says NONE, or at once with the proof.  .proof: the peer's
 	 * host is confirmed off (fencing, or the operator's --primary-is-off), .peer_boot as in FENCED.
+	 * .flag: the peer held the guest when it was asked before, and its copy is awaited; a NONE of the
+	 * peer is answered with OUTDATED then: that guest is lost, and whoever moved it is to know it.
 	 */
 	ENGINE_EV_PROMOTE,
 	ENGINE_EV_DEMOTE,     /* hold the guest; answered at once */
 	ENGINE_EV_SWITCHOVER, /* demote and grant; answered after HAVE, or resumed and refused */
 	ENGINE_EV_STOP, /* hand over; ENGINE_RES_PARKED: keep the domain, ENGINE_RES_SHUTDOWN: end it orderly
 			 */
+	/*
+	 * The operator wants what is here gone; RES_OK: it is, persisted, and the domain may be destroyed.
+	 * COPY: the peer is asked (.incarnation is for that) and has to own the guest; RES_LAST_COPY if it
+	 * does not, or does not answer.  .flag: the operator knows that it may be the last one.  HELD: only
+	 * so.
+	 */
+	ENGINE_EV_FORGET,
 	ENGINE_EV_PROTECT,		  /* keep protected from now on; answered at once */
 	ENGINE_EV_UNPROTECT,		  /* drop the peer's copy, then run on alone */
 	ENGINE_EV_UNPROTECT_STANDBY_GONE, /* the operator says that the standby is gone for good */
@@ -292,6 +302,7 @@ enum engine_note {
 	ENGINE_NOTE_RUN_FENCED,	 /* runs here: the peer's host is off */
 	ENGINE_NOTE_COLD_BOOT,
 	ENGINE_NOTE_COPY_DROPPED, /* standby: copy is NONE */
+	ENGINE_NOTE_FORGOTTEN,	  /* by the operator's word */
 	ENGINE_NOTE_CONFLICT,	  /* the peer claims to be owner too */
 };
 
@@ -302,10 +313,12 @@ enum engine_result {
 	ENGINE_RES_STATE,      /* not possible in this role */
 	ENGINE_RES_BUSY,       /* another command is under way */
 	ENGINE_RES_PEER_OWNS,  /* the peer is OWNER */
-	ENGINE_RES_PEER_HOLDS, /* the peer has HELD or a COPY: no cold boot */
+	ENGINE_RES_PEER_HOLDS, /* the peer is HELD, and grants nothing to what is here */
 	ENGINE_RES_NO_PROOF,   /* no grant and no answer in time: have the peer fenced */
 	ENGINE_RES_NO_STANDBY, /* switchover: no copy to hand over to */
-	ENGINE_RES_OUTDATED,   /* the copy here is NONE */
+	ENGINE_RES_OUTDATED,   /* the copy here is NONE; PROMOTE .flag: nobody has one */
+	ENGINE_RES_PEER_COPY,  /* the peer has a COPY, or is about to boot: no cold boot */
+	ENGINE_RES_LAST_COPY,  /* forget: the peer is not known to own the guest */
 };
 
 struct engine_action {

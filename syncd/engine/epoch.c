@@ -87,8 +87,8 @@ uint64_t epoch_deadline(const struct engine *e)
 
 	if (!linked(e) || e->capturing || e->sending || e->p.nr_flight >= max_in_flight(e))
 		return 0;
-	if (e->p.role == ENGINE_HELD)
-		return e->retry_at > e->now ? e->retry_at : 0;
+	if (e->p.role == ENGINE_HELD) /* also when it has passed: no other event may come */
+		return e->quiesced && !e->p.exact ? e->retry_at : 0;
 	return t && t < e->retry_at ? e->retry_at : t;
 }
 
@@ -215,10 +215,7 @@ bool epoch_peer_holds(struct engine *e, uint64_t epoch)
 	if (e->sending && e->sending <= epoch)
 		e->sending = 0;
 	engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
-	if (e->p.role == ENGINE_HELD) {
-		e->quiesced = false;
-		engine_emit(e, ENGINE_ACT_QUIESCE);
-	}
+	handover_released(e);
 	return true;
 }
 

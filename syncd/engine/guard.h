@@ -40,9 +40,12 @@
 	G(FOREIGN_SILENT, "no NONE or VOID while Xen has a domain of the VM that is not ours")               \
 	G(COLD_PROOF, "a cold boot needs the peer's NONE or its host off")                                   \
 	G(COLD_TIE, "of two cold boots one gives way")                                                       \
+	G(COLD_AWAITED, "who awaits the copy of a held guest boots none on the peer's NONE")                 \
 	G(STAGE_SESSION, "an epoch of another session is dropped")                                           \
 	G(STAGE_BASE, "an epoch applies only to the epoch it is relative to")                                \
 	G(REBOOT_OUTDATES, "a guest that begins anew is another one: the old copy goes first")               \
+	G(FORGET_LAST, "a copy that may be the last one is not forgotten without the operator's word")       \
+	G(FORGET_QUIESCED, "a held guest is not forgotten while a disk request is under way")                \
 	G(STOP_HANDS_OVER, "stop never ends or resumes a guest whose peer may hold a copy")
 
 enum engine_guard_id {

@@ -10,6 +10,15 @@ static bool same_incarnation(uint64_t a, uint64_t b)
 	return ENGINE_INCARNATION(a) == ENGINE_INCARNATION(b);
 }
 
+/* What has just left is not on the disk yet. */
+void handover_released(struct engine *e)
+{
+	if (e->p.role != ENGINE_HELD)
+		return;
+	e->quiesced = false;
+	engine_emit(e, ENGINE_ACT_QUIESCE);
+}
+
 static void hold(struct engine *e)
 {
 	e->p.role = ENGINE_HELD;
@@ -281,6 +290,8 @@ void handover_request(struct engine *e, const struct engine_message *m)
 
 /* ---- time ---- */
 
+/* Of a copy that is to be forgotten it is no claim, and its role says so: a peer that has something tells it.
+ */
 static void claim(struct engine *e)
 {
 	uint64_t copy = e->p.session;
@@ -303,7 +314,7 @@ void handover_ask(struct engine *e)
 {
 	if (e->cmd.type == ENGINE_EV_PROMOTE && e->p.role == ENGINE_COPY)
 		request(e);
-	else if (e->cmd.type == ENGINE_EV_PROMOTE)
+	else if (e->cmd.type == ENGINE_EV_PROMOTE || e->cmd.type == ENGINE_EV_FORGET)
 		claim(e);
 	else
 		engine_say(e, ENGINE_MSG_GRANT, e->p.g, e->p.epoch, e->p.nonce);
@@ -312,7 +323,8 @@ void handover_ask(struct engine *e)
 
 static bool asking(const struct engine *e)
 {
-	return !engine_is_owner(e) && (e->p.granted || e->cmd.type == ENGINE_EV_PROMOTE);
+	return !engine_is_owner(e) &&
+	       (e->p.granted || e->cmd.type == ENGINE_EV_PROMOTE || e->cmd.type == ENGINE_EV_FORGET);
 }
 
 static void command_expired(struct engine *e)
@@ -320,6 +332,9 @@ static void command_expired(struct engine *e)
 	switch (e->cmd.type) {
 	case ENGINE_EV_STOP:
 		engine_finish(e, 0, ENGINE_RES_PARKED);
+		break;
+	case ENGINE_EV_FORGET:
+		engine_finish(e, 0, ENGINE_RES_LAST_COPY);
 		break;
 	case ENGINE_EV_SWITCHOVER:
 		if (e->p.role == ENGINE_HELD) {

@@ -5,6 +5,7 @@
  *   epoch.c     owner: when to capture, what an ack releases
  *   protect.c   owner: link, bulk copy, dropping the peer's copy
  *   handover.c  demote, grant, promote, cold boot: section 0 of doc/ownership.md
+ *   forget.c    what the operator wants gone
  *   standby.c   copy: staged epochs, the owner's OUTDATE
  *   name.c      texts
  */
@@ -87,6 +88,7 @@ void handover_leave(struct engine *e, const struct engine_event *ev); /* SWITCHO
 void handover_run_failed(struct engine *e, uint64_t g);
 void handover_alone(struct engine *e); /* the peer has no copy any more: a stop need not wait for it */
 void handover_quiesced(struct engine *e);
+void handover_released(struct engine *e); /* HELD: RELEASE was emitted */
 void handover_continue(struct engine *e); /* HELD: next step towards the grant, if one is possible */
 void handover_link_lost(struct engine *e);
 void handover_have(struct engine *e);
@@ -105,6 +107,10 @@ void promote_grant(struct engine *e, const struct engine_message *m);
 void promote_void(struct engine *e, const struct engine_message *m);
 void promote_claim(struct engine *e, const struct engine_message *m);
 void promote_refused(struct engine *e, const struct engine_message *m); /* STATE */
+
+/* ---- forget.c */
+void forget_command(struct engine *e, const struct engine_event *ev);
+void forget_answered(struct engine *e, const struct engine_message *m); /* STATE */
 
 /* ---- standby.c */
 void standby_link_up(struct engine *e, const struct engine_event *ev);

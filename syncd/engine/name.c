@@ -21,6 +21,8 @@ const char *engine_state_name(const struct engine *e)
 	case ENGINE_COPY:
 		if (e->cmd.type == ENGINE_EV_PROMOTE)
 			return "copy: asking to run";
+		if (e->cmd.type == ENGINE_EV_FORGET)
+			return "copy: asking whether it is needed";
 		return e->p.granted ? "copy: granted" : "copy";
 	default:
 		if (e->cmd.type == ENGINE_EV_PROMOTE)
@@ -46,6 +48,7 @@ static const char *const note_text[] = {
 	[ENGINE_NOTE_RUN_FENCED] = "runs here: the peer's host is off",
 	[ENGINE_NOTE_COLD_BOOT] = "booted from its disk",
 	[ENGINE_NOTE_COPY_DROPPED] = "copy dropped",
+	[ENGINE_NOTE_FORGOTTEN] = "forgotten, as the operator wants",
 	[ENGINE_NOTE_CONFLICT] = "the peer says that it owns this guest too",
 };
 
@@ -61,13 +64,15 @@ static const char *const result_text[] = {
 	[ENGINE_RES_STATE] = "not possible in this state",
 	[ENGINE_RES_BUSY] = "another command is under way",
 	[ENGINE_RES_PEER_OWNS] = "the peer owns it",
-	[ENGINE_RES_PEER_HOLDS] = "the peer holds it or a copy of it",
+	[ENGINE_RES_PEER_HOLDS] = "the peer holds it",
 	[ENGINE_RES_NO_PROOF] = "no answer of the peer: it has to be fenced first",
 	[ENGINE_RES_NO_STANDBY] = "no standby that could take over",
 	[ENGINE_RES_OUTDATED] = "the copy here is not valid any more",
+	[ENGINE_RES_PEER_COPY] = "the peer has a copy of it, or boots it",
+	[ENGINE_RES_LAST_COPY] = "this may be the last valid copy: the peer is not known to own the guest",
 };
 
 const char *engine_result_text(enum engine_result result)
 {
-	return result >= 0 && result <= ENGINE_RES_OUTDATED ? result_text[result] : "unknown";
+	return result >= 0 && result <= ENGINE_RES_LAST_COPY ? result_text[result] : "unknown";
 }

@@ -117,6 +117,7 @@ void promote_command(struct engine *e, const struct engine_event *ev)
 	e->cmd.request = ev->request;
 	e->cmd.deadline = e->now + e->cfg.handover_ns;
 	e->cmd.g = g;
+	e->cmd.awaiting = ev->flag;
 	if (may_run_alone(e, ev)) {
 		run_alone(e, g);
 		return;
@@ -212,18 +213,29 @@ static void take_back(struct engine *e, const struct engine_message *m)
 	engine_finish(e, ENGINE_EV_STOP, ENGINE_RES_PARKED);
 }
 
+static void peer_has_none(struct engine *e, const struct engine_message *m)
+{
+	if (engine_allowed(GUARD_COLD_AWAITED, !e->cmd.awaiting))
+		cold_boot(e, m->g);
+	else
+		engine_finish(e, 0, ENGINE_RES_OUTDATED);
+}
+
 void promote_void(struct engine *e, const struct engine_message *m)
 {
 	bool promoting = e->cmd.type == ENGINE_EV_PROMOTE;
+	bool forgetting = e->cmd.type == ENGINE_EV_FORGET;
 
 	/* The nonce is rule 38's, against a replay: between honest hosts g alone tells what a VOID is about.
 	 */
 	if (engine_is_owner(e) || m->nonce != e->p.nonce) {
 		e->counters.dropped++;
+	} else if (forgetting && m->g == e->cmd.g) {
+		engine_finish(e, 0, ENGINE_RES_LAST_COPY);
 	} else if (e->p.role == ENGINE_COPY && m->g == e->p.g && (e->p.granted || promoting)) {
 		take_back(e, m);
 	} else if (e->p.role == ENGINE_NONE && promoting && m->g == e->cmd.g && m->role == ENGINE_NONE) {
-		cold_boot(e, m->g);
+		peer_has_none(e, m);
 	} else if (e->p.role == ENGINE_NONE && e->p.granted && m->g == e->p.g) {
 		e->p.granted = 0;
 		engine_changed(e);
@@ -240,7 +252,7 @@ static bool claim_yields(struct engine *e, const struct engine_message *m)
 		return true;
 	if (e->cfg.node < m->node)
 		return false;
-	engine_finish(e, 0, ENGINE_RES_PEER_HOLDS);
+	engine_finish(e, 0, ENGINE_RES_PEER_COPY);
 	return true;
 }
 
@@ -250,8 +262,16 @@ void promote_claim(struct engine *e, const struct engine_message *m)
 		engine_say(e, ENGINE_MSG_STATE, e->p.g, engine_committed(e), m->nonce);
 	else if (engine_allowed(GUARD_FOREIGN_SILENT, !e->foreign) && claim_yields(e, m)) {
 		engine_peer_seen(e, m->session >> 32);
+		engine_drop_link(e); /* of a peer that owned it: nothing of that may come after this word */
 		engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
 	}
+}
+
+static enum engine_result refusal(const struct engine_message *m)
+{
+	if (m->role == ENGINE_OWNER)
+		return ENGINE_RES_PEER_OWNS;
+	return m->role == ENGINE_HELD ? ENGINE_RES_PEER_HOLDS : ENGINE_RES_PEER_COPY;
 }
 
 void promote_refused(struct engine *e, const struct engine_message *m)
@@ -265,6 +285,10 @@ void promote_refused(struct engine *e, const struct engine_message *m)
 			engine_note(e, ENGINE_NOTE_CONFLICT);
 		return;
 	}
+	if (e->cmd.type == ENGINE_EV_FORGET) {
+		forget_answered(e, m);
+		return;
+	}
 	if (e->p.asked) {
 		e->p.asked = 0;
 		engine_changed(e);
@@ -272,6 +296,5 @@ void promote_refused(struct engine *e, const struct engine_message *m)
 	if (e->p.granted && m->g == e->p.g && (m->role == ENGINE_OWNER || m->role == ENGINE_HELD))
 		handover_have(e);
 	else
-		engine_finish(e, ENGINE_EV_PROMOTE,
-			      m->role == ENGINE_OWNER ? ENGINE_RES_PEER_OWNS : ENGINE_RES_PEER_HOLDS);
+		engine_finish(e, ENGINE_EV_PROMOTE, refusal(m));
 }

@@ -119,6 +119,7 @@ static void peer_has_none(struct engine *e)
 	if (!had_right) {
 		engine_note(e, ENGINE_NOTE_UNPROTECTED);
 		engine_emit_epoch(e, ENGINE_ACT_RELEASE, engine_open_epoch(e));
+		handover_released(e);
 	}
 	if (e->cmd.type == ENGINE_EV_UNPROTECT) {
 		e->p.want_protect = 0;

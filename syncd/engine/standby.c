@@ -12,6 +12,7 @@ void standby_drop_copy(struct engine *e)
 	engine_emit(e, ENGINE_ACT_DROP_COPY);
 	engine_note(e, ENGINE_NOTE_COPY_DROPPED);
 	engine_finish(e, ENGINE_EV_PROMOTE, ENGINE_RES_OUTDATED);
+	engine_finish(e, ENGINE_EV_FORGET, ENGINE_RES_OK); /* whoever had it dropped */
 }
 
 void standby_link_up(struct engine *e, const struct engine_event *ev)
@@ -29,6 +30,7 @@ void standby_link_up(struct engine *e, const struct engine_event *ev)
 		handover_have(e);
 	if (ev->peer.role == ENGINE_OWNER)
 		engine_finish(e, ENGINE_EV_PROMOTE, ENGINE_RES_PEER_OWNS);
+	engine_finish(e, ENGINE_EV_FORGET, ENGINE_RES_STATE); /* it is wanted again */
 }
 
 /*

@@ -21,7 +21,8 @@ struct engine {
 		enum engine_event_type type; /* 0: none */
 		uint32_t request;
 		uint64_t deadline;
-		uint64_t g; /* cold boot: the generation claimed */
+		uint64_t g;    /* cold boot: the generation claimed */
+		bool awaiting; /* PROMOTE: the copy of a held guest, so no cold boot by the peer's word */
 	} cmd;
 	uint64_t resend_at;    /* of the question p.nonce: GRANT, REQUEST, CLAIM, OUTDATE */
 	uint64_t give_back_at; /* HELD: an image that could not be started; 0: none */

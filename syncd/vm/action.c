@@ -31,6 +31,11 @@ static void set_timer(struct vm *vm, uint64_t deadline)
 static void note(struct vm *vm, const struct engine_action *a)
 {
 	vm_tell(vm, "%s", engine_note_text(a->note));
+	/* also of a guest that is held meanwhile: then its copy is what the peer goes on from */
+	if (a->note == ENGINE_NOTE_PROTECTED || a->note == ENGINE_NOTE_GRANTED) {
+		vm->refusals = 0;
+		vm_request_done(vm, CONTROL_PROTECT);
+	}
 	if (a->note == ENGINE_NOTE_RUN_FENCED || a->note == ENGINE_NOTE_COLD_BOOT)
 		vm->mem->disks_from_ns = monotonic_ns() + vm->d->cfg.disk_inflight_ms * 1000000ULL;
 	if (a->note == ENGINE_NOTE_FENCE_PEER)

@@ -80,6 +80,8 @@ static void on_destroyed(void *arg, int exit_code, const char *json, const char 
 	vm->helper = NULL;
 	if (exit_code)
 		vm_tell(vm, "domain %u cannot be destroyed: %s", vm->domid, error);
+	if (vm_request_waits(vm, CONTROL_FORGET))
+		vm_forget_done(vm, exit_code ? error : NULL);
 	if (!vm->restarting) {
 		gone(vm);
 		return;

@@ -368,6 +368,13 @@ static int not_taken_up(struct link *l, const char *name, char *why)
 	return 0;
 }
 
+/* What is left of it is in the way until it is destroyed. */
+static int being_forgotten(const char *name, char *why)
+{
+	snprintf(why, RECORD_WHY_MAX, "what was left of %s here is being destroyed", name);
+	return -EAGAIN;
+}
+
 int link_on_hello(struct link *l, const struct record *r, char *why)
 {
 	struct hello *h = &l->theirs;
@@ -387,8 +394,14 @@ int link_on_hello(struct link *l, const struct record *r, char *why)
 			snprintf(why, RECORD_WHY_MAX, "a HELLO of another VM on this connection");
 			return -EPROTO;
 		}
+		if (vm && vm_is_bare(vm) && l->peer.role >= ENGINE_HELD) {
+			vm_free(vm); /* the standby is made as for any host that has nothing */
+			vm = NULL;
+		}
 		if (!vm && vms_left(l->d, h->uuid, name))
 			return not_taken_up(l, name, why);
+		if (vm && vm->dead_seen && engine_role(&vm->engine) == ENGINE_NONE)
+			return being_forgotten(name, why);
 		rc = vm				   ? known_vm(l, vm, h, why, fix)
 		     : l->peer.role == ENGINE_NONE ? nobody_has_it(why, fix)
 						   : make_standby(l, h, name, why, fix);

@@ -100,6 +100,7 @@ static int errno_of(enum engine_result r)
 		return EBUSY;
 	case ENGINE_RES_NO_PROOF:
 	case ENGINE_RES_PEER_HOLDS:
+	case ENGINE_RES_PEER_COPY:
 	case ENGINE_RES_PEER_OWNS:
 		return EPERM;
 	default:
@@ -118,6 +119,10 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 			q = &vm->request[i];
 	if (!q)
 		return;
+	if (q->op == CONTROL_FORGET) {
+		vm_forget_result(vm, result);
+		return;
+	}
 	if (result != ENGINE_RES_OK) {
 		vm_request_fail(vm, q->op, errno_of(result), engine_result_text(result), NULL);
 		return;
@@ -431,6 +436,9 @@ static bool of_host(struct daemon *d, struct control_client *c, const struct con
 	case CONTROL_HOST_FENCED:
 		host_fenced(d, c, r);
 		return true;
+	case CONTROL_COLD_START:
+		control_fail(c, ENOSYS, "cold-start is kemari-agent's", "ask at its socket");
+		return true;
 	case CONTROL_RELAY:
 		answer_rows(c, r->watch, NULL);
 		return true;
@@ -484,6 +492,9 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 		break;
 	case CONTROL_SWITCHOVER:
 		switchover(vm, c);
+		break;
+	case CONTROL_FORGET:
+		vm_forget(vm, c, r->last_copy);
 		break;
 	case CONTROL_VERIFY:
 		verify(vm, c, r);

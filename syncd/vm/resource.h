@@ -45,6 +45,8 @@ void resource_peer_off(struct vm *vm);
 void resource_settle(struct vm *vm);
 /* promote came and lacks what only the peer, or a word about its host, can give. */
 bool resource_wants_to_run(const struct vm *vm);
+/* ... and it is not the copy of a guest that the peer holds. */
+bool resource_wants_proof(const struct vm *vm);
 
 /* Of the resource with that name; false if there is none. */
 bool resource_started(const struct daemon *d, const char *vm);

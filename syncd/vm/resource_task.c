@@ -45,6 +45,7 @@ static void task_over(struct resource *r)
 	r->client = NULL;
 	r->task = TASK_NONE;
 	r->asked = r->begun = false;
+	memset(&r->await, 0, sizeof(r->await));
 }
 
 static void task_done(struct resource *r)
@@ -100,14 +101,20 @@ static void ask(struct resource *r, struct vm *vm, struct engine_event ev)
 /* ---- promote --------------------------------------------------------------------------------------------
  */
 
+/* A VM that was made to ask for it alone: in the way of a shell. */
+static void free_if_bare(struct vm *vm)
+{
+	if (vm && vm_is_bare(vm))
+		vm_free(vm);
+}
+
 static void promote_failed(struct resource *r, int code, const char *why)
 {
 	struct vm *vm = vm_find(r->d, r->name);
 
 	kem_vm_warn(r->name, "promote fails: %s", why);
 	task_failed(r, code, why);
-	if (vm && engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->link)
-		vm_free(vm);
+	free_if_bare(vm);
 }
 
 /*
@@ -174,10 +181,44 @@ static void promoted(struct resource *r)
 	vms_publish(r->d);
 }
 
+static const char *const no_copy_comes = "the other host holds the guest, and no copy of it comes here";
+
+/* A hard error: the cluster manager is to promote the holder again. */
+static bool copy_is_awaited(struct resource *r, const struct vm *vm)
+{
+	enum await_step step;
+
+	if (!r->await.on || (vm && engine_role(&vm->engine) >= ENGINE_HELD))
+		return false;
+	if (expired(r)) {
+		promote_failed(r, EREMOTE,
+			       "the other host holds the guest, and its copy here was not whole in time");
+		return true;
+	}
+	if (vm && r->asked)
+		return true;
+	step = await_look(&r->await, vm, monotonic_ns());
+	if (step == AWAIT_OVER)
+		promote_failed(r, EREMOTE, no_copy_comes);
+	return step != AWAIT_ASK;
+}
+
+static void peer_holds(struct resource *r, struct vm *vm)
+{
+	if (!r->await.on)
+		vm_tell(vm,
+			"promoted before its copy here is whole: the other host holds the guest until it is");
+	if (await_held(&r->await, vm, monotonic_ns()))
+		free_if_bare(vm);
+	else
+		promote_failed(r, EREMOTE, no_copy_comes);
+}
+
 static void look_at_promote(struct resource *r)
 {
 	struct engine_event ev = { .type = ENGINE_EV_PROMOTE,
 				   .request = RESOURCE_PROMOTE_ID,
+				   .flag = r->await.on,
 				   .incarnation = vm_incarnation() };
 	struct vm *vm = vm_find(r->d, r->name);
 
@@ -186,6 +227,10 @@ static void look_at_promote(struct resource *r)
 			promote_failed(r, EAGAIN, "what an earlier kemari-syncd left cannot be taken up yet");
 		return;
 	}
+	if (vm && !engine_is_busy(&vm->engine))
+		r->asked = false; /* it was another one that asked */
+	if (copy_is_awaited(r, vm))
+		return;
 	if (!vm && r->begun) {
 		promote_failed(r, EIO, "the guest could not be started; the log of kemari-syncd tells more");
 		return;
@@ -215,7 +260,7 @@ static void look_at_promote(struct resource *r)
 		r->begun = true; /* without its VM from now on, the guest has come and gone */
 }
 
-static void on_promote_result(struct resource *r, const struct vm *vm, enum engine_result result)
+static void on_promote_result(struct resource *r, struct vm *vm, enum engine_result result)
 {
 	r->asked = false;
 	switch (result) {
@@ -223,14 +268,22 @@ static void on_promote_result(struct resource *r, const struct vm *vm, enum engi
 		look_in(r, SOON_NS);
 		break;
 	case ENGINE_RES_NO_PROOF:
+		r->await.on = false; /* it does not say so any more */
 		if (expired(r) || (r->client && control_gone(r->client)))
 			promote_failed(r, EPERM, engine_result_text(result));
 		break;
-	case ENGINE_RES_BUSY:
 	case ENGINE_RES_OUTDATED: /* now there is nothing here: a cold start may be right */
+		if (r->await.on)
+			promote_failed(r, EREMOTE,
+				       "the guest that the other host held, or its copy here, is gone");
+		break;
+	case ENGINE_RES_BUSY:
+		break;
+	case ENGINE_RES_PEER_HOLDS:
+		peer_holds(r, vm);
 		break;
 	case ENGINE_RES_PEER_OWNS:
-	case ENGINE_RES_PEER_HOLDS:
+	case ENGINE_RES_PEER_COPY:
 		promote_failed(r, EREMOTE, engine_result_text(result));
 		break;
 	case ENGINE_RES_STATE:
@@ -447,6 +500,11 @@ bool resource_wants_to_run(const struct vm *vm)
 	const struct resource *r = resource_find(vm->d, vm->rec.name);
 
 	return r && r->task == TASK_PROMOTE && engine_role(&vm->engine) < ENGINE_HELD;
+}
+
+bool resource_wants_proof(const struct vm *vm)
+{
+	return resource_wants_to_run(vm) && !resource_find(vm->d, vm->rec.name)->await.on;
 }
 
 /* ---- both -----------------------------------------------------------------------------------------------

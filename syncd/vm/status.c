@@ -78,7 +78,7 @@ static const char *protection_of(const struct vm *vm)
 /* What only a word about the peer's host can give. */
 static const char *needs_of(const struct vm *vm)
 {
-	if (engine_wants_to_run(&vm->engine) || resource_wants_to_run(vm))
+	if (engine_wants_to_run(&vm->engine) || resource_wants_proof(vm))
 		return "proof";
 	if (engine_role(&vm->engine) >= ENGINE_HELD && engine_protection(&vm->engine) == ENGINE_BLOCKED)
 		return "fence";

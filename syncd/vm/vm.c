@@ -89,10 +89,6 @@ static void state_changed(struct vm *vm)
 	if (!strncmp(vm->state, state, sizeof(vm->state) - 1))
 		return;
 	snprintf(vm->state, sizeof(vm->state), "%s", state);
-	if (!strcmp(state, "protected")) {
-		vm->refusals = 0;
-		vm_request_done(vm, CONTROL_PROTECT);
-	}
 	vm_publish_status(vm);
 }
 
@@ -127,6 +123,8 @@ static void pump(struct vm *vm)
 		vm->doomed = true;
 	if (vm->doomed)
 		vm_free(vm);
+	else if (vm->forget)
+		vm_forgotten(vm);
 	else
 		resource_settle(vm); /* last: it may be the end of the VM */
 }

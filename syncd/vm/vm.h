@@ -19,6 +19,7 @@
  *   status.c   what is shown of it, and to whom
  *   relay.c    messages to the peer's engine by way of the cluster
  *   resource*.c what the cluster manager asks
+ *   await.c    its promote before the copy is whole
  *
  * Internal to syncd/vm; daemon-wide entry points are in vm/vms.h.
  */
@@ -160,6 +161,7 @@ struct vm {
 	bool run_failed;					/* the engine's last RUN */
 	bool suspended;						/* for xl save */
 	bool restarting;					/* ... by making it anew */
+	bool forget;   /* for an operator, once the engine's actions are done */
 	bool ending;   /* gone for good: free the VM once the engine has done with it */
 	bool stopping; /* the cluster manager ends it: it is not started again, whatever its configuration
 			  says */
@@ -252,6 +254,12 @@ void vm_leave(struct vm *vm);
 void vms_reopen_stop(struct daemon *d);
 /* Forgets it, memory file included; the domain is the caller's business. */
 void vm_free(struct vm *vm);
+/* Nothing of it is here: no domain, none in the making, no copy and nobody who brings one. */
+static inline bool vm_is_bare(const struct vm *vm)
+{
+	return engine_role(&vm->engine) == ENGINE_NONE && !vm->guest && !vm->ready && !vm->helper &&
+	       !vm->link && !vm->dead_seen;
+}
 /* As vm_free; destroys the shell that was made for it, too. */
 void vm_free_shell(struct vm *vm);
 /* The same in a while, unless its owner comes back for it. */
@@ -441,6 +449,16 @@ void vm_request_fail(struct vm *vm, enum control_op op, int code, const char *wh
 bool vm_request_waits(const struct vm *vm, enum control_op op);
 /* Hands ev to the engine; its result answers c. */
 void vm_command(struct vm *vm, struct control_client *c, enum control_op op, struct engine_event ev);
+
+/* ---- forget.c ---- */
+
+/* last_copy: the operator knows what it may be.  Answers c when its domain is gone. */
+void vm_forget(struct vm *vm, struct control_client *c, bool last_copy);
+void vm_forget_result(struct vm *vm, enum engine_result result);
+/* The engine has dropped it: destroys the domain.  May free the VM. */
+void vm_forgotten(struct vm *vm);
+/* error: its domain is still there; NULL: it is not. */
+void vm_forget_done(struct vm *vm, const char *error);
 
 /* ---- foreign.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "agent/doctor/xml.h"
+#include "agent/xml.h"
 
 #include <stdio.h>
 

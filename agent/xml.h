@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Reading of what Pacemaker's commands print. */
-#ifndef KEMARI_AGENT_DOCTOR_XML_H
-#define KEMARI_AGENT_DOCTOR_XML_H
+#ifndef KEMARI_AGENT_XML_H
+#define KEMARI_AGENT_XML_H
 
 #include <stddef.h>
 
@@ -17,4 +17,4 @@ void xml_each(xmlDoc *doc, xmlNode *from, const char *path, void (*fn)(void *arg
 /* The attribute's value, cut; "" if it is missing. */
 void xml_attribute(xmlNode *node, const char *name, char *out, size_t cap);
 
-#endif /* KEMARI_AGENT_DOCTOR_XML_H */
+#endif /* KEMARI_AGENT_XML_H */

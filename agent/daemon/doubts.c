@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which hosts could not be proven off however they were fenced: what the cluster's devices are worth
+ * (device.h). */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/hosts.h"
+#include "log.h"
+
+#define ATTRIBUTE "kemari-fencing"
+#define DAMPEN_S 5
+
+const char *agent_doubt(const struct agent *a, const char *host)
+{
+	unsigned int i;
+
+	for (i = 0; i < PROOF_HOSTS; i++)
+		if (!strcmp(a->doubt[i].host, host))
+			return a->doubt[i].why[0] ? a->doubt[i].why : NULL;
+	return NULL;
+}
+
+static void identify(struct agent *a, const struct proof_host *h, struct device_identity *who)
+{
+	const struct health_host *bmc = health_find(&a->health, h->host);
+
+	memset(who, 0, sizeof(*who));
+	memcpy(who->told, h->uuid, sizeof(who->told));
+	if (bmc && bmc->known)
+		memcpy(who->bmc, bmc->report.uuid, sizeof(who->bmc));
+}
+
+static void judge(struct agent *a, unsigned int i)
+{
+	const struct proof_host *h = &a->proof.h[i];
+	struct agent_doubt *d = &a->doubt[i];
+	const bool known = !strcmp(d->host, h->host);
+	const bool was = known && d->why[0];
+	char why[DEVICE_WHY] = "";
+	struct device_identity who;
+
+	identify(a, h, &who);
+	devices_prove(&a->devices, h->host, &who, a->cfg.fence_agents_believed, why);
+	if (known && !strcmp(d->why, why))
+		return;
+	memcpy(d->host, h->host, sizeof(d->host));
+	memcpy(d->why, why, sizeof(d->why));
+	if (why[0]) {
+		kem_err("no fencing of %s would be a proof: %s; if it dies, its guests stay down here",
+			h->host, why);
+	} else if (was) {
+		kem_info("a fencing of %s would be a proof now", h->host);
+		/* what was done until now may have been done by what is worth nothing */
+		proof_doubt(&a->proof, h->host, hosts_boottime(), hosts_clock_offset());
+		agent_save(a);
+	}
+	agent_touch(a);
+}
+
+/* As a node attribute, for whoever looks at the cluster: the first one. */
+static void show(struct agent *a)
+{
+	char value[ATTRD_VALUE] = "";
+	unsigned int i;
+
+	for (i = 0; i < a->proof.nr && !value[0]; i++)
+		if (a->doubt[i].why[0])
+			snprintf(value, sizeof(value), "no proof of %s: %s", a->doubt[i].host,
+				 a->doubt[i].why);
+	if (a->doubts_shown && !strcmp(value, a->doubts))
+		return;
+	if (attrd_set(a->attrd, ATTRIBUTE, value, DAMPEN_S))
+		return; /* the tick comes back to it */
+	memcpy(a->doubts, value, sizeof(value));
+	a->doubts_shown = true;
+}
+
+void agent_doubts_tick(struct agent *a)
+{
+	unsigned int i;
+
+	if (!a->devices_known)
+		return;
+	for (i = 0; i < a->proof.nr; i++)
+		if (!hosts_is_own(a, a->proof.h[i].host))
+			judge(a, i);
+	show(a);
+}
+
+void hosts_devices(struct agent *a, const struct devices *d)
+{
+	a->devices_known = true;
+	a->devices = *d;
+	agent_doubts_tick(a);
+}

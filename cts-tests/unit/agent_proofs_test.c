@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What kemari-agent makes of a fencing that Pacemaker tells of: kemari-syncd hears of it only if it is a
+ * proof. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/fencer.h"
+#include "agent/daemon/group.h"
+#include "agent/daemon/hosts.h"
+#include "agent/daemon/operator.h"
+#include "agent/daemon/syncd.h"
+
+#define S PROOF_SECOND
+#define BOOT 0xa1ULL
+
+/* ---- what is around: one host, xb, that is alone in the group ---- */
+
+static uint64_t told_off; /* boot of xa */
+static char attribute[ATTRD_VALUE];
+static char story[256]; /* who had it fenced; "": not told */
+
+void operator_fenced(struct agent *a, const char *host, const char *why)
+{
+}
+
+void agent_request_answer(struct agent *a, const char *host, bool on, const char *why)
+{
+}
+
+void agent_requests_lost(struct agent *a)
+{
+}
+
+const char *agent_request_reason(struct agent *a, const char *host)
+{
+	return "g1: it waits";
+}
+
+void group_drain(struct group *g)
+{
+}
+
+uint32_t group_nodeid(const struct group *g)
+{
+	return 2;
+}
+
+void agent_touch(struct agent *a)
+{
+}
+
+bool syncd_host_fenced(struct syncd *s, const char *host, uint64_t boot, const char *why)
+{
+	assert_int_equal(told_off, 0);
+	snprintf(story, sizeof(story), "%s", why);
+	return true;
+}
+
+void syncd_host_off(struct syncd *s, const char *host, uint64_t boot)
+{
+	assert_string_equal(host, "xa");
+	told_off = boot;
+}
+
+int attrd_set(struct attrd *a, const char *name, const char *value, unsigned int dampen_s)
+{
+	assert_string_equal(name, "kemari-fencing");
+	snprintf(attribute, sizeof(attribute), "%s", value);
+	return 0;
+}
+
+struct bed {
+	struct agent a;
+	struct devices good, bad;
+	int64_t now; /* when it began */
+};
+
+static void device(struct devices *d, const char *id, const char *agent)
+{
+	struct device *one = &d->device[d->nr++];
+
+	snprintf(one->id, sizeof(one->id), "%s", id);
+	snprintf(one->agent, sizeof(one->agent), "%s", agent);
+	snprintf(one->host_list, sizeof(one->host_list), "xa");
+}
+
+/* xa was heard of 100 seconds ago and is gone since 50. */
+static int setup(void **state)
+{
+	struct bed *b = calloc(1, sizeof(*b));
+
+	*state = b;
+	if (!b)
+		return -1;
+	b->now = hosts_boottime();
+	snprintf(b->a.cfg.host_name, sizeof(b->a.cfg.host_name), "xb");
+	snprintf(b->a.state_path, sizeof(b->a.state_path), "/tmp/kemari-proofs-%d", (int)getpid());
+	b->a.boot = 77;
+	b->a.cluster.view = 1;
+	proof_heard(&b->a.proof, "xa", BOOT, b->now - 100 * S, hosts_clock_offset());
+	proof_left(&b->a.proof, "xa", true, b->now - 50 * S);
+	device(&b->good, "bmc-xa", "fence_kemari");
+	device(&b->bad, "kdump", "fence_kdump");
+	told_off = 0;
+	attribute[0] = story[0] = '\0';
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *b = *state;
+
+	unlink(b->a.state_path);
+	free(b);
+	return 0;
+}
+
+static const struct asker us = {
+	.kind = ASKER_KEMARI, .program = "kemari-agent", .node = "xb", .doer = "xb"
+};
+
+static void history(struct bed *b, int64_t at)
+{
+	agent_fencer_ops.history(&b->a, "xa", at + hosts_clock_offset(), &us);
+}
+
+static void fenced_now(struct bed *b)
+{
+	agent_fencer_ops.fenced(&b->a, "xa", hosts_boottime(), &us);
+}
+
+static void what_confirms_is_a_proof(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+	assert_string_equal(attribute, "");
+	assert_string_equal(story, "asked for by kemari-agent on xb, carried out by xb (g1: it waits)");
+}
+
+static void what_confirms_nothing_is_none(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	assert_non_null(strstr(attribute, "no proof of xa: kdump (fence_kdump)"));
+	assert_non_null(strstr(agent_doubt(&b->a, "xa"), "fence_kdump"));
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
+	assert_string_equal(story, "");
+	assert_null(agent_off(&b->a, "xa"));
+}
+
+static void what_was_no_proof_is_none_when_the_devices_are_better(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_null(agent_doubt(&b->a, "xa"));
+	assert_string_equal(attribute, "");
+	/* told late: it was done by what there was then */
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void what_is_not_known_yet_is_told_again(void **state)
+{
+	struct bed *b = *state;
+
+	fenced_now(b);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_bmc_of_another_machine_proves_nothing(void **state)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct bed *b = *state;
+	struct health_host *h = &b->a.health.h[0];
+
+	assert_true(proof_identify(&b->a.proof, "xa", uuid));
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
+	snprintf(h->host, sizeof(h->host), "xa");
+	b->a.health.nr = 1;
+	h->known = true;
+	h->report.uuid[0] = 2;
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_non_null(strstr(attribute, "xa: bmc-xa (fence_ipmilan): it has no system_uuid"));
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
+	h->report.uuid[0] = 1;
+	agent_doubts_tick(&b->a);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void kemari_conf_may_believe_an_agent(void **state)
+{
+	struct bed *b = *state;
+
+	snprintf(b->a.cfg.fence_agents_believed, sizeof(b->a.cfg.fence_agents_believed), "fence_sbd");
+	device(&b->good, "sbd", "fence_sbd");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void an_operators_word_is_no_fencing_in_the_story(void **state)
+{
+	struct bed *b = *state;
+
+	hosts_proof(&b->a, "xa", proof_word(&b->a.proof, "xa", hosts_boottime(), hosts_clock_offset()));
+	assert_int_equal(told_off, BOOT);
+	assert_string_equal(story, "");
+}
+
+#define PROOFS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PROOFS_TEST(what_confirms_is_a_proof),
+		PROOFS_TEST(what_confirms_nothing_is_none),
+		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
+		PROOFS_TEST(what_is_not_known_yet_is_told_again),
+		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
+		PROOFS_TEST(kemari_conf_may_believe_an_agent),
+		PROOFS_TEST(an_operators_word_is_no_fencing_in_the_story),
+	};
+
+	return cmocka_run_group_tests_name("agent_proofs", tests, NULL, NULL);
+}
