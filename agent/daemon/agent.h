@@ -54,6 +54,7 @@ struct agent_request {
 	char host[ROW_HOST]; /* "": free */
 	bool needed;	     /* a guest here needs it fenced */
 	bool sick;	     /* its BMC asks for its fencing */
+	bool ordered;	     /* an operator wants it fenced, for a cold start */
 	bool power;	     /* it is to be switched on */
 	struct request off, on;
 	char reason[FENCER_WHY]; /* of the last fencing that was asked for, a phrase; "": none was */
@@ -137,6 +138,8 @@ void agent_helper_gone(void *arg);
 
 /* Those of host, for the reasons in it to be set; NULL: too many hosts. */
 struct agent_request *agent_request(struct agent *a, const char *host);
+/* An operator wants host fenced, now and until reason is NULL.  False: too many hosts. */
+bool agent_request_order(struct agent *a, const char *host, const char *reason);
 /* Asks for what is due, at the end of each decision. */
 void agent_requests(struct agent *a);
 /* Why this host has asked for the fencing of host; NULL: it has not. */

@@ -11,7 +11,6 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
-#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
 
@@ -234,8 +233,6 @@ static void on_devices(void *arg, const struct devices *d)
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
 	agent_request_answer(arg, host, on, why);
-	if (!on)
-		operator_fenced(arg, host, why);
 }
 
 static void on_by_hand(void *arg, const char *host)

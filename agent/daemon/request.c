@@ -37,6 +37,11 @@ enum request_step request_step(struct request *r, const struct request_pace *pac
 	return news ? REQUEST_ASK_AGAIN : REQUEST_ASK;
 }
 
+void request_hurry(struct request *r)
+{
+	r->next_ns = 0;
+}
+
 bool request_silent(const struct request *r, uint64_t now_ns)
 {
 	return r->under_way && now_ns - r->asked_ns > REQUEST_SILENT_NS;

@@ -46,6 +46,8 @@ enum request_step {
 /* wanted: there is a reason now. */
 enum request_step request_step(struct request *r, const struct request_pace *pace, bool wanted,
 			       uint64_t now_ns);
+/* Somebody waits for it: what was tried before does not hold it up. */
+void request_hurry(struct request *r);
 /* No answer has come for too long: to be answered with a failure. */
 bool request_silent(const struct request *r, uint64_t now_ns);
 /* Its answer; why: it failed.  True: to be told, being another one than the last. */

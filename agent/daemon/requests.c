@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What Pacemaker's fencer is asked for (request.h), its answers, and what the log says of them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/daemon/agent.h"
 #include "agent/daemon/fencer.h"
+#include "agent/daemon/operator.h"
 #include "log.h"
 #include "monotonic.h"
 
@@ -27,8 +29,8 @@ static const char *verb(bool on)
 
 static bool idle(const struct agent_request *r)
 {
-	return !r->needed && !r->sick && !r->power && !r->off.wanted && !r->off.under_way && !r->on.wanted &&
-	       !r->on.under_way;
+	return !r->needed && !r->sick && !r->ordered && !r->power && !r->off.wanted && !r->off.under_way &&
+	       !r->on.wanted && !r->on.under_way;
 }
 
 static struct agent_request *find(struct agent *a, const char *host)
@@ -58,6 +60,21 @@ struct agent_request *agent_request(struct agent *a, const char *host)
 	return r;
 }
 
+bool agent_request_order(struct agent *a, const char *host, const char *reason)
+{
+	struct agent_request *r = reason ? agent_request(a, host) : find(a, host);
+
+	if (!r)
+		return false;
+	r->ordered = reason;
+	if (!reason)
+		return true;
+	snprintf(r->reason, sizeof(r->reason), "%s", reason);
+	request_hurry(&r->off);
+	agent_touch(a);
+	return true;
+}
+
 const char *agent_request_reason(struct agent *a, const char *host)
 {
 	const struct agent_request *r = find(a, host);
@@ -78,10 +95,14 @@ static void answer(struct agent *a, struct agent_request *r, bool on, const char
 		else
 			kem_info("the cluster has %s %s as asked", on ? "switched on" : "fenced", r->host);
 	}
-	if (!on || why || !was)
+	if (!was)
 		return;
-	proof_settle(&a->proof, r->host);
-	agent_save(a);
+	if (!on) {
+		operator_fenced(a, r->host, why);
+	} else if (!why) {
+		proof_settle(&a->proof, r->host);
+		agent_save(a);
+	}
 }
 
 void agent_request_answer(struct agent *a, const char *host, bool on, const char *why)
@@ -104,7 +125,7 @@ void agent_requests_lost(struct agent *a)
 
 static void step(struct agent *a, struct agent_request *r, bool on)
 {
-	const bool wanted = on ? r->power : r->needed || r->sick;
+	const bool wanted = on ? r->power : r->needed || r->sick || r->ordered;
 	const uint64_t now = monotonic_ns();
 	struct request *q = on ? &r->on : &r->off;
 	int rc;

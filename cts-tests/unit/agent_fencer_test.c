@@ -125,6 +125,20 @@ static void a_reason_that_flickers_does_not_hurry_it(void **state)
 	assert_int_equal(step(&off, true), REQUEST_ASK);
 }
 
+static void an_operator_waits_for_no_pause(void **state)
+{
+	step(&off, true);
+	request_answer(&r, &off, "No route to host", now);
+	request_hurry(&r);
+	assert_int_equal(step(&off, true), REQUEST_ASK);
+	/* what is under way is not asked for twice */
+	request_hurry(&r);
+	assert_int_equal(step(&off, true), REQUEST_WAIT);
+	request_answer(&r, &off, NULL, now);
+	request_hurry(&r);
+	assert_int_equal(step(&off, true), REQUEST_ASK_AGAIN);
+}
+
 static void an_answer_on_its_way_is_waited_for(void **state)
 {
 	step(&off, true);
@@ -186,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup(it_stops_when_its_reason_has_gone, setup),
 		cmocka_unit_test_setup(one_that_did_not_fail_ends_silently, setup),
 		cmocka_unit_test_setup(a_reason_that_flickers_does_not_hurry_it, setup),
+		cmocka_unit_test_setup(an_operator_waits_for_no_pause, setup),
 		cmocka_unit_test_setup(an_answer_on_its_way_is_waited_for, setup),
 		cmocka_unit_test_setup(nothing_follows_a_success, setup),
 		cmocka_unit_test_setup(a_new_reason_after_a_success_waits_for_nothing, setup),

@@ -16,7 +16,6 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
-#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 
 #define S PROOF_SECOND
@@ -27,10 +26,6 @@
 static uint64_t told_off; /* boot of xa */
 static char attribute[ATTRD_VALUE];
 static char story[256]; /* who had it fenced; "": not told */
-
-void operator_fenced(struct agent *a, const char *host, const char *why)
-{
-}
 
 void agent_request_answer(struct agent *a, const char *host, bool on, const char *why)
 {
