@@ -250,6 +250,15 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 	agent_touch(a);
 }
 
+/* Of which machine the host is may come to be known after its BMC's report. */
+static void drop_foreign(struct agent *a, const struct health_host *h)
+{
+	struct health_report r = h->report;
+
+	if (h->known && r.bmc != WATCH_BMC_LYING && health_foreign(&r, uuid_of(a, h->host)))
+		on_report(a, h->host, &r);
+}
+
 const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };
 
 void agent_hardware_tick(struct agent *a)
@@ -260,6 +269,7 @@ void agent_hardware_tick(struct agent *a)
 		if (health_expire(&a->health.h[i], monotonic_ns()))
 			kem_err("%s: its BMC is not watched any more: nothing is known of its health",
 				a->health.h[i].host);
+		drop_foreign(a, &a->health.h[i]);
 		decide_sick(a, i);
 		take_holds(a, &a->health.h[i]);
 	}
