@@ -43,18 +43,27 @@ static struct agent_request *find(struct agent *a, const char *host)
 	return NULL;
 }
 
+/* One that was never used, else one that is not used any more, whose last reason is lost then. */
+static struct agent_request *room(struct agent *a)
+{
+	struct agent_request *r = find(a, "");
+	unsigned int i;
+
+	for (i = 0; !r && i < AGENT_REQUESTS; i++)
+		if (idle(&a->request[i]))
+			r = &a->request[i];
+	return r;
+}
+
 struct agent_request *agent_request(struct agent *a, const char *host)
 {
 	struct agent_request *r = find(a, host);
-	unsigned int i;
 
 	if (r)
 		return r;
-	for (i = 0; i < AGENT_REQUESTS && !idle(&a->request[i]); i++)
-		;
-	if (i == AGENT_REQUESTS)
+	r = room(a);
+	if (!r)
 		return NULL;
-	r = &a->request[i];
 	memset(r, 0, sizeof(*r));
 	strncpy(r->host, host, sizeof(r->host) - 1);
 	return r;

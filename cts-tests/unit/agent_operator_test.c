@@ -241,6 +241,23 @@ static void one_absent_host_after_the_other_is_fenced(void **state)
 	assert_false(agent_request(w.agent, "xa")->ordered);
 }
 
+static void why_one_host_was_fenced_is_not_lost_for_another(void **state)
+{
+	char name[ROW_HOST];
+	int i;
+
+	ask(false);
+	answer("no such device");
+	agent_requests(w.agent);
+	agent_request(w.agent, "xc");
+	assert_non_null(agent_request_reason(w.agent, "xa"));
+	/* but for room */
+	for (i = 0; i < 2 * AGENT_REQUESTS; i++) {
+		snprintf(name, sizeof(name), "x%d", i);
+		assert_non_null(agent_request(w.agent, name));
+	}
+}
+
 static void a_fencer_that_goes_away_is_told(void **state)
 {
 	ask(false);
@@ -334,6 +351,7 @@ int main(void)
 		TEST(it_ends_when_the_absent_host_is_proven_off),
 		TEST(a_fencing_that_fails_is_told_with_the_way_out),
 		TEST(one_absent_host_after_the_other_is_fenced),
+		TEST(why_one_host_was_fenced_is_not_lost_for_another),
 		TEST(a_fencer_that_goes_away_is_told),
 		TEST(a_fencing_that_is_under_way_for_a_guest_will_do),
 		TEST(a_fencing_that_would_be_no_proof_is_not_asked_for),
