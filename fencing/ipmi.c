@@ -75,6 +75,8 @@ static const char *fix_for(int ipmi_error)
 		return "; try another cipher";
 	case IPMI_ERR_PASSWORD_VERIFICATION_TIMEOUT:
 		return "; the password may be wrong, or a workaround for this BMC is needed";
+	case IPMI_ERR_BMC_BUSY:
+		return "; or all its sessions are taken";
 	default:
 		return "";
 	}

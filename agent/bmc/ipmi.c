@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looks at a BMC by IPMI 2.0.  Power and the log's header come over one lasting session (fencing/ipmi.h);
- * sensors, and new records of the log, by libipmimonitoring, which begins a session of its own for each
- * question.
+ * Looks at a BMC by IPMI 2.0.  Power and the headers of the log come over one lasting session
+ * (fencing/ipmi.h); sensors, and what records of the log say, by libipmimonitoring, which begins a session of
+ * its own for each question.  A BMC has few places for sessions, often four, for all who ask it: two hosts,
+ * and the fencing of both.  So the lasting one ends before each of those, and there is one at a time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,13 +39,15 @@ struct ipmi_source {
 	char where[IPMI_WHERE];
 	bool identified; /* since it last failed to answer */
 	bool has_uuid, foreign;
+	bool has_log;
 	uint8_t uuid[16];
 	struct watch_sel sel;
-	uint64_t sensors_ns; /* reading them took so long, last */
 	/* of the look that is under way */
 	struct watch_look *l;
 	uint64_t end_ns;
 	unsigned int sensors, records;
+	bool past;	/* records from before the first look are being read */
+	uint64_t clock; /* the BMC's, by which it logs; 0: not known */
 };
 
 static struct ipmi_source *ipmi_of(struct watch_source *s)
@@ -190,10 +193,13 @@ static int on_record(ipmi_monitoring_ctx_t c, void *arg)
 	int id = ipmi_monitoring_sel_read_record_id(c);
 	struct watch_reading r = { .state = ipmi_monitoring_sel_read_sel_state(c) };
 
+	unsigned int at = 0;
+
 	if (late(i) || id < 0)
 		return -1;
 	i->records++;
-	watch_sel_done(&i->sel, (unsigned int)id);
+	if (!i->past)
+		watch_sel_done(&i->sel, (unsigned int)id);
 	if (ipmi_monitoring_sel_read_record_type_class(c) !=
 		    IPMI_MONITORING_SEL_RECORD_TYPE_CLASS_SYSTEM_EVENT_RECORD ||
 	    ipmi_monitoring_sel_read_event_direction(c) != IPMI_MONITORING_SEL_EVENT_DIRECTION_ASSERTION)
@@ -202,8 +208,9 @@ static int on_record(ipmi_monitoring_ctx_t c, void *arg)
 	r.bits_type = ipmi_monitoring_sel_read_event_offset_type(c);
 	r.bits = watch_ipmi_bit(r.bits_type, ipmi_monitoring_sel_read_event_offset(c));
 	r.name = ipmi_monitoring_sel_read_sensor_name(c);
-	watch_look_add(i->l, watch_ipmi_kind(&r), true, r.name,
-		       ipmi_monitoring_sel_read_event_offset_string(c));
+	ipmi_monitoring_sel_read_timestamp(c, &at);
+	watch_look_entry(i->l, watch_ipmi_kind(&r), i->past, watch_sel_age(at, i->clock), r.name,
+			 ipmi_monitoring_sel_read_event_offset_string(c));
 	return 0;
 }
 
@@ -213,14 +220,20 @@ static int read_records(struct ipmi_source *i, unsigned int *ids, unsigned int n
 	int rc;
 
 	i->records = 0;
+	i->clock = 0;
+	rc = watch_sel_time(i->bmc, &i->clock);
+	if (rc && rc != -EOPNOTSUPP && rc != -EPROTO)
+		return rc;
+	ipmi_hang_up(i->bmc);
 	if (ipmi_monitoring_sel_by_record_id(i->monitor, i->where, &i->config, 0, ids, n, on_record, i) >=
 	    0) {
-		watch_sel_done(&i->sel, ids[n - 1]);
+		if (!i->past)
+			watch_sel_done(&i->sel, ids[n - 1]);
 		return 0;
 	}
 	rc = monitor_failed(i, "its event log");
 	/* a record that cannot be read must not hide those behind it */
-	if (rc == -EPROTO && i->records < n)
+	if (!i->past && rc == -EPROTO && i->records < n)
 		watch_sel_done(&i->sel, ids[i->records]);
 	return rc;
 }
@@ -231,6 +244,7 @@ static int look_at_log(struct ipmi_source *i)
 	struct watch_sel_info info = { 0 };
 	int rc = watch_sel_info(i->bmc, &info), read;
 
+	i->has_log = rc != -EOPNOTSUPP;
 	if (rc)
 		return rc == -EOPNOTSUPP ? 0 : rc;
 	if (watch_sel_full(&info))
@@ -239,9 +253,9 @@ static int look_at_log(struct ipmi_source *i)
 	rc = watch_sel_new(&i->sel, &info, watch_sel_entry, i->bmc, ids, &n);
 	if (rc == -EPROTO && !i->bmc->why[0])
 		snprintf(i->bmc->why, BMC_WHY, "%s: its event log makes no sense", i->o->ip);
-	if (!n || (rc && rc != -EPROTO))
+	if (rc && rc != -EPROTO)
 		return rc;
-	read = read_records(i, ids, n);
+	read = n ? read_records(i, ids, n) : 0;
 	return rc ? rc : read;
 }
 
@@ -260,15 +274,57 @@ static void leave_alone(struct ipmi_source *i, uint64_t busy_ns)
 
 static void read_sensors(struct ipmi_source *i)
 {
-	uint64_t begin = monotonic_ns();
 	int rc;
 
-	/* the first time their descriptions are read, which may take long */
-	leave_alone(i, i->sensors_ns ? i->sensors_ns : IDLE_MAX * SECOND);
+	ipmi_hang_up(i->bmc);
 	rc = look_at_sensors(i);
 	if (rc)
 		fail(i, rc);
-	i->sensors_ns = monotonic_ns() - begin;
+}
+
+/*
+ * What was in the log before the first look; the rest of a long one is for the next looks.  A record that
+ * cannot be read takes those that were asked for with it, and no more: it is not why a host is in danger now.
+ */
+static int read_past(struct ipmi_source *i)
+{
+	const uint64_t end_ns = monotonic_ns() + i->table->slow_after * SECOND / 4;
+	unsigned int ids[WATCH_SEL_BATCH], n;
+	struct watch_sel before;
+	int rc = 0;
+
+	i->past = true;
+	while (!rc && !watch_sel_past_read(&i->sel) && monotonic_ns() < end_ns && !late(i)) {
+		before = i->sel;
+		rc = watch_sel_past(&i->sel, watch_sel_entry, i->bmc, ids, &n);
+		if (!rc && n)
+			rc = read_records(i, ids, n);
+		if (rc == -EPROTO)
+			rc = 0;
+		if (rc)
+			i->sel = before;
+	}
+	i->past = false;
+	return rc == -ETIME ? 0 : rc;
+}
+
+/* The log's past comes last: it can wait. */
+static void read_all(struct ipmi_source *i)
+{
+	int rc = look_at_log(i);
+
+	if (rc) {
+		fail(i, rc);
+		return;
+	}
+	read_sensors(i);
+	if (i->l->error)
+		return;
+	rc = i->has_log ? read_past(i) : 0;
+	if (rc)
+		fail(i, rc);
+	else
+		i->l->log_read = !i->has_log || watch_sel_all_read(&i->sel);
 }
 
 static void ipmi_look(struct watch_source *s, bool sensors, struct watch_look *l)
@@ -286,12 +342,9 @@ static void ipmi_look(struct watch_source *s, bool sensors, struct watch_look *l
 		fail(i, rc);
 	else
 		identify(i);
-	if (sensors && !l->error && (rc = look_at_log(i)))
-		fail(i, rc);
 	if (sensors && !l->error)
-		read_sensors(i);
-	else
-		leave_alone(i, monotonic_ns() - begin);
+		read_all(i);
+	leave_alone(i, monotonic_ns() - begin);
 	l->took_ns = monotonic_ns() - begin;
 }
 

@@ -40,6 +40,22 @@ int watch_sel_info(struct bmc *b, struct watch_sel_info *info)
 	return rc;
 }
 
+int watch_sel_time(struct bmc *b, uint64_t *now)
+{
+	ipmi_ctx_t ctx;
+	fiid_obj_t rs = NULL;
+	int rc = ipmi_session(b, &ctx);
+
+	if (!rc && !(rs = fiid_obj_create(tmpl_cmd_get_sel_time_rs)))
+		rc = -ENOMEM;
+	if (!rc && ipmi_cmd_get_sel_time(ctx, rs) < 0)
+		rc = ipmi_failed(b);
+	if (!rc)
+		rc = get_field(b, rs, "time", now);
+	fiid_obj_destroy(rs);
+	return rc;
+}
+
 int watch_sel_entry(void *arg, uint16_t id, uint8_t record[16], size_t *len, uint16_t *next)
 {
 	struct bmc *b = arg;

@@ -4,6 +4,7 @@
 #ifndef KEMARI_AGENT_BMC_KIND_H
 #define KEMARI_AGENT_BMC_KIND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* From harmless to grave: the worst one of a host counts. */
@@ -45,6 +46,7 @@ struct watch_rule {
 	enum watch_action action;
 	uint32_t for_s;	 /* a sensor must show it so long before it counts */
 	uint32_t gone_s; /* neither a sensor nor the log says it for so long before it counts as gone */
+	bool holds;	 /* a host that had it in the life that was fenced is not switched on by itself */
 };
 
 /* The name in the table and in reports, such as "psu-failed". */

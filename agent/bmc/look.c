@@ -33,25 +33,43 @@ static struct watch_finding *place_for(struct watch_look *l, enum watch_kind kin
 	return gravity(least->kind) < gravity(kind) ? least : NULL;
 }
 
+static void add(struct watch_look *l, struct watch_finding *f, const char *sensor, const char *text)
+{
+	struct watch_finding *to;
+
+	if (f->kind >= WATCH_KINDS)
+		return;
+	watch_clean(f->sensor, sizeof(f->sensor), sensor);
+	watch_clean(f->text, sizeof(f->text), text);
+	for (unsigned int i = 0; i < l->nr_findings; i++) {
+		to = &l->finding[i];
+		if (to->kind != f->kind || to->logged != f->logged || to->past != f->past ||
+		    strcmp(to->sensor, f->sensor) != 0)
+			continue;
+		to->times++;
+		if (f->age >= 0 && (to->age < 0 || f->age < to->age))
+			to->age = f->age;
+		return;
+	}
+	to = place_for(l, f->kind);
+	if (to)
+		*to = *f;
+}
+
 void watch_look_add(struct watch_look *l, enum watch_kind kind, bool logged, const char *sensor,
 		    const char *text)
 {
-	struct watch_finding f = { .kind = kind, .logged = logged, .times = 1 }, *to;
+	struct watch_finding f = { .kind = kind, .logged = logged, .age = -1, .times = 1 };
 
-	if (kind >= WATCH_KINDS)
-		return;
-	watch_clean(f.sensor, sizeof(f.sensor), sensor);
-	watch_clean(f.text, sizeof(f.text), text);
-	for (unsigned int i = 0; i < l->nr_findings; i++) {
-		to = &l->finding[i];
-		if (to->kind == kind && to->logged == logged && !strcmp(to->sensor, f.sensor)) {
-			to->times++;
-			return;
-		}
-	}
-	to = place_for(l, kind);
-	if (to)
-		*to = f;
+	add(l, &f, sensor, text);
+}
+
+void watch_look_entry(struct watch_look *l, enum watch_kind kind, bool past, int64_t age, const char *sensor,
+		      const char *text)
+{
+	struct watch_finding f = { .kind = kind, .logged = true, .past = past, .age = age, .times = 1 };
+
+	add(l, &f, sensor, text);
 }
 
 void watch_look_fail(struct watch_look *l, int error, const char *why)

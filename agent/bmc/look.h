@@ -20,6 +20,8 @@
 struct watch_finding {
 	enum watch_kind kind;
 	bool logged;	    /* an entry of the event log; false: a sensor shows it now */
+	bool past;	    /* ... which was there before anybody watched */
+	int64_t age;	    /* s since it was logged, of the youngest of them; below 0: not known */
 	unsigned int times; /* entries of the log that say the same */
 	char sensor[WATCH_SENSOR];
 	char text[WATCH_TEXT];
@@ -39,6 +41,7 @@ struct watch_look {
 	bool foreign; /* the UUID is not the one that the options name */
 	bool sensors; /* they were read, all of them, and what is not found here is not so */
 	bool log_full;
+	bool log_read; /* nothing in the log was left unread, past entries included */
 	enum watch_running running;
 	unsigned int fans, fans_turning;
 	unsigned int nr_findings;
@@ -72,6 +75,9 @@ int watch_redfish_open(const struct fence_options *o, const struct watch_table *
  */
 void watch_look_add(struct watch_look *l, enum watch_kind kind, bool logged, const char *sensor,
 		    const char *text);
+/* The same of an entry of the log; past, age: as in struct watch_finding. */
+void watch_look_entry(struct watch_look *l, enum watch_kind kind, bool past, int64_t age, const char *sensor,
+		      const char *text);
 /* Remembers the first error; why may be any bytes. */
 void watch_look_fail(struct watch_look *l, int error, const char *why);
 

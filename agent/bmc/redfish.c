@@ -331,6 +331,7 @@ static void look_at_all(struct redfish_source *r, const json_t *system)
 	l->sensors = !l->error;
 	for (unsigned int i = 0; i < r->nr_logs; i++)
 		look_at_log(r, &r->log[i]);
+	l->log_read = !l->error;
 }
 
 static void redfish_look(struct watch_source *s, bool sensors, struct watch_look *l)

@@ -35,6 +35,8 @@ static int prime(struct watch_sel *s, const struct watch_sel_info *info, watch_s
 	s->caught_up = true;
 	s->tail = s->last;
 	s->seen = *info;
+	s->past = s->last ? WATCH_SEL_FIRST : WATCH_SEL_LAST;
+	s->past_last = s->last;
 	return 0;
 }
 
@@ -103,6 +105,56 @@ int watch_sel_new(struct watch_sel *s, const struct watch_sel_info *info, watch_
 void watch_sel_done(struct watch_sel *s, unsigned int id)
 {
 	s->last = (uint16_t)id;
+}
+
+/* A system event that began: neither a maker's own form of record nor the end of an event. */
+static bool may_tell(const uint8_t record[16], size_t len)
+{
+	return len == 16 && record[2] == 0x02 && !(record[12] & 0x80);
+}
+
+int watch_sel_past(struct watch_sel *s, watch_sel_read *read, void *arg, unsigned int ids[WATCH_SEL_BATCH],
+		   unsigned int *n)
+{
+	unsigned int i;
+	int rc = 0;
+
+	*n = 0;
+	for (i = 0; i < WATCH_SEL_BATCH && s->primed && s->past != WATCH_SEL_LAST; i++) {
+		uint8_t record[16] = { 0 };
+		uint16_t id, next = WATCH_SEL_LAST;
+		size_t len = 0;
+
+		rc = read(arg, s->past, record, &len, &next);
+		id = (uint16_t)(record[0] | record[1] << 8);
+		if (!rc && (len < 2 || s->past_read++ > s->seen.entries + WATCH_SEL_BATCH))
+			rc = -EPROTO;
+		s->past = rc || id == s->past_last ? WATCH_SEL_LAST : next;
+		if (rc)
+			break;
+		if (may_tell(record, len))
+			ids[(*n)++] = id;
+	}
+	return rc == -ENOENT ? 0 : rc;
+}
+
+bool watch_sel_past_read(const struct watch_sel *s)
+{
+	return s->primed && s->past == WATCH_SEL_LAST;
+}
+
+bool watch_sel_all_read(const struct watch_sel *s)
+{
+	return watch_sel_past_read(s) && s->caught_up && s->last == s->tail;
+}
+
+int64_t watch_sel_age(uint64_t at, uint64_t now)
+{
+	const uint64_t set = 0x20000000, none = 0xffffffff; /* IPMI 2.0, 37.1 */
+
+	if (at < set || at == none || now < set || now == none || at > now)
+		return -1;
+	return (int64_t)(now - at);
 }
 
 bool watch_sel_full(const struct watch_sel_info *info)

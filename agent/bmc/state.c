@@ -23,6 +23,7 @@ const char *watch_bmc_name(enum watch_bmc bmc)
 		[WATCH_BMC_OK] = "ok",	     [WATCH_BMC_UNREACHABLE] = "unreachable",
 		[WATCH_BMC_SLOW] = "slow",   [WATCH_BMC_REFUSED] = "refused",
 		[WATCH_BMC_LYING] = "lying", [WATCH_BMC_FULL] = "full",
+		[WATCH_BMC_BUSY] = "busy",
 	};
 
 	return names[bmc];
@@ -69,7 +70,9 @@ static void raise_event(struct watch_state *s, const struct watch_finding *f, st
 		e = place_for(s, f->kind);
 		if (!e)
 			return;
-		*e = (struct watch_event){ .kind = f->kind, .since = now.wall, .first_ns = now.ns };
+		*e = (struct watch_event){ .kind = f->kind,
+					   .since = now.wall - (f->age > 0 ? f->age : 0),
+					   .first_ns = now.ns };
 		memcpy(e->sensor, f->sensor, sizeof(e->sensor));
 		memcpy(e->text, f->text, sizeof(e->text));
 	}
@@ -77,6 +80,18 @@ static void raise_event(struct watch_state *s, const struct watch_finding *f, st
 	/* an entry of the log is no passing reading */
 	if (f->logged || now.ns - e->first_ns >= rule->for_s * SECOND)
 		e->counts = true;
+}
+
+/* Whose time is not known tells nothing about the host's present life. */
+static void keep_past(struct watch_state *s, const struct watch_finding *f, struct watch_now now)
+{
+	struct watch_past *p = &s->past[f->kind];
+
+	if (f->age < 0 || !rule_of(s, f->kind)->holds || now.wall - f->age <= p->at)
+		return;
+	p->at = now.wall - f->age;
+	memcpy(p->sensor, f->sensor, sizeof(p->sensor));
+	memcpy(p->text, f->text, sizeof(p->text));
 }
 
 /* Ends what is over; seen_all: what was not found this time is not there. */
@@ -124,6 +139,7 @@ static enum watch_bmc bmc_of_error(int error)
 	case -EACCES:
 		return WATCH_BMC_REFUSED;
 	case -EBUSY:
+		return WATCH_BMC_BUSY;
 	case -ETIME:
 		return WATCH_BMC_SLOW;
 	default:
@@ -180,6 +196,10 @@ static void judge_power(struct watch_state *s, const struct watch_look *l, struc
 	if (s->was_off && l->power != BMC_OFF)
 		s->settled_ns = now.ns + s->table->settle * SECOND;
 	s->was_off = l->power == BMC_OFF;
+	if (!s->was_off)
+		s->log_read_off = false;
+	else if (l->log_read && !l->error)
+		s->log_read_off = true;
 }
 
 /* Sensors of a host without power, or that is just starting, say a lot that means nothing: fans stand still.
@@ -198,6 +218,7 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 		s->contradictions = against ? s->contradictions + 1 : 0;
 		s->contradiction = against;
 		s->log_full = l->log_full;
+		s->log_read = l->log_read;
 	}
 	/* the power alone is read fast by a BMC that takes long for everything else */
 	if (l->sensors || l->took_ns > s->took_ns)
@@ -214,6 +235,10 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 
 		if (!f->logged && !levels)
 			continue;
+		if (f->past) {
+			keep_past(s, f, now);
+			continue;
+		}
 		raise_event(s, f, now);
 		if (f->logged && f->kind == WATCH_MEMORY_CORRECTABLE)
 			count_correctable(s, f, now);

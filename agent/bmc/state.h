@@ -19,10 +19,12 @@
 enum watch_bmc {
 	WATCH_BMC_OK,
 	WATCH_BMC_UNREACHABLE, /* no usable answer */
-	WATCH_BMC_SLOW,	       /* later than slow_after, or it said "busy" */
+	WATCH_BMC_SLOW,	       /* later than slow_after */
 	WATCH_BMC_REFUSED,     /* the user, the password, the privilege, its certificate */
 	WATCH_BMC_LYING,       /* contradicts itself, or belongs to another machine: nothing it says counts */
 	WATCH_BMC_FULL,	       /* its event log takes no more */
+	WATCH_BMC_BUSY,	       /* it said so: no session is free, it updates itself */
+	WATCH_BMC_STATES
 };
 
 struct watch_now {
@@ -36,6 +38,13 @@ struct watch_event {
 	int64_t since;	   /* wall */
 	uint64_t first_ns; /* of the findings, of which there was none missing since */
 	uint64_t last_ns;
+	char sensor[WATCH_SENSOR];
+	char text[WATCH_TEXT];
+};
+
+/* An entry of the log from before anybody watched. */
+struct watch_past {
+	int64_t at; /* wall; 0: there is none */
 	char sensor[WATCH_SENSOR];
 	char text[WATCH_TEXT];
 };
@@ -54,6 +63,9 @@ struct watch_state {
 	uint64_t took_ns;	     /* the last of these */
 	bool has_uuid;
 	uint8_t uuid[16];
+	bool log_read;			     /* by the last look at the log, all of it */
+	bool log_read_off;		     /* ... since the power is off */
+	struct watch_past past[WATCH_KINDS]; /* the newest entry of each kind that holds the power back */
 	unsigned int nr_events;
 	struct watch_event event[WATCH_EVENTS];
 	uint64_t correctable;			  /* errors so far */

@@ -85,6 +85,20 @@ static int set_key(struct parser *p, const char *name, const char *value)
 	return number(p, name, value, keys[i].min, keys[i].max, (uint32_t *)((char *)&p->t + keys[i].at));
 }
 
+#define RESTART_SEEN 4U
+
+static int set_restart(const struct parser *p, const char *event, const char *value, bool *holds,
+		       unsigned int *seen)
+{
+	if (*seen & RESTART_SEEN)
+		return refuse(p, "event %s: restart= is there twice", event);
+	*seen |= RESTART_SEEN;
+	*holds = !strcmp(value, "no");
+	if (*holds || !strcmp(value, "yes"))
+		return 0;
+	return refuse(p, "event %s: restart: '%.64s' is not one of: no, yes", event, value);
+}
+
 static int set_option(struct parser *p, const char *event, char *word, struct watch_rule *rule,
 		      unsigned int *seen)
 {
@@ -94,6 +108,8 @@ static int set_option(struct parser *p, const char *event, char *word, struct wa
 
 	if (value)
 		*value++ = '\0';
+	if (value && !strcmp(word, "restart"))
+		return set_restart(p, event, value, &rule->holds, seen);
 	for (unsigned int i = 0; value && i < 2; i++) {
 		if (strcmp(word, names[i]))
 			continue;
@@ -102,7 +118,8 @@ static int set_option(struct parser *p, const char *event, char *word, struct wa
 		*seen |= 1U << i;
 		return number(p, word, value, 0, WEEK, to[i]);
 	}
-	return refuse(p, "event %s: '%.64s' is neither for=SECONDS nor gone=SECONDS", event, word);
+	return refuse(p, "event %s: '%.64s' is none of: for=SECONDS, gone=SECONDS, restart=no, restart=yes",
+		      event, word);
 }
 
 static int set_action(const struct parser *p, const char *event, const char *word, enum watch_action *action)
@@ -122,7 +139,7 @@ static int set_action(const struct parser *p, const char *event, const char *wor
 		      word ? word : "");
 }
 
-/* event NAME ACTION [for=S] [gone=S] */
+/* event NAME ACTION [for=S] [gone=S] [restart=no] */
 static int set_event(struct parser *p, char *rest)
 {
 	char *save = NULL, *name = strtok_r(rest, " \t", &save), *word;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * /etc/kemari/bmc-events.conf: which event of a BMC has which consequence.  `KEY = VALUE` lines, and
- * `event NAME ACTION [for=S] [gone=S]`; bmc-events.conf(5) documents them.  All times in seconds.
+ * `event NAME ACTION [for=S] [gone=S] [restart=no]`; bmc-events.conf(5) documents them.  All times in
+ * seconds.
  */
 #ifndef KEMARI_AGENT_BMC_TABLE_H
 #define KEMARI_AGENT_BMC_TABLE_H

@@ -15,6 +15,7 @@
 #include "agent/daemon/policy_host.h"
 #include "agent/daemon/proof.h"
 #include "agent/daemon/proof_file.h"
+#include "agent/daemon/request.h"
 #include "agent/daemon/ring.h"
 #include "agent/daemon/settle.h"
 #include "agent/daemon/watcher.h"
@@ -44,7 +45,21 @@ struct agent_vm {
 	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
 	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
 	struct held held;
+	bool fence_told;  /* that it needs its peer fenced */
+	bool futile_told; /* ... and that this would prove nothing */
 };
+
+/* What the fencer is asked for about one host, and why. */
+struct agent_request {
+	char host[ROW_HOST]; /* "": free */
+	bool needed;	     /* a guest here needs it fenced */
+	bool sick;	     /* its BMC asks for its fencing */
+	bool ordered;	     /* an operator wants it fenced, for a cold start */
+	bool power;	     /* it is to be switched on */
+	struct request off, on;
+	char reason[FENCER_WHY]; /* of the last fencing that was asked for, a phrase; "": none was */
+};
+#define AGENT_REQUESTS POLICY_HOSTS
 
 /* Of one host: why a fencing of it would prove nothing. */
 struct agent_doubt {
@@ -54,7 +69,7 @@ struct agent_doubt {
 
 /* Of one host that has a BMC. */
 struct agent_sick {
-	struct policy_sick_memory memory;
+	bool asked;	  /* the cluster is to fence it */
 	const char *told; /* why it is not fenced; NULL */
 };
 
@@ -81,8 +96,10 @@ struct agent {
 	struct cluster cluster;
 	struct proof proof;
 	struct policy_fenced_memory fenced[PROOF_HOSTS]; /* of the host at that place in proof */
+	uint64_t told_fenced[PROOF_HOSTS]; /* ... and its boot whose fencing kemari-syncd was told of */
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
+	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
 	struct devices devices;
 	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
@@ -116,6 +133,21 @@ void agent_load(struct agent *a);
 
 /* A helper is gone: so is the daemon, soon.  arg is the agent. */
 void agent_helper_gone(void *arg);
+
+/* ---- requests.c: what Pacemaker's fencer is asked for ---- */
+
+/* Those of host, for the reasons in it to be set; NULL: too many hosts. */
+struct agent_request *agent_request(struct agent *a, const char *host);
+/* An operator wants host fenced, now and until reason is NULL.  False: too many hosts. */
+bool agent_request_order(struct agent *a, const char *host, const char *reason);
+/* Asks for what is due, at the end of each decision. */
+void agent_requests(struct agent *a);
+/* Why this host has asked for the fencing of host; NULL: it has not. */
+const char *agent_request_reason(struct agent *a, const char *host);
+/* The fencer's answer; on: to a wish to switch it on.  why: NULL when it is done. */
+void agent_request_answer(struct agent *a, const char *host, bool on, const char *why);
+/* The connection to the fencer is lost, and all answers with it. */
+void agent_requests_lost(struct agent *a);
 
 /* ---- hardware.c: what BMCs tell ---- */
 

@@ -207,12 +207,25 @@ static const char *need_words(const struct vm_row *row)
 
 static void fence(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
 {
-	int rc = fencer_ask(a->fencer, host);
+	struct agent_request *r = agent_request(a, host);
 
-	if (rc)
-		kem_vm_err(v->vm, "the cluster cannot be asked to fence %s: %s", host, strerror(-rc));
-	else
-		kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", need_words(row), host);
+	if (!r)
+		return;
+	r->needed = true;
+	if (v->fence_told)
+		return;
+	v->fence_told = true;
+	kem_vm_warn(v->vm, "%s: asking the cluster to fence %s", need_words(row), host);
+	snprintf(r->reason, sizeof(r->reason), "%s: %s", v->vm, need_words(row));
+}
+
+/* It would be fenced, but for that. */
+static void futile(struct agent *a, struct agent_vm *v, const struct vm_row *row, const char *host)
+{
+	if (!v->futile_told)
+		kem_vm_err(v->vm, "%s, and no fencing of %s would be a proof: %s", need_words(row), host,
+			   agent_doubt(a, host));
+	v->futile_told = true;
 }
 
 static void watch_held(struct agent_vm *v, const struct vm_row *row)
@@ -239,9 +252,12 @@ static void decide(struct agent *a, struct agent_vm *v, const struct vm_row *row
 		protect(a, v, out.protect);
 	if (out.fence)
 		fence(a, v, row, out.fence);
+	else
+		v->fence_told = false;
 	if (out.futile)
-		kem_vm_err(v->vm, "%s, and no fencing of %s would be a proof: %s", need_words(row),
-			   out.futile, agent_doubt(a, out.futile));
+		futile(a, v, row, out.futile);
+	else
+		v->futile_told = false;
 }
 
 /* It is of kemari-syncd's table no more, and its attributes are gone. */
@@ -266,6 +282,8 @@ void agent_decide(struct agent *a)
 	if (!known && monotonic_ns() - a->started_ns < SYNCD_GONE_NS)
 		return;
 	table = syncd_table(a->syncd, &nr);
+	for (i = 0; i < AGENT_REQUESTS; i++)
+		a->request[i].needed = false;
 	for (i = 0; known && i < nr; i++)
 		if (!vm_find(a, table[i].vm))
 			vm_add(a, table[i].vm);
@@ -281,6 +299,7 @@ void agent_decide(struct agent *a)
 			agent_save(a);
 		}
 	}
+	agent_requests(a);
 }
 
 static void decide_later(void *arg)

@@ -42,10 +42,10 @@ static void on_packet(void *arg, const void *bytes, size_t len)
 		f->ops->connected(f->arg, p.word == FENCER_CONNECTED);
 		break;
 	case FENCER_FENCED:
-		f->ops->fenced(f->arg, p.host, p.at, p.by_operator, p.by);
+		f->ops->fenced(f->arg, p.host, p.at, &p.asker);
 		break;
 	case FENCER_HISTORY:
-		f->ops->history(f->arg, p.host, p.at, p.by_operator, p.by);
+		f->ops->history(f->arg, p.host, p.at, &p.asker);
 		break;
 	case FENCER_BY_HAND:
 		f->ops->confirmed_by_hand(f->arg, p.host);

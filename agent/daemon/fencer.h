@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/asker.h"
 #include "agent/daemon/device.h"
 #include "agent/daemon/row.h"
 
@@ -27,12 +28,11 @@ struct fencer_ops {
 	/* The cluster's devices, whenever they are others than before. */
 	void (*devices)(void *arg, const struct devices *d);
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
-	 * by_operator: it was asked for with stonith_admin, which is all that the fencer knows of who.
-	 * by: the host whose fencer had a device do it; "": not told.  Which device is not told (device.h).
+	 * asker: its doer is the host whose fencer had a device do it; which device is not told (device.h).
 	 */
-	void (*fenced)(void *arg, const char *host, int64_t since, bool by_operator, const char *by);
+	void (*fenced)(void *arg, const char *host, int64_t since, const struct asker *asker);
 	/* Its history has one that ended at wall_ns (CLOCK_REALTIME).  The same again and again. */
-	void (*history)(void *arg, const char *host, int64_t wall_ns, bool by_operator, const char *by);
+	void (*history)(void *arg, const char *host, int64_t wall_ns, const struct asker *asker);
 	/* What was asked for, on: to be switched on, else a fencing.  why: NULL when it succeeded. */
 	void (*result)(void *arg, const char *host, bool on, const char *why);
 	void (*connected)(void *arg, bool yes);

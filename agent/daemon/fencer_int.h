@@ -14,8 +14,8 @@ enum fencer_word {
 	/* of the helper */
 	FENCER_CONNECTED,
 	FENCER_LOST,
-	FENCER_FENCED,	/* host, at: since, by_operator, by */
-	FENCER_HISTORY, /* host, at: wall clock, by_operator, by */
+	FENCER_FENCED,	/* host, at: since, asker */
+	FENCER_HISTORY, /* host, at: wall clock, asker */
 	FENCER_BY_HAND, /* host */
 	FENCER_DONE,	/* host, on */
 	FENCER_FAILED,	/* host, on, why */
@@ -25,10 +25,9 @@ enum fencer_word {
 struct fencer_packet {
 	enum fencer_word word;
 	int64_t at;
-	bool by_operator;
 	bool on; /* of a FENCER_ON */
+	struct asker asker;
 	char host[ROW_HOST];
-	char by[ROW_HOST];
 	char why[FENCER_WHY];
 };
 

@@ -18,15 +18,15 @@
 #define HISTORY_S 5   /* how long the fencer may take to tell it */
 #define FENCE_S 120   /* a device's time */
 #define DISPATCH_S 10 /* to take what has come */
-#define TOLERANCE_S 5 /* one that ended just now will do, it may be on its way; an older one was no proof */
+/* One that ended just now will do, it may be on its way; no host has booted again in that time, and an older
+ * one was no proof. */
+#define TOLERANCE_S 5
 #define COMMAND_MS 5000
 #define DEVICES_NS (60 * 1000000000LL) /* how old they may be */
 #define DEVICES_RETRY_NS (5 * 1000000000LL)
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
-/* A client's name is that of its program, a dot and its pid. */
-#define OPERATORS_PROGRAM "stonith_admin"
 
 struct asked {
 	char host[ROW_HOST]; /* "": free */
@@ -46,8 +46,7 @@ struct talk {
 	struct {
 		char host[ROW_HOST];
 		int64_t wall_ns;
-		bool by_operator;
-		char by[ROW_HOST];
+		struct asker asker;
 	} last[HOSTS];
 	struct asked asked[CALLS];
 	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
@@ -83,13 +82,12 @@ static void tell(struct talk *t, enum fencer_word word, const char *host)
 }
 
 /* Of a fencing. */
-static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at, bool by_operator,
-		    const char *by)
+static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at,
+		    const struct asker *asker)
 {
-	struct fencer_packet p = { .word = word, .at = at, .by_operator = by_operator };
+	struct fencer_packet p = { .word = word, .at = at, .asker = *asker };
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
-	snprintf(p.by, sizeof(p.by), "%s", by ?: "");
 	send_packet(t, &p);
 }
 
@@ -117,11 +115,6 @@ static void tell_result(struct talk *t, const char *host, bool on, const char *w
 	send_packet(t, &p);
 }
 
-static bool is_operator(const char *client)
-{
-	return client && !strncmp(client, OPERATORS_PROGRAM, strlen(OPERATORS_PROGRAM));
-}
-
 static bool switches_off(const char *action)
 {
 	return action && (!strcmp(action, "off") || !strcmp(action, "reboot") || !strcmp(action, "poweroff"));
@@ -130,15 +123,17 @@ static bool switches_off(const char *action)
 static void on_fenced(stonith_t *st, stonith_event_t *e)
 {
 	struct talk *t = talking;
+	struct asker asker;
 
 	t->read_now = true;
 	if (!e || e->result != 0 || !e->target || !switches_off(e->action))
 		return;
-	if (e->executioner && !strcmp(e->executioner, A_HUMAN))
+	if (e->executioner && !strcmp(e->executioner, A_HUMAN)) {
 		tell(t, FENCER_BY_HAND, e->target);
-	else
-		tell_of(t, FENCER_FENCED, e->target, t->idle_ns, is_operator(e->client_origin),
-			e->executioner);
+		return;
+	}
+	asker_set(&asker, e->client_origin, e->origin, e->executioner);
+	tell_of(t, FENCER_FENCED, e->target, t->idle_ns, &asker);
 }
 
 static void on_history(stonith_t *st, stonith_event_t *e)
@@ -150,11 +145,13 @@ static void on_result(stonith_t *st, stonith_callback_data_t *d)
 {
 	struct asked *a = d->userdata;
 
+	if (!a->host[0]) /* one of two calls for the same has answered for both */
+		return;
 	tell_result(talking, a->host, a->on, d->rc ? strerror(-d->rc) : NULL);
 	a->host[0] = '\0';
 }
 
-static void note(struct talk *t, const char *host, int64_t wall_ns, const char *client, const char *by)
+static void note(struct talk *t, const char *host, int64_t wall_ns, const stonith_history_t *h)
 {
 	unsigned int i;
 
@@ -169,8 +166,7 @@ static void note(struct talk *t, const char *host, int64_t wall_ns, const char *
 		return;
 	}
 	t->last[i].wall_ns = wall_ns;
-	t->last[i].by_operator = is_operator(client);
-	snprintf(t->last[i].by, sizeof(t->last[i].by), "%s", by ?: "");
+	asker_set(&t->last[i].asker, h->client, h->origin, h->delegate);
 }
 
 static void read_history(struct talk *t)
@@ -185,12 +181,10 @@ static void read_history(struct talk *t)
 	for (h = list; h; h = h->next)
 		if (h->state == st_done && h->target && switches_off(h->action) &&
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
-			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec,
-			     h->client, h->delegate);
+			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec, h);
 	stonith_history_free(list);
 	for (i = 0; i < t->nr; i++)
-		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, t->last[i].by_operator,
-			t->last[i].by);
+		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, &t->last[i].asker);
 }
 
 static void disconnect(struct talk *t)
@@ -235,13 +229,26 @@ static const char *stonith_action(void)
 												 : "off";
 }
 
+/* A free place, or that of a call for the same whose answer was given up; below 0: there is none. */
+static int place_for(const struct talk *t, const char *host, bool on)
+{
+	int i, place = -1;
+
+	for (i = 0; i < CALLS; i++) {
+		if (t->asked[i].on == on && !strcmp(t->asked[i].host, host))
+			return i;
+		if (place < 0 && !t->asked[i].host[0])
+			place = i;
+	}
+	return place;
+}
+
 static void ask(struct talk *t, const char *host, bool on)
 {
-	int i, call = -ENOTCONN;
+	int i, call = -EBUSY;
 
-	for (i = 0; i < CALLS - 1 && t->asked[i].host[0]; i++)
-		;
-	if (t->st && !t->asked[i].host[0])
+	i = place_for(t, host, on);
+	if (t->st && i >= 0)
 		call = t->st->cmds->fence(t->st, st_opt_none, host, on ? "on" : stonith_action(), FENCE_S,
 					  TOLERANCE_S);
 	if (call <= 0) {
@@ -324,6 +331,7 @@ int fencer_run(int fd, const void *conf)
 	/* Pacemaker's libraries log by libqb, too: what of it matters is told to the daemon */
 	qb_log_filter_ctl(QB_LOG_SYSLOG, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
 	qb_log_filter_ctl(QB_LOG_STDERR, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+	memset(&t, 0, sizeof(t));
 	t.fd = fd;
 	talking = &t;
 	connect_fencer(&t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What BMCs tell of their hosts (health.h), and what follows: the log, red, a fencing, power. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/daemon/agent.h"
@@ -111,6 +112,7 @@ static void decide_sick(struct agent *a, unsigned int i)
 	const struct cluster_host *c = cluster_named(&a->cluster, h->host);
 	const struct proof_host *p = proof_find(&a->proof, h->host);
 	const struct policy_self s = self(a);
+	struct agent_request *r;
 	struct policy_sick_output out;
 	struct policy_sick in = {
 		.name = h->host,
@@ -126,31 +128,18 @@ static void decide_sick(struct agent *a, unsigned int i)
 		in.nr = c->nr;
 		in.row = c->row;
 	}
-	policy_sick(&s, &in, &a->sick[i].memory, &out);
+	policy_sick(&s, &in, &out);
 	log_not_fenced(&a->sick[i], h->host, &out);
-	if (!out.fence)
+	r = agent_request(a, h->host);
+	if (!r)
 		return;
-	if (fencer_ask(a->fencer, h->host)) {
-		a->sick[i].memory.asked = false; /* the tick comes back to it */
-		return;
+	if (out.fence && !a->sick[i].asked) {
+		snprintf(r->reason, sizeof(r->reason), "its BMC told of a fault to fence it for");
+		kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking "
+			 "the cluster to fence it",
+			 h->host);
 	}
-	kem_warn("%s: its BMC tells of a fault to fence it for, and nothing is lost with it: asking the "
-		 "cluster "
-		 "to fence it",
-		 h->host);
-}
-
-static void switch_on(struct agent *a, const char *host)
-{
-	/* it survives a restart that it was asked for: first that, then the asking */
-	proof_settle(&a->proof, host, true);
-	agent_save(a);
-	if (!fencer_switch_on(a->fencer, host)) {
-		kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it on", host);
-		return;
-	}
-	proof_settle(&a->proof, host, false); /* the tick comes back to it */
-	agent_save(a);
+	a->sick[i].asked = r->sick = out.fence;
 }
 
 static void decide_power(struct agent *a, unsigned int i)
@@ -162,20 +151,37 @@ static void decide_power(struct agent *a, unsigned int i)
 		.name = p->host,
 		.off = agent_off(a, p->host),
 		.settled = p->settled,
-		.by_operator = p->by_operator,
+		.by_operator = p->asker.kind == ASKER_OPERATOR,
 		.fault = p->fault || (h && health_fault(h)),
+		.held = p->hold[0],
+		.log_unread = h && !(h->known && h->report.log == HEALTH_LOG_READ_SINCE_OFF),
 		.powered = h && h->known && h->report.power == HEALTH_POWER_ON,
 		.allowed = a->cfg.power_on_after_fence,
 	};
+	struct agent_request *r = agent_request(a, p->host);
 	const char *why;
+	bool told;
 
+	/* an answer is on its way, and what changes meanwhile may be its doing */
+	if (!r || r->on.under_way)
+		return;
+	r->power = false;
 	switch (policy_fenced(&s, &in, &a->fenced[i], &why)) {
 	case POLICY_POWER_ON:
-		switch_on(a, p->host);
+		if (!r->on.wanted && in.log_unread)
+			kem_warn("%s: its BMC's log could not be asked for what killed it", p->host);
+		if (!r->on.wanted)
+			kem_info("%s: a guest goes on here, it was fenced: asking the cluster to switch it "
+				 "on",
+				 p->host);
+		r->power = true;
 		break;
 	case POLICY_POWER_NOT:
-		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s", p->host, why);
-		proof_settle(&a->proof, p->host, true);
+		told = in.held && in.allowed && !in.by_operator;
+		kem_warn("%s was fenced, and the cluster is not asked to switch it on: %s%s%s%s", p->host,
+			 why, told ? " (" : "", told ? p->hold : "",
+			 told ? "); look at it, then switch it on by hand" : "");
+		proof_settle(&a->proof, p->host);
 		agent_save(a);
 		break;
 	case POLICY_POWER_LATER:
@@ -184,6 +190,33 @@ static void decide_power(struct agent *a, unsigned int i)
 }
 
 /* ---- what comes ---- */
+
+struct hold {
+	struct agent *a;
+	const char *host;
+};
+
+static void take_hold(void *arg, const struct health_event *e)
+{
+	const struct hold *h = arg;
+
+	if (proof_hold(&h->a->proof, h->host, watch_kind_name(e->kind), e->since * PROOF_SECOND,
+		       hosts_clock_offset()) != PROOF_RECORDED)
+		return;
+	kem_warn("%s: %s of '%s' (%s), in its present life: when it is fenced it will not be switched on by "
+		 "itself",
+		 h->host, watch_kind_name(e->kind), e->sensor, e->text);
+	agent_save(h->a);
+}
+
+/* Each second, too: that the host is a member, and since when it is up, may come to be known later. */
+static void take_holds(struct agent *a, const struct health_host *h)
+{
+	struct hold hold = { .a = a, .host = h->host };
+
+	if (!hosts_is_own(a, h->host))
+		health_each_hold(h, take_hold, &hold);
+}
 
 /* As the host itself tells. */
 static const uint8_t *uuid_of(const struct agent *a, const char *host)
@@ -211,8 +244,19 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 	log_changes(h, &r);
 	if (health_take(h, &r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
 		agent_save(a);
+	take_holds(a, h);
 	set_red(a);
 	decide_sick(a, (unsigned int)(h - a->health.h));
+	agent_touch(a);
+}
+
+/* Of which machine the host is may come to be known after its BMC's report. */
+static void drop_foreign(struct agent *a, const struct health_host *h)
+{
+	struct health_report r = h->report;
+
+	if (h->known && r.bmc != WATCH_BMC_LYING && health_foreign(&r, uuid_of(a, h->host)))
+		on_report(a, h->host, &r);
 }
 
 const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };
@@ -225,7 +269,9 @@ void agent_hardware_tick(struct agent *a)
 		if (health_expire(&a->health.h[i], monotonic_ns()))
 			kem_err("%s: its BMC is not watched any more: nothing is known of its health",
 				a->health.h[i].host);
+		drop_foreign(a, &a->health.h[i]);
 		decide_sick(a, i);
+		take_holds(a, &a->health.h[i]);
 	}
 	set_red(a);
 	for (i = 0; i < a->proof.nr; i++)

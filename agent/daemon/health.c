@@ -64,7 +64,8 @@ bool health_foreign(struct health_report *r, const uint8_t told[16])
 	r->bmc = WATCH_BMC_LYING;
 	r->power = HEALTH_POWER_UNKNOWN;
 	r->worst = WATCH_NOTE;
-	r->nr = 0;
+	r->log = HEALTH_LOG_UNREAD;
+	r->nr = r->nr_past = 0;
 	snprintf(r->why, sizeof(r->why), "it belongs to another machine, with the UUID %s", said);
 	return true;
 }
@@ -99,6 +100,21 @@ bool health_fault(const struct health_host *h)
 bool health_asks_to_fence(const struct health_host *h)
 {
 	return health_fault(h) && believed(h->report.bmc);
+}
+
+void health_each_hold(const struct health_host *h, void (*fn)(void *arg, const struct health_event *e),
+		      void *arg)
+{
+	const struct health_report *r = &h->report;
+	unsigned int i;
+
+	if (!h->known || r->bmc == WATCH_BMC_LYING)
+		return;
+	for (i = 0; i < r->nr; i++)
+		if (r->event[i].holds)
+			fn(arg, &r->event[i]);
+	for (i = 0; i < r->nr_past; i++)
+		fn(arg, &r->past[i]);
 }
 
 struct health_host *health_find(struct health *s, const char *host)

@@ -4,9 +4,9 @@
  * host's health.  No I/O, no clock.
  *
  * How long something must be so before it counts, and how long it counts on, is for kemari-bmc to know.  Here
- * it matters only that a BMC which is not to be believed (it does not answer, refuses, lies) makes nothing
- * worse: what it told before counts on, and nothing else begins to.  A slow one or one with a full log is to
- * be believed; that it is so is at most worth a note.
+ * it matters only that a BMC which is not to be believed (it does not answer, refuses, lies, or is too busy
+ * to say anything) makes nothing worse: what it told before counts on, and nothing else begins to.  A slow
+ * one or one with a full log is to be believed; that it is so is at most worth a note.
  */
 #ifndef KEMARI_AGENT_DAEMON_HEALTH_H
 #define KEMARI_AGENT_DAEMON_HEALTH_H
@@ -30,9 +30,13 @@
 
 enum health_power { HEALTH_POWER_UNKNOWN, HEALTH_POWER_ON, HEALTH_POWER_OFF };
 
+/* How much of the BMC's event log is known. */
+enum health_log { HEALTH_LOG_UNREAD, HEALTH_LOG_READ, HEALTH_LOG_READ_SINCE_OFF };
+
 struct health_event {
 	enum watch_kind kind;
 	enum watch_action action;
+	bool holds;    /* a fenced host that had it is not switched on by itself */
 	int64_t since; /* s since 1970 */
 	char sensor[WATCH_SENSOR];
 	char text[WATCH_TEXT];
@@ -43,9 +47,12 @@ struct health_report {
 	enum health_power power;
 	enum watch_action worst;
 	char why[BMC_WHY]; /* the BMC is not well; "" */
-	uint8_t uuid[16];  /* of the machine that it says it belongs to; zeroes: not told */
+	enum health_log log;
+	uint8_t uuid[16]; /* of the machine that it says it belongs to; zeroes: not told */
 	unsigned int nr;
 	struct health_event event[WATCH_EVENTS];
+	unsigned int nr_past;
+	struct health_event past[WATCH_KINDS]; /* of the log from before it was watched; they hold */
 };
 
 /*
@@ -85,6 +92,9 @@ const struct health_event *health_event(const struct health_report *r, const str
 const struct health_event *health_worst_event(const struct health_report *r);
 /* It tells of a fault to fence the host for; the BMC may not be there any more. */
 bool health_fault(const struct health_host *h);
+/* Calls fn for each fault, now or past, that holds the host's power back; none while the BMC lies. */
+void health_each_hold(const struct health_host *h, void (*fn)(void *arg, const struct health_event *e),
+		      void *arg);
 /* The same, and the BMC says so now. */
 bool health_asks_to_fence(const struct health_host *h);
 

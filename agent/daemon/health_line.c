@@ -74,6 +74,15 @@ static const char *power_word(unsigned int i)
 	return words[i];
 }
 
+static const char *log_word(unsigned int i)
+{
+	static const char *const words[] = { [HEALTH_LOG_UNREAD] = "unread",
+					     [HEALTH_LOG_READ] = "read",
+					     [HEALTH_LOG_READ_SINCE_OFF] = "read-since-off" };
+
+	return words[i];
+}
+
 static const char *kind_word(unsigned int i)
 {
 	return watch_kind_name((enum watch_kind)i);
@@ -81,7 +90,7 @@ static const char *kind_word(unsigned int i)
 
 static int parse_event(const json_t *o, struct health_event *e, char *why)
 {
-	const json_t *since = json_object_get(o, "since");
+	const json_t *since = json_object_get(o, "since"), *restart = json_object_get(o, "restart");
 	unsigned int kind = 0, action = 0;
 	int rc;
 
@@ -95,6 +104,10 @@ static int parse_event(const json_t *o, struct health_event *e, char *why)
 		return rc;
 	if (!json_is_integer(since))
 		return bad(why, "since", "no number");
+	if (restart && !json_is_boolean(restart))
+		return bad(why, "restart", "neither true nor false");
+	/* an older kemari-bmc does not say it */
+	e->holds = restart ? json_is_false(restart) : action == WATCH_FENCE;
 	e->kind = (enum watch_kind)kind;
 	e->action = (enum watch_action)action;
 	e->since = json_integer_value(since);
@@ -118,6 +131,58 @@ static int parse_events(const json_t *o, struct health_report *r, char *why)
 		r->nr++;
 	}
 	return 0;
+}
+
+static int parse_past_event(const json_t *o, struct health_event *e, char *why)
+{
+	const json_t *at = json_object_get(o, "at");
+	unsigned int kind = 0;
+	int rc;
+
+	if (!json_is_object(o))
+		return bad(why, "past", "no list of objects");
+	rc = word(o, "what", kind_word, WATCH_KINDS, &kind, why) ?:
+	     text(o, "sensor", e->sensor, sizeof(e->sensor), why) ?:
+	     text(o, "text", e->text, sizeof(e->text), why);
+	if (rc)
+		return rc;
+	if (!json_is_integer(at))
+		return bad(why, "at", "no number");
+	e->kind = (enum watch_kind)kind;
+	e->holds = true;
+	e->since = json_integer_value(at);
+	return 0;
+}
+
+/* Of an older kemari-bmc there is none. */
+static int parse_past(const json_t *o, struct health_report *r, char *why)
+{
+	const json_t *list = json_object_get(o, "past"), *event;
+	size_t i;
+	int rc;
+
+	if (!list)
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > WATCH_KINDS)
+		return bad(why, "past", "no list, or too long");
+	json_array_foreach(list, i, event) {
+		rc = parse_past_event(event, &r->past[r->nr_past], why);
+		if (rc)
+			return rc;
+		r->nr_past++;
+	}
+	return 0;
+}
+
+static int parse_log(const json_t *o, struct health_report *r, char *why)
+{
+	unsigned int log = HEALTH_LOG_UNREAD;
+	int rc = 0;
+
+	if (json_object_get(o, "log"))
+		rc = word(o, "log", log_word, HEALTH_LOG_READ_SINCE_OFF + 1, &log, why);
+	r->log = (enum health_log)log;
+	return rc;
 }
 
 static int parse_uuid(const json_t *o, struct health_report *r, char *why)
@@ -147,12 +212,14 @@ static int parse(const json_t *o, const char *host, struct health_report *r, cha
 	if (!json_is_object(o))
 		return bad(why, "", "no object");
 	rc = text(o, "host", name, sizeof(name), why) ?:
-	     word(o, "bmc", bmc_word, WATCH_BMC_FULL + 1, &bmc, why) ?:
+	     word(o, "bmc", bmc_word, WATCH_BMC_STATES, &bmc, why) ?:
 	     text_or_null(o, "why", r->why, sizeof(r->why), why) ?:
 	     word(o, "power", power_word, HEALTH_POWER_OFF + 1, &power, why) ?:
 	     word(o, "worst", action_word, WATCH_FENCE + 1, &worst, why) ?:
 	     parse_uuid(o, r, why) ?:
-	     parse_events(o, r, why);
+	     parse_events(o, r, why) ?:
+	     parse_past(o, r, why) ?:
+	     parse_log(o, r, why);
 	if (rc)
 		return rc;
 	r->bmc = (enum watch_bmc)bmc;

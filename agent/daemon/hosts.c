@@ -68,11 +68,17 @@ static bool name_ok(struct agent *a, const struct message *m)
 
 static void on_hello(struct agent *a, const struct message *m)
 {
-	if (hosts_is_own(a, m->hello.host))
+	const char *host = m->hello.host;
+	const int64_t up_ns = (int64_t)m->hello.up_s * PROOF_SECOND;
+	bool news;
+
+	if (hosts_is_own(a, host))
 		return;
-	hosts_proof(a, m->hello.host,
-		    proof_heard(&a->proof, m->hello.host, m->boot, hosts_boottime(), hosts_clock_offset()));
-	if (proof_identify(&a->proof, m->hello.host, m->hello.bmc_uuid))
+	hosts_proof(a, host, proof_heard(&a->proof, host, m->boot, hosts_boottime(), hosts_clock_offset()));
+	news = proof_identify(&a->proof, host, m->hello.bmc_uuid);
+	if (up_ns && proof_up(&a->proof, host, hosts_boottime() - up_ns) == PROOF_RECORDED)
+		news = true;
+	if (news)
 		agent_save(a);
 }
 

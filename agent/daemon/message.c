@@ -27,7 +27,8 @@ struct wire_hello {
 	char version[MESSAGE_VERSION_MAX];
 	uint8_t bmc_uuid[16];
 	uint8_t red, second;
-	uint8_t zero[6];
+	uint8_t zero[2];
+	uint32_t up_s;
 };
 
 struct wire_vm {
@@ -225,6 +226,7 @@ static size_t put_body(const struct message *m, union wire_body *b)
 		memcpy(b->hello.bmc_uuid, m->hello.bmc_uuid, sizeof(b->hello.bmc_uuid));
 		b->hello.red = m->hello.red;
 		b->hello.second = m->hello.second;
+		b->hello.up_s = htole32(m->hello.up_s);
 		break;
 	case MESSAGE_VM:
 		put_vm(&m->vm, &b->vm);
@@ -333,6 +335,7 @@ static void get_body(const union wire_body *b, struct message *m)
 		memcpy(m->hello.bmc_uuid, b->hello.bmc_uuid, sizeof(m->hello.bmc_uuid));
 		m->hello.red = b->hello.red;
 		m->hello.second = b->hello.second;
+		m->hello.up_s = le32toh(b->hello.up_s);
 		break;
 	case MESSAGE_VM:
 		get_vm(&b->vm, &m->vm);

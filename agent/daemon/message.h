@@ -20,7 +20,7 @@
 #include "agent/daemon/row.h"
 
 #define MESSAGE_MAJOR 1U
-#define MESSAGE_MINOR 0U
+#define MESSAGE_MINOR 1U
 #define MESSAGE_ENGINE_MAX 512
 #define MESSAGE_VERSION_MAX 16
 #define MESSAGE_MAX 1024 /* bytes of any message, future ones included */
@@ -39,6 +39,7 @@ struct message_hello {
 	uint8_t bmc_uuid[16];		   /* of the system, as its BMC names it; zeroes: not known */
 	uint8_t red;			   /* 1: the host's health is bad */
 	uint8_t second;			   /* 1: it does not shoot first (order.h) */
+	uint32_t up_s;			   /* its host has been up for so long; 0 (minor 0): not known */
 };
 
 struct message_vms_end {

@@ -8,7 +8,6 @@
 
 #include "agent/daemon/agent.h"
 #include "agent/daemon/cold.h"
-#include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
 #include "log.h"
@@ -30,31 +29,40 @@ struct operator
 
 /* ---- answers ---- */
 
-static void over(struct operator* o)
+/* Nobody is to be fenced for it any more. */
+static void withdraw(struct agent *a, struct operator* o)
 {
-	o->client = NULL;
+	if (o->host[0])
+		agent_request_order(a, o->host, NULL);
 	o->host[0] = '\0';
 }
 
-static void failed(struct operator* o, int code, const char *why, const char *fix)
+static void over(struct agent *a, struct operator* o)
+{
+	withdraw(a, o);
+	o->client = NULL;
+}
+
+static void failed(struct agent *a, struct operator* o, int code, const char *why, const char *fix)
 {
 	struct control_client *c = o->client;
 
 	kem_vm_warn(o->vm, "cold start: %s", why);
-	over(o);
+	over(a, o);
 	control_fail(c, code, why, fix);
 }
 
-static void cleared(struct operator* o, const char *text)
+static void cleared(struct agent *a, struct operator* o, const char *text)
 {
 	struct control_client *c = o->client;
 
 	kem_vm_info(o->vm, "cold start: %s", text);
-	over(o);
+	over(a, o);
 	control_done(c, json_pack("{s:s}", "text", text));
 }
 
-static void __attribute__((format(printf, 2, 3))) not_fenced(struct operator* o, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4)))
+not_fenced(struct agent *a, struct operator* o, const char *fmt, ...)
 {
 	char why[COLD_TEXT], fix[COLD_TEXT];
 	va_list ap;
@@ -67,7 +75,7 @@ static void __attribute__((format(printf, 2, 3))) not_fenced(struct operator* o,
 		 "its plugs "
 		 "are pulled) and stays so, then: kemari cold-start %s --peer-is-off",
 		 o->host, o->vm);
-	failed(o, EIO, why, fix);
+	failed(a, o, EIO, why, fix);
 }
 
 /* ---- the absent host ---- */
@@ -84,7 +92,7 @@ static void take_word(struct agent *a, struct operator* o, const char *host)
 		    name);
 	hosts_proof(a, name, proof_word(&a->proof, name, hosts_boottime(), hosts_clock_offset()));
 	if (!agent_off(a, name))
-		failed(o, EAGAIN, "the other host is not off: it is in the cluster",
+		failed(a, o, EAGAIN, "the other host is not off: it is in the cluster",
 		       "kemari doctor, and try again");
 }
 
@@ -93,14 +101,14 @@ static void have_fenced(struct agent *a, struct operator* o, const char *host)
 	struct control_copy p = { .phase = "fencing" };
 	char text[COLD_TEXT];
 	const char *doubt;
-	int rc;
 
+	withdraw(a, o); /* of one that is off by now */
 	snprintf(o->host, sizeof(o->host), "%s", host);
 	hosts_proof(a, o->host, proof_expect(&a->proof, o->host, hosts_boottime(), hosts_clock_offset()));
 	agent_doubts_tick(a); /* of a host that was not expected before, too */
 	doubt = a->devices_known ? agent_doubt(a, o->host) : "its fencing devices are not known yet";
 	if (doubt) {
-		not_fenced(o, "a fencing of %s would be no proof: %s", o->host, doubt);
+		not_fenced(a, o, "a fencing of %s would be no proof: %s", o->host, doubt);
 		return;
 	}
 	kem_vm_warn(o->vm, "an operator wants a cold start: asking the cluster to fence %s", o->host);
@@ -108,9 +116,10 @@ static void have_fenced(struct agent *a, struct operator* o, const char *host)
 	p.text = text;
 	control_progress(o->client, control_copy_row(&p));
 	o->until = monotonic_ns() + FENCE_NS;
-	rc = fencer_ask(a->fencer, o->host);
-	if (rc)
-		not_fenced(o, "the cluster cannot be asked to fence %s: %s", o->host, strerror(-rc));
+	snprintf(text, sizeof(text), "an operator wants a cold start of %s", o->vm);
+	if (!agent_request_order(a, o->host, text))
+		not_fenced(a, o, "the cluster cannot be asked to fence %s: there are too many hosts",
+			   o->host);
 }
 
 void operator_fenced(struct agent *a, const char *host, const char *why)
@@ -120,7 +129,7 @@ void operator_fenced(struct agent *a, const char *host, const char *why)
 	if (!o || !o->client || strcmp(o->host, host) != 0)
 		return;
 	if (why)
-		not_fenced(o, "the cluster could not fence %s: %s", host, why);
+		not_fenced(a, o, "the cluster could not fence %s: %s", host, why);
 	else
 		o->until = monotonic_ns() + PROOF_NS;
 }
@@ -136,11 +145,11 @@ static bool step(struct agent *a, struct operator* o)
 	agent_gather(a, o->vm, &in);
 	cold_judge(&in, o->vm, o->word, &c);
 	if (c.step == COLD_REFUSED) {
-		failed(o, EBUSY, c.text, c.fix);
+		failed(a, o, EBUSY, c.text, c.fix);
 		return false;
 	}
 	if (c.step == COLD_CLEAR) {
-		cleared(o, c.text);
+		cleared(a, o, c.text);
 		return false;
 	}
 	if (o->word) {
@@ -150,7 +159,7 @@ static bool step(struct agent *a, struct operator* o)
 	if (strcmp(o->host, c.host) != 0)
 		have_fenced(a, o, c.host);
 	else if (monotonic_ns() >= o->until)
-		not_fenced(o, "%s was not confirmed off in time", o->host);
+		not_fenced(a, o, "%s was not confirmed off in time", o->host);
 	return false;
 }
 
@@ -205,7 +214,7 @@ void operator_stop(struct agent *a)
 		return;
 	control_stop(o->control);
 	if (o->client)
-		failed(o, ECANCELED, "kemari-agent ends",
+		failed(a, o, ECANCELED, "kemari-agent ends",
 		       "try again when it runs: systemctl status kemari-agent");
 	free(o);
 	a->operator= NULL;

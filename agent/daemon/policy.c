@@ -186,13 +186,12 @@ static void fence(const struct policy_input *in, struct policy_memory *m, struct
 	if (needs != m->needs)
 		m->needs_since_ns = in->now_ns;
 	m->needs = needs;
-	if (!peer || !in->quorate || in->now_ns < m->fence_next_ns)
+	if (!peer || !in->quorate)
 		return;
 	/* one that has just come has its chance to settle it */
 	since = peer->member && peer->since_ns > m->needs_since_ns ? peer->since_ns : m->needs_since_ns;
 	if (in->now_ns - since < patience(in, peer))
 		return;
-	m->fence_next_ns = in->now_ns + POLICY_FENCE_AGAIN_NS;
 	/* it would be shot for nothing, again and again, as it comes back */
 	if (peer->futile)
 		out->futile = peer->name;

@@ -29,7 +29,6 @@
 #define POLICY_LINK_NS (5 * POLICY_SECOND)
 #define POLICY_PROTECT_FIRST_NS (5 * POLICY_SECOND)
 #define POLICY_PROTECT_LAST_NS (60 * POLICY_SECOND)
-#define POLICY_FENCE_AGAIN_NS (60 * POLICY_SECOND)
 
 /* Another host: one of kemari.conf, or a member of the group. */
 struct policy_host {
@@ -67,16 +66,16 @@ struct policy_memory {
 	uint64_t protect_pause_ns; /* after the next failure; 0: the first */
 	uint8_t needs;		   /* what was needed at the last call */
 	uint64_t needs_since_ns;
-	uint64_t fence_next_ns; /* not before */
-	uint64_t linked_ns;	/* a standby's link was there, or has been waited for since; 0: no standby */
+	uint64_t linked_ns; /* a standby's link was there, or has been waited for since; 0: no standby */
 };
 
 struct policy_output {
 	int score;	     /* 0: none, the attribute is to go */
 	const char *why;     /* of the score, a phrase */
 	const char *protect; /* host to mirror it to, NULL: no */
-	const char *fence;   /* host to fence, NULL: no */
-	const char *futile;  /* host to fence, did that prove anything, NULL: none */
+	const char *fence;   /* host to fence, as long as it stands here, NULL: no */
+	const char
+		*futile; /* host to fence, did that prove anything, as long as it stands here, NULL: none */
 };
 
 /* A host of which it is certain that it has nothing of the VM: no guest, no held one, no copy. */

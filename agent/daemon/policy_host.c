@@ -46,18 +46,14 @@ static const char *why_not(const struct policy_self *self, const struct policy_s
 	return NULL;
 }
 
-void policy_sick(const struct policy_self *self, const struct policy_sick *in, struct policy_sick_memory *m,
-		 struct policy_sick_output *out)
+void policy_sick(const struct policy_self *self, const struct policy_sick *in, struct policy_sick_output *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (!in->asks)
-		m->asked = false;
 	/* one that is no member is Pacemaker's to fence */
-	if (!in->asks || !in->member || m->asked)
+	if (!in->asks || !in->member)
 		return;
 	out->why = why_not(self, in, &out->vm);
 	out->fence = !out->why;
-	m->asked = out->fence;
 }
 
 /* ---- its power after a fencing ---- */
@@ -92,7 +88,11 @@ enum policy_power policy_fenced(const struct policy_self *self, const struct pol
 		*why = "an operator had it fenced, or said that it is off";
 	else if (in->fault)
 		*why = "its BMC told of a fault to fence it for";
+	else if (in->held)
+		*why = "its BMC told of a fault of its hardware in the life that was fenced";
 	else if (in->powered)
 		*why = "its BMC says that it is on already";
+	else if (in->log_unread && self->now_ns - m->since_ns < POLICY_POWER_LOG_NS)
+		return POLICY_POWER_LATER;
 	return *why ? POLICY_POWER_NOT : POLICY_POWER_ON;
 }

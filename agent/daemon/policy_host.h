@@ -14,6 +14,8 @@
 
 /* A host that was just fenced gets so long before it is switched on: the guest comes first. */
 #define POLICY_POWER_NS (10 * POLICY_SECOND)
+/* So long its BMC's log is waited for. */
+#define POLICY_POWER_LOG_NS (60 * POLICY_SECOND)
 
 /* This host. */
 struct policy_self {
@@ -37,21 +39,17 @@ struct policy_sick {
 	const struct vm_row *row; /* what it has */
 };
 
-struct policy_sick_memory {
-	bool asked; /* since its BMC asks for it */
-};
-
 struct policy_sick_output {
-	bool fence;	 /* ask the cluster, now */
+	bool fence;	 /* as long as this is so */
 	const char *why; /* it is not, although its BMC asks for it: a phrase, static; NULL */
 	const char *vm;	 /* which this is about; NULL */
 };
 
 /*
- * Asks once for as long as the BMC asks.  Every guest that the host owns must have its protected copy here,
+ * Every guest that the host owns must have its protected copy here,
  * or it would be lost; a host that owns none has none to lose.
  */
-void policy_sick(const struct policy_self *self, const struct policy_sick *in, struct policy_sick_memory *m,
+void policy_sick(const struct policy_self *self, const struct policy_sick *in,
 		 struct policy_sick_output *out);
 
 /* ---- its power after a fencing ---- */
@@ -62,6 +60,8 @@ struct policy_fenced {
 	bool settled;	  /* what becomes of its power after this fencing is decided */
 	bool by_operator; /* who asked for the fencing */
 	bool fault;	  /* its BMC told of a fault to fence it for, in that boot or since */
+	bool held;	  /* ... of one that holds its power back */
+	bool log_unread;  /* it has a BMC whose log was not read since it is off */
 	bool powered;	  /* its BMC says that it is on */
 	bool allowed;	  /* by kemari.conf */
 };
@@ -72,7 +72,7 @@ struct policy_fenced_memory {
 
 enum policy_power {
 	POLICY_POWER_LATER, /* nothing to decide, or not yet */
-	POLICY_POWER_ON,    /* ask the cluster, now; it is settled then */
+	POLICY_POWER_ON,    /* the cluster is to be asked; it is settled when that is done */
 	POLICY_POWER_NOT,   /* it stays off, which is settled now */
 };
 

@@ -47,7 +47,8 @@ static struct proof_host *room(struct proof *p)
 /* It lives: what ended before now did not switch it off. */
 static enum proof_change void_fencing(struct proof_host *h, int64_t now)
 {
-	h->fenced = h->by_operator = h->by_word = h->settled = false;
+	h->fenced = h->by_word = h->settled = false;
+	memset(&h->asker, 0, sizeof(h->asker));
 	h->after_ns = now;
 	return PROOF_ALIVE;
 }
@@ -113,12 +114,12 @@ enum proof_change proof_left(struct proof *p, const char *host, bool down, int64
 	return down ? PROOF_OFF : void_fencing(h, now);
 }
 
-static enum proof_change confirm(struct proof_host *h, bool by_operator, int64_t now)
+static enum proof_change confirm(struct proof_host *h, const struct asker *asker, int64_t now)
 {
 	if (h->fenced)
 		return PROOF_SAME;
 	h->fenced = true;
-	h->by_operator = by_operator;
+	h->asker = *asker;
 	h->fenced_ns = now;
 	return h->member ? PROOF_RECORDED : PROOF_OFF;
 }
@@ -138,15 +139,15 @@ static bool ended_then(const struct proof_host *h, int64_t wall_ns, int64_t cloc
 	return wall_ns - clock_offset > h->after_ns + PROOF_SECOND;
 }
 
-enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
+enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, const struct asker *asker,
 			       int64_t now)
 {
 	struct proof_host *h = find(p, host);
 
-	return h && ended_now(h, since) ? confirm(h, by_operator, now) : PROOF_SAME;
+	return h && ended_now(h, since) ? confirm(h, asker, now) : PROOF_SAME;
 }
 
-enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
+enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, const struct asker *asker,
 				int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
@@ -160,7 +161,7 @@ enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_
 	/* a member that was switched off long ago was not */
 	if (h->member && now - at > PROOF_LINGER_NS)
 		return void_fencing(h, now);
-	return confirm(h, by_operator, now);
+	return confirm(h, asker, now);
 }
 
 static enum proof_change doubt(struct proof_host *h, int64_t now, int64_t clock_offset)
@@ -228,6 +229,7 @@ enum proof_change proof_expect(struct proof *p, const char *host, int64_t now, i
 
 enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
 {
+	static const struct asker operator= { .kind = ASKER_OPERATOR };
 	struct proof_host *h;
 
 	proof_expect(p, host, now, clock_offset);
@@ -235,7 +237,7 @@ enum proof_change proof_word(struct proof *p, const char *host, int64_t now, int
 	if (!h || h->member || h->fenced)
 		return PROOF_SAME;
 	h->by_word = true;
-	return confirm(h, true, now);
+	return confirm(h, &operator, now);
 }
 
 const struct proof_host *proof_expire(struct proof *p, int64_t now)
@@ -260,10 +262,36 @@ enum proof_change proof_fault(struct proof *p, const char *host)
 	return PROOF_RECORDED;
 }
 
-void proof_settle(struct proof *p, const char *host, bool settled)
+enum proof_change proof_up(struct proof *p, const char *host, int64_t booted_ns)
 {
 	struct proof_host *h = find(p, host);
 
-	if (h)
-		h->settled = settled;
+	if (!h || h->up_known)
+		return PROOF_SAME;
+	h->up_known = true;
+	h->booted_ns = booted_ns;
+	return PROOF_RECORDED;
+}
+
+enum proof_change proof_hold(struct proof *p, const char *host, const char *what, int64_t wall_ns,
+			     int64_t clock_offset)
+{
+	struct proof_host *h = find(p, host);
+	const int64_t at = wall_ns - clock_offset;
+
+	if (!h || h->hold[0] || at < (h->up_known ? h->booted_ns : h->after_ns))
+		return PROOF_SAME;
+	if (h->fenced && at > h->fenced_ns)
+		return PROOF_SAME;
+	strncpy(h->hold, what, sizeof(h->hold) - 1);
+	return PROOF_RECORDED;
+}
+
+void proof_settle(struct proof *p, const char *host)
+{
+	struct proof_host *h = find(p, host);
+
+	/* an answer about power may come when the host has booted again: that is another life */
+	if (h && h->fenced)
+		h->settled = true;
 }

@@ -29,9 +29,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/asker.h"
 #include "agent/daemon/row.h"
 
 #define PROOF_HOSTS 32
+#define PROOF_HOLD 32
 #define PROOF_SECOND 1000000000LL
 #define PROOF_LINGER_NS (60 * PROOF_SECOND)
 #define PROOF_ECHO_NS (20 * PROOF_SECOND)
@@ -47,14 +49,17 @@ struct proof_host {
 	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
 			    */
 	uint8_t uuid[16];  /* of the machine, as it told in this boot; zeroes: not told */
-	int64_t saved_ns;  /* of that, what agent.state has */
+	int64_t saved_ns;  /* of last_ns, what agent.state has */
 	bool member;	   /* now */
 	bool fenced;	   /* confirmed since after_ns */
 	int64_t fenced_ns; /* when that was taken note of */
-	bool by_operator;  /* ... and an operator had asked for it */
-	bool settled;	   /* ... and what becomes of its power is decided */
-	bool by_word;	   /* ... and nothing but his word says that it is off */
-	bool fault;	   /* its BMC told of a fault to fence it for, in this boot */
+	struct asker asker; /* ... at whose wish */
+	bool settled;	    /* ... and what becomes of its power is decided */
+	bool by_word;	    /* ... and nothing but an operator's word says that it is off */
+	bool fault;	    /* its BMC told of a fault to fence it for, in this boot */
+	bool up_known;
+	int64_t booted_ns;     /* when this boot began, which may be before ours did; else as after_ns */
+	char hold[PROOF_HOLD]; /* what its BMC told of in this boot that holds its power back: a word; "" */
 };
 
 struct proof {
@@ -83,10 +88,10 @@ enum proof_change proof_left(struct proof *p, const char *host, bool down, int64
  * The cluster confirmed a fencing of host just now; since: a time at which it had not yet been told, so that
  * the fencing ended later.  A boot that was first heard of after since is another one.
  */
-enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, bool by_operator,
+enum proof_change proof_fenced(struct proof *p, const char *host, int64_t since, const struct asker *asker,
 			       int64_t now);
 /* The cluster's history has one that ended at wall_ns. */
-enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, bool by_operator,
+enum proof_change proof_history(struct proof *p, const char *host, int64_t wall_ns, const struct asker *asker,
 				int64_t now, int64_t clock_offset);
 /*
  * The same two, of one that confirms nothing.  It is spent, and so is each that ended before now.
@@ -99,8 +104,16 @@ enum proof_change proof_history_doubted(struct proof *p, const char *host, int64
 void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
-/* What becomes of its power after this fencing is decided, or is not after all. */
-void proof_settle(struct proof *p, const char *host, bool settled);
+/* When that boot began; the first word counts. */
+enum proof_change proof_up(struct proof *p, const char *host, int64_t booted_ns);
+/*
+ * Its BMC has what (a word) on record, of wall_ns: a fault that holds its power back, if it is of this boot
+ * and, when the host was fenced, from before that.
+ */
+enum proof_change proof_hold(struct proof *p, const char *host, const char *what, int64_t wall_ns,
+			     int64_t clock_offset);
+/* What becomes of its power after this fencing is decided.  Nothing if it is not fenced. */
+void proof_settle(struct proof *p, const char *host);
 
 /*
  * For a cold start host is to be fenced.  If it was never heard of, what ends from now on counts.  PROOF_SAME

@@ -14,6 +14,12 @@
 
 #define PATH_LEN 512
 #define TITLE "kemari-agent 1"
+#define NONE "-"
+
+static const char *or_none(const char *word)
+{
+	return word[0] ? word : NONE;
+}
 
 /* A host that is still a member is not proven off yet: only what was is kept. */
 static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struct proof_vms *vms)
@@ -28,9 +34,11 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 		uuid_unparse_lower(h->uuid, uuid);
 		fprintf(f,
 			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
-			" %s %d\n",
+			" %s %d %s %s %s %d %" PRId64 " %s\n",
 			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
-			h->by_operator, h->settled, h->fault, h->last_ns, uuid, h->by_word);
+			(int)h->asker.kind, h->settled, h->fault, h->last_ns, uuid, h->by_word,
+			or_none(h->asker.program), or_none(h->asker.node), or_none(h->asker.doer),
+			h->up_known, h->booted_ns, or_none(h->hold));
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -63,24 +71,36 @@ int proof_save(const char *path, uint64_t boot, const struct proof *p, const str
 	return rc;
 }
 
+static void take_none(char *word)
+{
+	if (!strcmp(word, NONE))
+		word[0] = '\0';
+}
+
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
 	char uuid[UUID_STR_LEN] = "";
-	int fenced, by_operator = 0, settled = 0, fault = 0, by_word = 0, n;
+	int fenced, kind = 0, settled = 0, fault = 0, by_word = 0, up_known = 0, n;
 
-	/* 71: ROW_HOST less the NUL */
+	/* 71, 31: ROW_HOST, ASKER_PROGRAM and PROOF_HOLD less the NUL */
 	n = sscanf(line,
 		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
-		   " %36s %d",
-		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &by_operator,
-		   &settled, &fault, &h.last_ns, uuid, &by_word);
-	/* one that runs in place of an older one finds six, nine or eleven */
-	if ((n != 6 && n != 9 && n != 11 && n != 12) || (n >= 11 && uuid_parse(uuid, h.uuid)))
+		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s",
+		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
+		   &fault, &h.last_ns, uuid, &by_word, h.asker.program, h.asker.node, h.asker.doer, &up_known,
+		   &h.booted_ns, h.hold);
+	/* one that runs in place of an older one finds six, nine, eleven or twelve */
+	if ((n != 6 && n != 9 && n != 11 && n != 12 && n != 18) || (n >= 11 && uuid_parse(uuid, h.uuid)))
 		return false;
 	h.saved_ns = h.last_ns;
 	h.fenced = fenced == 1;
-	h.by_operator = by_operator == 1;
+	h.asker.kind = kind > 0 && kind < ASKER_NR_KINDS ? (enum asker_kind)kind : ASKER_UNKNOWN;
+	take_none(h.asker.program);
+	take_none(h.asker.node);
+	take_none(h.asker.doer);
+	take_none(h.hold);
+	h.up_known = up_known == 1;
 	h.settled = settled == 1;
 	h.fault = fault == 1;
 	h.by_word = by_word == 1;
@@ -104,7 +124,7 @@ static bool take_vm(const char *line, struct proof_vms *vms)
 /* 0, -ESTALE: of another boot, -EBADMSG. */
 static int read_all(FILE *f, uint64_t boot, struct proof *p, struct proof_vms *vms)
 {
-	char line[256];
+	char line[512];
 	uint64_t of;
 
 	if (!fgets(line, sizeof(line), f) || sscanf(line, TITLE " %16" SCNx64, &of) != 1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Who is proven off: what the fencer and the membership say, put together (proof.h). */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,9 +11,10 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
-#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
+
+#define WHO 384 /* as much as kemari-syncd takes */
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -87,24 +89,70 @@ const struct proof_host *agent_off(const struct agent *a, const char *host)
 	return proof_off(&a->proof, host);
 }
 
+/* Who had it fenced, and why, if that was us; or who says so. */
+static void who_fenced(struct agent *a, const struct proof_host *h, char text[WHO])
+{
+	const bool own = h->asker.kind == ASKER_KEMARI && hosts_is_own(a, h->asker.node);
+	const char *reason = own ? agent_request_reason(a, h->host) : NULL;
+	char asker[ASKER_TEXT];
+
+	if (h->by_word) {
+		snprintf(text, WHO, "an operator says so");
+		return;
+	}
+	asker_text(&h->asker, asker);
+	snprintf(text, WHO, "%s%s%s%s", asker, reason ? " (" : "", reason ?: "", reason ? ")" : "");
+}
+
+/* Before kemari-syncd acts upon it. */
+static void tell_fenced(struct agent *a, const struct proof_host *h)
+{
+	uint64_t *told = &a->told_fenced[h - a->proof.h];
+	char who[WHO];
+
+	if (*told == h->boot || h->by_word)
+		return;
+	who_fenced(a, h, who);
+	if (syncd_host_fenced(a->syncd, h->host, h->boot, who))
+		*told = h->boot;
+}
+
 void hosts_tell_off(struct agent *a, const char *host)
 {
 	const struct proof_host *h = agent_off(a, host);
 
-	if (h)
-		syncd_host_off(a->syncd, h->host, h->boot);
+	if (!h)
+		return;
+	tell_fenced(a, h);
+	syncd_host_off(a->syncd, h->host, h->boot);
+}
+
+/* Of a member: its proof waits until it is none. */
+static void log_fenced(struct agent *a, const struct proof_host *h)
+{
+	const bool foreseen = h->fault || h->asker.kind == ASKER_KEMARI || h->asker.kind == ASKER_OPERATOR;
+	char who[WHO];
+
+	who_fenced(a, h, who);
+	kem_info("the cluster fenced %s, %s; it is proven off when it is no member any more", h->host, who);
+	if (!foreseen)
+		kem_warn("%s was fenced while it was a member, and nothing is known here that was wrong with "
+			 "it: Pacemaker's log on the node that asked tells why",
+			 h->host);
 }
 
 void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 {
 	const struct proof_host *h = proof_find(&a->proof, host);
+	char who[WHO];
 
 	switch (change) {
 	case PROOF_SAME:
 		return;
 	case PROOF_OFF:
-		kem_info("%s is proven off in boot %016" PRIx64 ": %s, it is no member of the cluster", host,
-			 h->boot, h->by_word ? "an operator says so" : "the cluster fenced it");
+		who_fenced(a, h, who);
+		kem_info("%s is proven off in boot %016" PRIx64 ": %s%s; it is no member of the cluster",
+			 host, h->boot, h->by_word ? "" : "the cluster fenced it, ", who);
 		break;
 	case PROOF_BACK:
 		kem_info("%s is heard of in another boot than the one that was proven off", host);
@@ -119,8 +167,7 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 		break; /* said already */
 	case PROOF_RECORDED:
 		if (h->fenced)
-			kem_info("the cluster fenced %s; it is proven off when it is no member any more",
-				 host);
+			log_fenced(a, h);
 		break;
 	}
 	agent_save(a);
@@ -130,11 +177,13 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 }
 
 /* The fencing of host confirms nothing. */
-static void doubted(struct agent *a, const char *host, const char *by, enum proof_change change)
+static void doubted(struct agent *a, const char *host, const struct asker *asker, enum proof_change change)
 {
+	char who[ASKER_TEXT];
+
+	asker_text(asker, who);
 	if (change == PROOF_DOUBTED)
-		kem_err("the fencing of %s by %s is no proof: %s", host,
-			by[0] ? by : "a host that is not told", agent_doubt(a, host));
+		kem_err("the fencing of %s, %s, is no proof: %s", host, who, agent_doubt(a, host));
 	hosts_proof(a, host, change);
 }
 
@@ -149,7 +198,7 @@ static bool worth_known(struct agent *a, const char *host)
 	return true;
 }
 
-static void on_fenced(void *arg, const char *host, int64_t since, bool by_operator, const char *by)
+static void on_fenced(void *arg, const char *host, int64_t since, const struct asker *asker)
 {
 	struct agent *a = arg;
 	const int64_t now = hosts_boottime();
@@ -157,12 +206,13 @@ static void on_fenced(void *arg, const char *host, int64_t since, bool by_operat
 	if (!worth_known(a, host))
 		return; /* the history has it */
 	if (agent_doubt(a, host))
-		doubted(a, host, by, proof_fenced_doubted(&a->proof, host, since, now, hosts_clock_offset()));
+		doubted(a, host, asker,
+			proof_fenced_doubted(&a->proof, host, since, now, hosts_clock_offset()));
 	else
-		hosts_proof(a, host, proof_fenced(&a->proof, host, since, by_operator, now));
+		hosts_proof(a, host, proof_fenced(&a->proof, host, since, asker, now));
 }
 
-static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_operator, const char *by)
+static void on_history(void *arg, const char *host, int64_t wall_ns, const struct asker *asker)
 {
 	struct agent *a = arg;
 	const int64_t now = hosts_boottime(), offset = hosts_clock_offset();
@@ -170,9 +220,9 @@ static void on_history(void *arg, const char *host, int64_t wall_ns, bool by_ope
 	if (!worth_known(a, host))
 		return; /* it is told again */
 	if (agent_doubt(a, host))
-		doubted(a, host, by, proof_history_doubted(&a->proof, host, wall_ns, now, offset));
+		doubted(a, host, asker, proof_history_doubted(&a->proof, host, wall_ns, now, offset));
 	else
-		hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, by_operator, now, offset));
+		hosts_proof(a, host, proof_history(&a->proof, host, wall_ns, asker, now, offset));
 }
 
 static void on_devices(void *arg, const struct devices *d)
@@ -182,20 +232,7 @@ static void on_devices(void *arg, const struct devices *d)
 
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
-	struct agent *a = arg;
-
-	if (on && why)
-		kem_err("the cluster could not switch %s on: %s; it is not asked again", host, why);
-	else if (on)
-		kem_info("the cluster has switched %s on as asked", host);
-	else if (why)
-		kem_err("the cluster could not fence %s: %s; outputs wait on until it can, or an operator "
-			"decides",
-			host, why);
-	else
-		kem_info("the cluster has fenced %s as asked", host);
-	if (!on)
-		operator_fenced(a, host, why);
+	agent_request_answer(arg, host, on, why);
 }
 
 static void on_by_hand(void *arg, const char *host)
@@ -212,6 +249,8 @@ static void on_fencer(void *arg, bool connected)
 {
 	kem_info(connected ? "connected to Pacemaker's fencer"
 			   : "Pacemaker's fencer is gone; waiting for it");
+	if (!connected)
+		agent_requests_lost(arg);
 }
 
 void agent_helper_gone(void *arg)

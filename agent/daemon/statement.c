@@ -8,6 +8,7 @@
 
 #include "agent/daemon/agent.h"
 #include "agent/daemon/group.h"
+#include "agent/daemon/hosts.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
 #include "monotonic.h"
@@ -40,6 +41,7 @@ static int say_hello(struct agent *a)
 	memcpy(m.hello.bmc_uuid, a->bmc_uuid, sizeof(m.hello.bmc_uuid));
 	m.hello.red = a->red;
 	m.hello.second = a->second;
+	m.hello.up_s = (uint32_t)(hosts_boottime() / PROOF_SECOND);
 	return say(a, &m);
 }
 

@@ -198,19 +198,21 @@ static void orders_answer(void *arg, const json_t *answer)
 
 static const struct ctl_ops orders_ops = { .answer = orders_answer, .down = orders_down };
 
-static void order(struct syncd *s, json_t *request, const char *from)
+/* False: it is dropped. */
+static bool order(struct syncd *s, json_t *request, const char *from)
 {
 	struct pending *p = &s->queue[(s->first + s->queued) % SYNCD_QUEUE];
 
 	if (!request || s->queued == SYNCD_QUEUE || !s->orders) {
 		kem_debug("a request to kemari-syncd is dropped");
 		json_decref(request);
-		return;
+		return false;
 	}
 	p->request = request;
 	snprintf(p->from, sizeof(p->from), "%s", from);
 	s->queued++;
 	next_order(s);
+	return true;
 }
 
 void syncd_host_off(struct syncd *s, const char *host, uint64_t boot)
@@ -219,6 +221,17 @@ void syncd_host_off(struct syncd *s, const char *host, uint64_t boot)
 
 	snprintf(hex, sizeof(hex), "%016" PRIx64, boot);
 	order(s, json_pack("{s:s, s:s, s:s}", "op", "host-off", "host", host, "boot", hex), "");
+}
+
+bool syncd_host_fenced(struct syncd *s, const char *host, uint64_t boot, const char *why)
+{
+	char hex[17];
+
+	snprintf(hex, sizeof(hex), "%016" PRIx64, boot);
+	return order(
+		s,
+		json_pack("{s:s, s:s, s:s, s:s}", "op", "host-fenced", "host", host, "boot", hex, "why", why),
+		"");
 }
 
 void syncd_message(struct syncd *s, const char *from, const uint8_t *data, size_t len)

@@ -43,6 +43,8 @@ const struct vm_row *syncd_table(const struct syncd *s, unsigned int *nr);
 
 /* host, in that boot, is off. */
 void syncd_host_off(struct syncd *s, const char *host, uint64_t boot);
+/* ... was fenced, for the stories of its guests; why: "asked for by ...".  False: it was not taken. */
+bool syncd_host_fenced(struct syncd *s, const char *host, uint64_t boot, const char *why);
 /* A message of another host's kemari-syncd. */
 void syncd_message(struct syncd *s, const char *from, const uint8_t *data, size_t len);
 /* That host's messages are not to be passed on any more, if they still wait. */

@@ -259,7 +259,8 @@ static void check_history(const struct facts *f, const char *host, struct findin
 
 	for (unsigned int i = 0; i < h->nr; i++)
 		if (!strcmp(h->host[i], host)) {
-			finding_ok(l, "fencing-test", "%s was fenced with success once", host);
+			finding_ok(l, "fencing-test", "%s was fenced with success, last: %s", host,
+				   h->last[i]);
 			return;
 		}
 	finding_warning(l, "fencing-test", "fencing of %s was never tried since the cluster started", host);

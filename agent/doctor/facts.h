@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/daemon/asker.h"
 #include "agent/daemon/device.h"
 #include "agent/daemon/ring.h"
 #include "lib/config.h"
@@ -135,6 +136,7 @@ struct fact_history {
 	struct fact_source source;
 	unsigned int nr;
 	char host[FACT_NODES][FACT_NAME];
+	char last[FACT_NODES][ASKER_TEXT + FACT_NAME + 2]; /* when, and who asked for it */
 };
 
 enum fact_origin { FACT_OF_CLUSTER = 1, FACT_OF_SYNCD = 2 };

@@ -12,6 +12,21 @@
 /* A host was fenced, and by a device: what a person confirms shows nothing of the devices. */
 #define FENCED "//fence_event[@status='success'][@action='off' or @action='reboot'][not(@delegate='a human')]"
 
+static void tell_last(xmlNode *event, char *out, size_t cap)
+{
+	char when[FACT_NAME], client[FACT_NAME], node[FACT_NAME], doer[FACT_NAME], text[ASKER_TEXT];
+	struct asker asker;
+
+	xml_attribute(event, "completed", when, sizeof(when));
+	xml_attribute(event, "client", client, sizeof(client));
+	xml_attribute(event, "origin", node, sizeof(node));
+	xml_attribute(event, "delegate", doer, sizeof(doer));
+	asker_set(&asker, client, node, doer);
+	asker_text(&asker, text);
+	snprintf(out, cap, "%s%s%s", when, when[0] ? ", " : "", text);
+}
+
+/* The newest comes first. */
 static void take_event(void *arg, xmlNode *event)
 {
 	struct fact_history *h = arg;
@@ -21,8 +36,11 @@ static void take_event(void *arg, xmlNode *event)
 	for (unsigned int i = 0; i < h->nr; i++)
 		if (!strcmp(h->host[i], host))
 			return;
-	if (host[0] && h->nr < FACT_NODES)
-		memcpy(h->host[h->nr++], host, sizeof(host));
+	if (!host[0] || h->nr == FACT_NODES)
+		return;
+	memcpy(h->host[h->nr], host, sizeof(host));
+	tell_last(event, h->last[h->nr], sizeof(h->last[0]));
+	h->nr++;
 }
 
 void gather_history_text(const char *text, size_t len, struct fact_history *h)

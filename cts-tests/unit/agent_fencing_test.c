@@ -19,6 +19,10 @@
 #define OFFSET (1700000000LL * S) /* wall clock less uptime */
 #define BOOT 0xa1ULL
 
+static const struct asker somebody, operator= { .kind = ASKER_OPERATOR,
+						.program = "stonith_admin",
+						.node = "xb" };
+
 /* xa in boot BOOT is a member since second 100. */
 static struct proof member(void)
 {
@@ -34,17 +38,17 @@ static void fenced_and_gone_is_off(void **state)
 
 	assert_int_equal(proof_left(&p, "xa", true, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
-	assert_int_equal(proof_fenced(&p, "xa", 203 * S, false, 203 * S), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 203 * S, &somebody, 203 * S), PROOF_SAME);
 }
 
 static void fenced_member_is_off_when_its_node_is_gone(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xa", 201 * S, false, 202 * S), PROOF_RECORDED);
+	assert_int_equal(proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S), PROOF_RECORDED);
 	assert_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_left(&p, "xa", true, 203 * S), PROOF_OFF);
 	assert_non_null(proof_off(&p, "xa"));
@@ -57,7 +61,7 @@ static void clean_leave_is_no_proof(void **state)
 	assert_int_equal(proof_left(&p, "xa", false, 200 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 	/* until it is fenced after all */
-	assert_int_equal(proof_fenced(&p, "xa", 300 * S, false, 301 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 300 * S, &somebody, 301 * S), PROOF_OFF);
 }
 
 static void node_gone_unfenced_is_no_proof(void **state)
@@ -72,8 +76,8 @@ static void never_heard_of_is_no_proof(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fenced(&p, "xb", 201 * S, false, 202 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, false, 202 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, &somebody, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 201 * S, &somebody, 202 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xb"));
 }
 
@@ -83,7 +87,7 @@ static void one_that_is_expected_needs_no_boot(void **state)
 
 	assert_int_equal(proof_expect(&p, "xb", 200 * S, OFFSET), PROOF_RECORDED);
 	assert_null(proof_off(&p, "xb"));
-	assert_int_equal(proof_fenced(&p, "xb", 201 * S, false, 202 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xb", 201 * S, &somebody, 202 * S), PROOF_OFF);
 	assert_int_equal(proof_off(&p, "xb")->boot, PROOF_UNHEARD);
 	/* whatever is heard of it is the end of that */
 	assert_int_equal(proof_heard(&p, "xb", BOOT, 300 * S, OFFSET), PROOF_BACK);
@@ -95,11 +99,11 @@ static void of_an_expected_host_old_fencings_do_not_count(void **state)
 	struct proof p = member();
 
 	proof_expect(&p, "xb", 200 * S, OFFSET);
-	assert_int_equal(proof_fenced(&p, "xb", 169 * S, false, 202 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xb", OFFSET + 169 * S, false, 202 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xb", 169 * S, &somebody, 202 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 169 * S, &somebody, 202 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xb"));
 	/* the fencer does not fence again who was fenced a moment ago */
-	assert_int_equal(proof_history(&p, "xb", OFFSET + 185 * S, false, 202 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xb", OFFSET + 185 * S, &somebody, 202 * S, OFFSET), PROOF_OFF);
 }
 
 static void to_be_expected_changes_nothing_of_a_host_that_was_heard_of(void **state)
@@ -120,7 +124,7 @@ static void an_operators_word_is_a_proof_of_who_is_no_member(void **state)
 	proof_left(&p, "xa", true, 201 * S);
 	assert_int_equal(proof_word(&p, "xa", 202 * S, OFFSET), PROOF_OFF);
 	assert_int_equal(proof_off(&p, "xa")->boot, BOOT);
-	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_off(&p, "xa")->asker.kind, ASKER_OPERATOR);
 	assert_int_equal(proof_word(&p, "xb", 202 * S, OFFSET), PROOF_OFF);
 	assert_int_equal(proof_off(&p, "xb")->boot, PROOF_UNHEARD);
 	/* a word can be wrong */
@@ -135,8 +139,8 @@ static void fencing_of_an_earlier_boot_does_not_count(void **state)
 	proof_left(&p, "xa", true, 150 * S);
 	/* told late: it may have ended before the host booted again */
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET), PROOF_RECORDED);
-	assert_int_equal(proof_fenced(&p, "xa", 199 * S, false, 201 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 201 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 199 * S, &somebody, 201 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 201 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", true, 210 * S);
 	assert_null(proof_off(&p, "xa"));
 }
@@ -146,7 +150,7 @@ static void another_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
 	assert_null(proof_off(&p, "xa"));
 	proof_left(&p, "xa", true, 400 * S);
@@ -158,21 +162,21 @@ static void life_in_the_same_boot_voids_the_proof(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 200 * S);
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 210 * S, OFFSET), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
 	/* and the fencing before that sign of life stays void */
 	proof_left(&p, "xa", true, 220 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 230 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, &somebody, 230 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_fenced(&p, "xa", 231 * S, false, 232 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 231 * S, &somebody, 232 * S), PROOF_OFF);
 }
 
 static void late_messages_are_no_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 203 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_left(&p, "xa", true, 204 * S), PROOF_OFF);
 }
@@ -181,24 +185,24 @@ static void leaving_by_itself_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_left(&p, "xa", false, 203 * S), PROOF_ALIVE);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, false, 204 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 201 * S, &somebody, 204 * S, OFFSET), PROOF_SAME);
 }
 
 static void staying_a_member_is_a_sign_of_life(void **state)
 {
 	struct proof p = member();
 
-	proof_fenced(&p, "xa", 201 * S, false, 202 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_null(proof_expire(&p, 202 * S + PROOF_LINGER_NS));
 	assert_string_equal(proof_expire(&p, 203 * S + PROOF_LINGER_NS)->host, "xa");
 	assert_null(proof_expire(&p, 203 * S + PROOF_LINGER_NS));
 	proof_left(&p, "xa", true, 300 * S);
 	assert_null(proof_off(&p, "xa"));
 	/* a proof of one that is gone does not expire */
-	proof_fenced(&p, "xa", 301 * S, false, 302 * S);
+	proof_fenced(&p, "xa", 301 * S, &somebody, 302 * S);
 	assert_null(proof_expire(&p, 9000 * S));
 	assert_non_null(proof_off(&p, "xa"));
 }
@@ -208,11 +212,12 @@ static void history_counts_after_the_joining(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, false, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 99 * S, &somebody, 200 * S, OFFSET), PROOF_SAME);
 	/* within what the clock may have drifted */
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, false, 200 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, false, 200 * S, OFFSET + S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 101 * S, &somebody, 200 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 102 * S, &somebody, 200 * S, OFFSET + S),
+			 PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET), PROOF_OFF);
 }
 
 static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
@@ -220,9 +225,9 @@ static void history_is_worth_nothing_after_a_step_of_the_clock(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET + 2 * S),
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET + 2 * S),
 			 PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 200 * S, OFFSET - 2 * S),
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 200 * S, OFFSET - 2 * S),
 			 PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
@@ -235,10 +240,10 @@ static void fencing_before_the_last_join_does_not_count(void **state)
 	proof_left(&p, "xa", true, 140 * S);
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 160 * S, OFFSET), PROOF_RECORDED);
 	proof_left(&p, "xa", true, 165 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 166 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_fenced(&p, "xa", 159 * S, false, 166 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, &somebody, 166 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 159 * S, &somebody, 166 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 170 * S, false, 171 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 170 * S, &somebody, 171 * S, OFFSET), PROOF_OFF);
 }
 
 static void fencing_long_before_it_was_heard_of_last_does_not_count(void **state)
@@ -248,12 +253,12 @@ static void fencing_long_before_it_was_heard_of_last_does_not_count(void **state
 	/* a member all along, and gone for another reason */
 	assert_int_equal(proof_heard(&p, "xa", BOOT, 190 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", true, 191 * S);
-	assert_int_equal(proof_fenced(&p, "xa", 150 * S, false, 192 * S), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 192 * S, OFFSET), PROOF_ALIVE);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, false, 193 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 150 * S, &somebody, 192 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, &somebody, 192 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, &somebody, 193 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 	/* an echo is no sign of life */
-	assert_int_equal(proof_fenced(&p, "xa", 191 * S, false, 194 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&p, "xa", 191 * S, &somebody, 194 * S), PROOF_OFF);
 }
 
 static void a_record_counts_for_one_life(void **state)
@@ -262,15 +267,15 @@ static void a_record_counts_for_one_life(void **state)
 
 	proof_heard(&p, "xa", BOOT, 149 * S, OFFSET);
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 161 * S, OFFSET), PROOF_OFF);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 162 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 161 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 162 * S, OFFSET), PROOF_SAME);
 	assert_non_null(proof_off(&p, "xa"));
 	/* one with an older time, from a host whose clock is behind, takes nothing back */
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 120 * S, false, 163 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 120 * S, &somebody, 163 * S, OFFSET), PROOF_SAME);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 170 * S, OFFSET), PROOF_BACK);
 	proof_left(&p, "xa", true, 175 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 176 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 176 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
 
@@ -283,13 +288,13 @@ static void a_doubted_fencing_counts_neither_then_nor_later(void **state)
 	assert_null(proof_off(&p, "xa"));
 	/* told again, when its devices are better ones */
 	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 160 * S, 166 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 170 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 170 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_fenced_doubted(&p, "xa", 171 * S, 172 * S, OFFSET), PROOF_DOUBTED);
-	assert_int_equal(proof_fenced(&p, "xa", 171 * S, false, 173 * S), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 171 * S, &somebody, 173 * S), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 	proof_doubt(&p, "xa", 180 * S, OFFSET);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 178 * S, false, 181 * S, OFFSET), PROOF_SAME);
-	assert_int_equal(proof_fenced(&p, "xa", 181 * S, false, 182 * S), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 178 * S, &somebody, 181 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 181 * S, &somebody, 182 * S), PROOF_OFF);
 }
 
 static void a_proof_is_not_doubted_away(void **state)
@@ -297,7 +302,7 @@ static void a_proof_is_not_doubted_away(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	assert_int_equal(proof_fenced_doubted(&p, "xa", 170 * S, 171 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_history_doubted(&p, "xa", OFFSET + 170 * S, 171 * S, OFFSET), PROOF_SAME);
 	proof_doubt(&p, "xa", 172 * S, OFFSET);
@@ -312,10 +317,10 @@ static void old_history_of_a_member_does_not_count(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 300 * S, OFFSET), PROOF_ALIVE);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 301 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 300 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 301 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", false, 302 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 303 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 303 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&p, "xa"));
 }
 
@@ -326,7 +331,7 @@ static void a_full_table_keeps_its_proofs(void **state)
 	int i;
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	for (i = 0; i < 2 * PROOF_HOSTS; i++) {
 		snprintf(name, sizeof(name), "h%d", i);
 		proof_heard(&p, name, 1, 200 * S, OFFSET);
@@ -342,15 +347,15 @@ static void who_asked_is_remembered(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_fenced(&p, "xa", 160 * S, true, 161 * S), PROOF_OFF);
-	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_fenced(&p, "xa", 160 * S, &operator, 161 * S), PROOF_OFF);
+	assert_true(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 	/* of the first one: the second has switched nothing off */
-	assert_int_equal(proof_fenced(&p, "xa", 170 * S, false, 171 * S), PROOF_SAME);
-	assert_true(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_fenced(&p, "xa", 170 * S, &somebody, 171 * S), PROOF_SAME);
+	assert_true(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 	proof_heard(&p, "xa", BOOT + 1, 200 * S, OFFSET);
 	proof_left(&p, "xa", true, 250 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 260 * S, false, 261 * S, OFFSET), PROOF_OFF);
-	assert_false(proof_off(&p, "xa")->by_operator);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 260 * S, &somebody, 261 * S, OFFSET), PROOF_OFF);
+	assert_false(proof_off(&p, "xa")->asker.kind == ASKER_OPERATOR);
 }
 
 static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
@@ -358,21 +363,58 @@ static void what_becomes_of_its_power_is_settled_for_one_fencing(void **state)
 	struct proof p = member();
 
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	assert_false(proof_off(&p, "xa")->settled);
-	proof_settle(&p, "xa", true);
+	proof_settle(&p, "xa");
 	assert_true(proof_off(&p, "xa")->settled);
-	proof_fenced(&p, "xa", 170 * S, false, 171 * S);
+	proof_fenced(&p, "xa", 170 * S, &somebody, 171 * S);
 	assert_true(proof_off(&p, "xa")->settled);
 	/* it was not off, and is fenced once more in that boot */
 	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
 	proof_left(&p, "xa", true, 250 * S);
-	proof_fenced(&p, "xa", 260 * S, false, 261 * S);
+	proof_fenced(&p, "xa", 260 * S, &somebody, 261 * S);
 	assert_false(proof_off(&p, "xa")->settled);
-	proof_settle(&p, "xa", true);
+	proof_settle(&p, "xa");
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
 	proof_left(&p, "xa", true, 350 * S);
-	proof_fenced(&p, "xa", 360 * S, false, 361 * S);
+	proof_fenced(&p, "xa", 360 * S, &somebody, 361 * S);
+	assert_false(proof_off(&p, "xa")->settled);
+}
+
+static void asked(const char *client, const char *node, const char *doer, const char *expected)
+{
+	struct asker a;
+	char text[ASKER_TEXT];
+
+	asker_set(&a, client, node, doer);
+	asker_text(&a, text);
+	assert_string_equal(text, expected);
+}
+
+static void who_asked_is_told(void **state)
+{
+	asked("pacemaker-controld.812", "xa", "xb", "asked for by Pacemaker itself on xa, carried out by xb");
+	asked("stonith_admin.5", "xb", "xb",
+	      "asked for by an operator (stonith_admin) on xb, carried out by xb");
+	asked("kemari-agent", "xb", NULL, "asked for by kemari-agent on xb");
+	asked("dlm_controld.4x", NULL, NULL, "asked for by another program (dlm_controld.4x)");
+	asked("stonith_admin_of_mine.5", NULL, NULL, "asked for by another program (stonith_admin_of_mine)");
+	asked(NULL, NULL, NULL, "asked for by somebody who is not known");
+	/* agent.state has words, and the log has lines */
+	asked("a b\n.5", "x\a", "", "asked for by another program (a?b?) on x?");
+}
+
+/* The answer to being asked to switch it on comes when it is back. */
+static void a_late_answer_settles_nothing_for_the_next_boot(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 150 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
+	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
+	proof_settle(&p, "xa");
+	proof_left(&p, "xa", true, 350 * S);
+	proof_fenced(&p, "xa", 360 * S, &somebody, 361 * S);
 	assert_false(proof_off(&p, "xa")->settled);
 }
 
@@ -384,7 +426,7 @@ static void a_fault_is_of_one_boot(void **state)
 	assert_int_equal(proof_fault(&p, "xa"), PROOF_RECORDED);
 	assert_int_equal(proof_fault(&p, "xa"), PROOF_SAME);
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
 	assert_true(proof_find(&p, "xa")->fault);
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
@@ -401,12 +443,14 @@ static void what_is_saved_comes_back(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	proof_left(&p, "xa", true, 150 * S);
-	proof_fenced(&p, "xa", 160 * S, true, 161 * S);
-	proof_settle(&p, "xa", true);
+	proof_fenced(&p, "xa", 160 * S, &operator, 161 * S);
+	proof_settle(&p, "xa");
 	/* fenced and still a member: not proven yet, and not after a restart */
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
-	proof_fenced(&p, "xb", 160 * S, false, 161 * S);
+	proof_fenced(&p, "xb", 160 * S, &somebody, 161 * S);
 	proof_fault(&p, "xb");
+	proof_up(&p, "xb", 50 * S);
+	proof_hold(&p, "xb", "cpu-caterr", OFFSET + 120 * S, OFFSET);
 	proof_word(&p, "xc", 160 * S, OFFSET);
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
@@ -418,9 +462,18 @@ static void what_is_saved_comes_back(void **state)
 	assert_null(proof_off(&got, "xb"));
 	assert_int_equal(proof_find(&got, "xb")->after_ns, 100 * S);
 	assert_int_equal(proof_find(&got, "xb")->clock_offset, OFFSET);
-	assert_true(proof_off(&got, "xa")->by_operator);
+	assert_true(proof_off(&got, "xa")->asker.kind == ASKER_OPERATOR);
+	assert_string_equal(proof_off(&got, "xa")->asker.program, "stonith_admin");
+	assert_string_equal(proof_off(&got, "xa")->asker.node, "xb");
+	assert_string_equal(proof_off(&got, "xa")->asker.doer, "");
 	assert_true(proof_off(&got, "xa")->settled);
 	assert_false(proof_off(&got, "xa")->fault);
+	assert_string_equal(proof_off(&got, "xa")->hold, "");
+	assert_false(proof_off(&got, "xa")->up_known);
+	assert_true(proof_find(&got, "xb")->up_known);
+	assert_int_equal(proof_find(&got, "xb")->booted_ns, 50 * S);
+	assert_int_equal(proof_find(&got, "xb")->last_ns, 100 * S);
+	assert_string_equal(proof_find(&got, "xb")->hold, "cpu-caterr");
 	assert_false(proof_find(&got, "xb")->settled);
 	assert_true(proof_find(&got, "xb")->fault);
 	assert_int_equal(got_vms.nr, 1);
@@ -456,13 +509,13 @@ static void no_record_counts_twice_across_a_restart(void **state)
 	struct proof p = member(), q;
 
 	proof_left(&p, "xa", true, 150 * S);
-	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, false, 161 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 160 * S, &somebody, 161 * S, OFFSET), PROOF_OFF);
 	q = restarted(&p);
 	assert_non_null(proof_off(&q, "xa"));
-	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, false, 163 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, &somebody, 163 * S, OFFSET), PROOF_SAME);
 	assert_int_equal(proof_heard(&q, "xa", BOOT, 165 * S, OFFSET), PROOF_ALIVE);
 	q = restarted(&q);
-	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, false, 167 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 160 * S, &somebody, 167 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&q, "xa"));
 }
 
@@ -474,7 +527,7 @@ static void a_fencing_while_nobody_looked_is_before_the_join(void **state)
 	assert_int_equal(proof_heard(&q, "xa", BOOT, 160 * S, OFFSET), PROOF_RECORDED);
 	q = restarted(&q);
 	proof_left(&q, "xa", true, 165 * S);
-	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, false, 166 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, &somebody, 166 * S, OFFSET), PROOF_SAME);
 	assert_null(proof_off(&q, "xa"));
 }
 
@@ -491,10 +544,10 @@ static void when_it_was_heard_of_last_survives_a_restart(void **state)
 	assert_true(proof_unsaved(&p));
 	q = restarted(&p);
 	assert_false(proof_unsaved(&q));
-	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, false, 192 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 150 * S, &somebody, 192 * S, OFFSET), PROOF_ALIVE);
 	assert_null(proof_off(&q, "xa"));
 	/* and one that ended while this program was away counts */
-	assert_int_equal(proof_history(&q, "xa", OFFSET + 195 * S, false, 198 * S, OFFSET), PROOF_OFF);
+	assert_int_equal(proof_history(&q, "xa", OFFSET + 195 * S, &somebody, 198 * S, OFFSET), PROOF_OFF);
 }
 
 static void which_machine_it_is_survives_a_restart(void **state)
@@ -512,11 +565,16 @@ static void which_machine_it_is_survives_a_restart(void **state)
 	assert_true(proof_identify(&q, "xa", uuid));
 }
 
+#define UUID "4c4c4544-0000-0000-0000-000000000001"
+
 static void the_file_of_an_older_one_is_taken(void **state)
 {
 	char path[] = "/tmp/kemari-proof-XXXXXX";
 	const int fd = mkstemp(path);
-	static const char text[] = "kemari-agent 1 000000000000004d\nhost xa 1 2 3 1 4\nend\n";
+	static const char text[] = "kemari-agent 1 000000000000004d\nhost xa 1 2 3 1 4\n"
+				   "host xb 1 2 3 1 4 1 0 0\n"
+				   "host xc 1 2 3 1 4 0 1 0 5 " UUID "\n"
+				   "host xd 1 2 3 1 4 1 0 0 5 " UUID " 1\nend\n";
 	struct proof_vms vms;
 	struct proof p;
 
@@ -526,6 +584,14 @@ static void the_file_of_an_older_one_is_taken(void **state)
 	proof_load(path, 77, &p, &vms);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_false(proof_off(&p, "xa")->settled);
+	assert_non_null(proof_off(&p, "xb"));
+	assert_int_equal(proof_off(&p, "xb")->asker.kind, ASKER_OPERATOR);
+	assert_int_equal(proof_off(&p, "xc")->last_ns, 5);
+	assert_int_equal(proof_off(&p, "xc")->uuid[0], 0x4c);
+	assert_false(proof_off(&p, "xc")->by_word);
+	assert_true(proof_off(&p, "xd")->by_word);
+	assert_false(proof_off(&p, "xd")->up_known);
+	assert_string_equal(proof_off(&p, "xd")->hold, "");
 	unlink(path);
 }
 
@@ -539,6 +605,7 @@ static void a_damaged_file_is_not_used(void **state)
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 4c4c4544\nend\n",
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 " UUID " 0 - - - 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
@@ -595,6 +662,8 @@ int main(void)
 		cmocka_unit_test(a_full_table_keeps_its_proofs),
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
+		cmocka_unit_test(who_asked_is_told),
+		cmocka_unit_test(a_late_answer_settles_nothing_for_the_next_boot),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
 		cmocka_unit_test(which_machine_it_is_survives_a_restart),

@@ -20,7 +20,7 @@ static const struct message hello = {
 	.nodeid = NODE,
 	.boot = 0xb001,
 	.seq = 42,
-	.hello = { .host = "xa", .version = "0.1", .bmc_uuid = { 1, 2, 3 }, .red = 1 },
+	.hello = { .host = "xa", .version = "0.1", .bmc_uuid = { 1, 2, 3 }, .red = 1, .up_s = 0x01020304 },
 };
 
 static const struct message vm = {
@@ -115,7 +115,7 @@ static void each_type_comes_back_as_it_was(void **state)
 
 static void the_layout_is_fixed(void **state)
 {
-	static const uint8_t head[] = { 'K', 'M', 'R', 'I', 1,	  0, 3, 0, 0, 0, 0, 0, NODE,
+	static const uint8_t head[] = { 'K', 'M', 'R', 'I', 1,	  1, 3, 0, 0, 0, 0, 0, NODE,
 					0,   0,	  0,   1,   0xb0, 0, 0, 0, 0, 0, 0, 44 };
 	static const uint8_t body[] = {
 		1, 0, 0, 0, 0, 0, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11
@@ -170,7 +170,7 @@ static void a_later_minor_may_append(void **state)
 	bytes[32] = (uint8_t)(len - HEADER);
 	seal(bytes, len);
 	assert_int_equal(unpack(bytes, len, &m), -EBADMSG);
-	bytes[5] = 1;
+	bytes[5] = MESSAGE_MINOR + 1;
 	seal(bytes, len);
 	assert_int_equal(unpack(bytes, len, &m), 0);
 	assert_string_equal(m.vm.vm, "g1");
@@ -223,7 +223,7 @@ static void bad_fields_are_refused(void **state)
 	refused(&hello, HEADER, 0);	   /* ... empty, with bytes behind its end */
 	refused(&hello, HEADER + 60, 'x'); /* ... bytes behind its end */
 	refused(&hello, HEADER + 104, 2);  /* health */
-	refused(&hello, HEADER + 111, 1);  /* reserved */
+	refused(&hello, HEADER + 107, 1);  /* reserved */
 	refused(&vm, HEADER + 16, '-');	   /* VM name */
 	refused(&vm, HEADER + 16 + 1, '/');
 	refused(&vm, HEADER + 80, '\n'); /* state */

@@ -19,6 +19,8 @@
 
 #define S PROOF_SECOND
 
+static const struct asker us = { .kind = ASKER_KEMARI, .program = "kemari-agent" };
+
 static struct {
 	struct control_handlers handlers;
 	struct agent *agent;
@@ -28,6 +30,8 @@ static struct {
 	bool judged;
 	const char *doubt; /* whether that would be a proof */
 	int fencer;	   /* its answer to that */
+	char host[ROW_HOST];
+	bool touched, three;
 	/* the last answer */
 	bool done;
 	int code;
@@ -76,9 +80,24 @@ void group_drain(struct group *g)
 
 int fencer_ask(struct fencer *f, const char *host)
 {
-	assert_string_equal(host, "xa");
+	snprintf(w.host, sizeof(w.host), "%s", host);
 	w.fenced++;
 	return w.fencer;
+}
+
+int fencer_switch_on(struct fencer *f, const char *host)
+{
+	fail();
+	return 0;
+}
+
+void agent_save(struct agent *a)
+{
+}
+
+void agent_touch(struct agent *a)
+{
+	w.touched = true;
 }
 
 const char *agent_doubt(const struct agent *a, const char *host)
@@ -118,9 +137,10 @@ void agent_gather(const struct agent *a, const char *vm, struct policy_input *in
 	in->syncd = true;
 	in->quorate = w.quorate;
 	in->row = w.own.role ? &w.own : NULL;
-	in->nr_hosts = 1;
 	in->host[0].name = "xa";
 	in->host[0].off = agent_off(a, "xa");
+	in->host[1].name = "xc";
+	in->nr_hosts = w.three ? 2 : 1;
 }
 
 /* ---- the tests ---- */
@@ -146,7 +166,16 @@ static void ask(bool word)
 {
 	struct control_request r = { .op = CONTROL_COLD_START, .vm = "g1", .peer_is_off = word };
 
+	w.touched = false;
 	w.handlers.request(w.agent, (struct control_client *)&w, &r);
+	if (w.touched)
+		agent_requests(w.agent);
+}
+
+/* The fencer's. */
+static void answer(const char *why)
+{
+	agent_request_answer(w.agent, "xa", false, why);
 }
 
 static void says(const char *text, const char *part)
@@ -159,18 +188,21 @@ static void it_ends_when_the_absent_host_is_proven_off(void **state)
 {
 	ask(false);
 	assert_int_equal(w.fenced, 1);
+	assert_string_equal(w.host, "xa");
 	operator_look(w.agent);
-	operator_fenced(w.agent, "xa", NULL); /* alone it is no proof */
+	answer(NULL); /* alone it is no proof */
 	operator_look(w.agent);
 	assert_int_equal(w.answers, 0);
-	assert_int_equal(proof_fenced(&w.agent->proof, "xa", 1001 * S, false, 1002 * S), PROOF_OFF);
+	assert_int_equal(proof_fenced(&w.agent->proof, "xa", 1001 * S, &us, 1002 * S), PROOF_OFF);
 	operator_look(w.agent);
 	assert_int_equal(w.answers, 1);
 	assert_true(w.done);
 	says(w.text, "cancel_wait_for_all");
 	operator_look(w.agent);
+	agent_requests(w.agent);
 	assert_int_equal(w.answers, 1);
 	assert_int_equal(w.fenced, 1);
+	assert_non_null(strstr(agent_request_reason(w.agent, "xa"), "cold start of g1"));
 }
 
 static void a_fencing_that_fails_is_told_with_the_way_out(void **state)
@@ -178,16 +210,75 @@ static void a_fencing_that_fails_is_told_with_the_way_out(void **state)
 	ask(false);
 	operator_fenced(w.agent, "xc", "somebody else's");
 	assert_int_equal(w.answers, 0);
-	operator_fenced(w.agent, "xa", "no such device");
+	answer("no such device");
 	assert_int_equal(w.answers, 1);
 	assert_false(w.done);
 	says(w.text, "no such device");
 	says(w.fix, "kemari cold-start g1 --peer-is-off");
 	assert_null(proof_off(&w.agent->proof, "xa"));
+	/* with that it is over: nobody goes on fencing for it */
+	agent_requests(w.agent);
+	assert_int_equal(w.fenced, 1);
+	/* nor is what he asks for held up by it */
 	w.fencer = -EAGAIN;
 	ask(false);
+	assert_int_equal(w.fenced, 2);
 	assert_int_equal(w.answers, 2);
 	assert_false(w.done);
+}
+
+static void one_absent_host_after_the_other_is_fenced(void **state)
+{
+	w.three = true;
+	ask(false);
+	answer(NULL);
+	proof_fenced(&w.agent->proof, "xa", 1001 * S, &us, 1002 * S);
+	operator_look(w.agent);
+	agent_requests(w.agent);
+	assert_int_equal(w.fenced, 2);
+	assert_string_equal(w.host, "xc");
+	assert_true(agent_request(w.agent, "xc")->ordered);
+	assert_false(agent_request(w.agent, "xa")->ordered);
+}
+
+static void why_one_host_was_fenced_is_not_lost_for_another(void **state)
+{
+	char name[ROW_HOST];
+	int i;
+
+	ask(false);
+	answer("no such device");
+	agent_requests(w.agent);
+	agent_request(w.agent, "xc");
+	assert_non_null(agent_request_reason(w.agent, "xa"));
+	/* but for room */
+	for (i = 0; i < 2 * AGENT_REQUESTS; i++) {
+		snprintf(name, sizeof(name), "x%d", i);
+		assert_non_null(agent_request(w.agent, name));
+	}
+}
+
+static void a_fencer_that_goes_away_is_told(void **state)
+{
+	ask(false);
+	agent_requests_lost(w.agent);
+	assert_int_equal(w.answers, 1);
+	assert_false(w.done);
+	says(w.text, "connection");
+}
+
+static void a_fencing_that_is_under_way_for_a_guest_will_do(void **state)
+{
+	agent_request(w.agent, "xa")->needed = true;
+	agent_requests(w.agent);
+	ask(false);
+	assert_int_equal(w.fenced, 1);
+	assert_int_equal(w.answers, 0);
+	answer("no such device");
+	assert_int_equal(w.answers, 1);
+	/* and for the guest it is asked for again, in its time */
+	assert_true(agent_request(w.agent, "xa")->off.wanted);
+	assert_false(agent_request(w.agent, "xa")->ordered);
 }
 
 static void a_fencing_that_would_be_no_proof_is_not_asked_for(void **state)
@@ -259,6 +350,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_ends_when_the_absent_host_is_proven_off),
 		TEST(a_fencing_that_fails_is_told_with_the_way_out),
+		TEST(one_absent_host_after_the_other_is_fenced),
+		TEST(why_one_host_was_fenced_is_not_lost_for_another),
+		TEST(a_fencer_that_goes_away_is_told),
+		TEST(a_fencing_that_is_under_way_for_a_guest_will_do),
 		TEST(a_fencing_that_would_be_no_proof_is_not_asked_for),
 		TEST(the_operators_word_fences_nobody_and_is_kept_as_his),
 		TEST(his_word_of_a_member_is_not_believed),

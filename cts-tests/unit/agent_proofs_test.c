@@ -16,7 +16,6 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
-#include "agent/daemon/operator.h"
 #include "agent/daemon/syncd.h"
 
 #define S PROOF_SECOND
@@ -26,9 +25,19 @@
 
 static uint64_t told_off; /* boot of xa */
 static char attribute[ATTRD_VALUE];
+static char story[256]; /* who had it fenced; "": not told */
 
-void operator_fenced(struct agent *a, const char *host, const char *why)
+void agent_request_answer(struct agent *a, const char *host, bool on, const char *why)
 {
+}
+
+void agent_requests_lost(struct agent *a)
+{
+}
+
+const char *agent_request_reason(struct agent *a, const char *host)
+{
+	return "g1: it waits";
 }
 
 void group_drain(struct group *g)
@@ -42,6 +51,13 @@ uint32_t group_nodeid(const struct group *g)
 
 void agent_touch(struct agent *a)
 {
+}
+
+bool syncd_host_fenced(struct syncd *s, const char *host, uint64_t boot, const char *why)
+{
+	assert_int_equal(told_off, 0);
+	snprintf(story, sizeof(story), "%s", why);
+	return true;
 }
 
 void syncd_host_off(struct syncd *s, const char *host, uint64_t boot)
@@ -90,7 +106,7 @@ static int setup(void **state)
 	device(&b->good, "bmc-xa", "fence_kemari");
 	device(&b->bad, "kdump", "fence_kdump");
 	told_off = 0;
-	attribute[0] = '\0';
+	attribute[0] = story[0] = '\0';
 	return 0;
 }
 
@@ -103,14 +119,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct asker us = {
+	.kind = ASKER_KEMARI, .program = "kemari-agent", .node = "xb", .doer = "xb"
+};
+
 static void history(struct bed *b, int64_t at)
 {
-	agent_fencer_ops.history(&b->a, "xa", at + hosts_clock_offset(), false, "xb");
+	agent_fencer_ops.history(&b->a, "xa", at + hosts_clock_offset(), &us);
 }
 
 static void fenced_now(struct bed *b)
 {
-	agent_fencer_ops.fenced(&b->a, "xa", hosts_boottime(), false, "xb");
+	agent_fencer_ops.fenced(&b->a, "xa", hosts_boottime(), &us);
 }
 
 static void what_confirms_is_a_proof(void **state)
@@ -121,6 +141,7 @@ static void what_confirms_is_a_proof(void **state)
 	fenced_now(b);
 	assert_int_equal(told_off, BOOT);
 	assert_string_equal(attribute, "");
+	assert_string_equal(story, "asked for by kemari-agent on xb, carried out by xb (g1: it waits)");
 }
 
 static void what_confirms_nothing_is_none(void **state)
@@ -134,6 +155,7 @@ static void what_confirms_nothing_is_none(void **state)
 	assert_int_equal(told_off, 0);
 	fenced_now(b);
 	assert_int_equal(told_off, 0);
+	assert_string_equal(story, "");
 	assert_null(agent_off(&b->a, "xa"));
 }
 
@@ -197,6 +219,15 @@ static void kemari_conf_may_believe_an_agent(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
+static void an_operators_word_is_no_fencing_in_the_story(void **state)
+{
+	struct bed *b = *state;
+
+	hosts_proof(&b->a, "xa", proof_word(&b->a.proof, "xa", hosts_boottime(), hosts_clock_offset()));
+	assert_int_equal(told_off, BOOT);
+	assert_string_equal(story, "");
+}
+
 #define PROOFS_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -208,6 +239,7 @@ int main(void)
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
+		PROOFS_TEST(an_operators_word_is_no_fencing_in_the_story),
 	};
 
 	return cmocka_run_group_tests_name("agent_proofs", tests, NULL, NULL);

@@ -402,6 +402,7 @@ static void orders_arrive_one_after_the_other(void **state)
 
 	run_until(b, is_there);
 	syncd_host_off(b->s, "xb", 0xfedc000000000001);
+	assert_true(syncd_host_fenced(b->s, "xb", 0xfedc000000000001, "asked for by xa"));
 	syncd_message(b->s, "xb", (const uint8_t *)"\x01\xff", 2);
 	syncd_message(b->s, "xc", (const uint8_t *)"\x02", 1);
 	syncd_forget(b->s, "xc");
@@ -410,6 +411,8 @@ static void orders_arrive_one_after_the_other(void **state)
 	run_until(b, orders_came);
 	assert_string_equal(b->last[CONTROL_HOST_OFF].host, "xe");
 	assert_true(b->last[CONTROL_HOST_OFF].boot == 1);
+	assert_true(b->last[CONTROL_HOST_FENCED].boot == 0xfedc000000000001);
+	assert_string_equal(b->last[CONTROL_HOST_FENCED].why, "asked for by xa");
 	assert_string_equal(b->last[CONTROL_MESSAGE].host, "xd");
 	assert_int_equal(b->last[CONTROL_MESSAGE].data[0], 3);
 }

@@ -277,7 +277,7 @@ static void a_bmc_that_does_not_answer_is_no_reason_to_move(void **state)
 	watch_look_fail(&l, -ENOMEM, "");
 	assert_string_equal(l.why, "Cannot allocate memory");
 	not_well(-EACCES, WATCH_BMC_REFUSED);
-	not_well(-EBUSY, WATCH_BMC_SLOW);
+	not_well(-EBUSY, WATCH_BMC_BUSY);
 	not_well(-ETIME, WATCH_BMC_SLOW);
 }
 

@@ -105,11 +105,14 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 	refused("event psu-failed\n", "f:1: event psu-failed: '' is not one of");
 	refused("event psu-failed promote\n", "f:1: event psu-failed: 'promote' is not one of");
 	refused("event psu-failed none\n", "f:1: event psu-failed: 'none' is not one of");
-	refused("event psu-failed note gone\n", "f:1: event psu-failed: 'gone' is neither");
+	refused("event psu-failed note gone\n", "f:1: event psu-failed: 'gone' is none of");
 	refused("event psu-failed note gone=\n", "f:1: gone: ''");
 	refused("event psu-failed note gone=604801\n", "f:1: gone: '604801'");
 	refused("event psu-failed note gone=5 gone=6\n", "f:1: event psu-failed: gone= is there twice");
-	refused("event psu-failed note since=5\n", "f:1: event psu-failed: 'since' is neither");
+	refused("event psu-failed note since=5\n", "f:1: event psu-failed: 'since' is none of");
+	refused("event psu-failed note restart=maybe\n", "f:1: event psu-failed: restart: 'maybe' is not");
+	refused("event psu-failed note restart=no restart=no\n",
+		"f:1: event psu-failed: restart= is there twice");
 	refused("event psu-failed note\nevent psu-failed move\n",
 		"f:2: event psu-failed: already set in line 1");
 	refused("interval = 5\n\x01\n", "f:2: byte 0x01 is not text");

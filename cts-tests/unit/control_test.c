@@ -206,6 +206,12 @@ static void the_clusters_requests_reach_the_handler_checked(void **state)
 	expect_ok(fd);
 	assert_string_equal(bed->last.host, "xa");
 	assert_true(bed->last.boot == 0x0123456789abcdefULL);
+	say(bed, fd,
+	    "{\"op\":\"host-fenced\",\"host\":\"xa\",\"boot\":\"0123456789abcdef\",\"why\":\"asked for by "
+	    "xb\"}");
+	expect_ok(fd);
+	assert_int_equal(bed->last.op, CONTROL_HOST_FENCED);
+	assert_string_equal(bed->last.why, "asked for by xb");
 	say(bed, fd, "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"00ff7f\"}");
 	expect_ok(fd);
 	assert_string_equal(bed->last.host, "xb");
@@ -304,6 +310,12 @@ static void hostile_requests_get_one_error_and_change_nothing(void **state)
 		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0123456789abcdeF\"}",
 		  "boot has characters" },
 		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":7}", "boot is not a string" },
+		{ "{\"op\":\"host-fenced\",\"host\":\"xa\",\"boot\":\"0123456789abcdef\"}",
+		  "why is missing" },
+		{ "{\"op\":\"host-fenced\",\"host\":\"xa\",\"boot\":\"0123456789abcdef\",\"why\":\"a\\nb\"}",
+		  "why has characters" },
+		{ "{\"op\":\"host-off\",\"host\":\"xa\",\"boot\":\"0123456789abcdef\",\"why\":\"x\"}",
+		  "has no 'why'" },
 		{ "{\"op\":\"message\",\"data\":\"00\"}", "from is missing" },
 		{ "{\"op\":\"message\",\"host\":\"xb\",\"data\":\"00\"}", "has no 'host'" },
 		{ "{\"op\":\"message\",\"from\":\"xb\",\"data\":\"\"}", "data is not a string of 1" },

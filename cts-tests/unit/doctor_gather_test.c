@@ -255,8 +255,11 @@ static void fencings_by_a_device_are_read(void **state)
 	static const char text[] =
 		"<pacemaker-result api-version='2.25' request='stonith_admin'><list name='fencing history' "
 		"count='5'>"
-		"<fence_event action='off' target='xb' status='success' delegate='xa'/>"
-		"<fence_event action='reboot' target='xb' status='success' delegate='xa'/>"
+		"<fence_event action='off' target='xb' status='success' delegate='xa' "
+		"client='stonith_admin.7' "
+		"origin='xc' completed='2026-11-27 14:00:00Z'/>"
+		"<fence_event action='reboot' target='xb' status='success' delegate='xa' "
+		"client='pacemaker-controld.8' origin='xa' completed='2026-11-27 13:00:00Z'/>"
 		"<fence_event action='off' target='xa' status='failed' delegate='xb'/>"
 		"<fence_event action='on' target='xa' status='success' delegate='xb'/>"
 		"<fence_event action='off' target='xa' status='success' delegate='a human'/>"
@@ -267,6 +270,9 @@ static void fencings_by_a_device_are_read(void **state)
 	assert_true(h.source.seen);
 	assert_int_equal(h.nr, 1);
 	assert_string_equal(h.host[0], "xb");
+	assert_string_equal(h.last[0],
+			    "2026-11-27 14:00:00Z, asked for by an operator (stonith_admin) on xc, "
+			    "carried out by xa");
 	memset(&h, 0, sizeof(h));
 	gather_history_text("no", 2, &h);
 	assert_false(h.source.seen);

@@ -39,6 +39,7 @@
 #define CONTROL_EPOCHS_MAX 1000000
 #define CONTROL_TIMEOUT_MAX 86400
 #define CONTROL_DATA_MAX 256 /* bytes of a relayed message */
+#define CONTROL_WHY_MAX 384  /* with the NUL */
 
 struct qb_loop;
 
@@ -60,9 +61,10 @@ enum control_op {
 	CONTROL_RESOURCE_DEMOTE,  /* vm */
 	CONTROL_RESOURCE_MONITOR, /* vm: "ocf", "reason" */
 	/* What kemari-agent, this host's member of the cluster, tells and asks (vm/relay.h, vm/proof.h). */
-	CONTROL_HOST_OFF, /* host, boot: confirmed off after its last sign of life */
-	CONTROL_RELAY,	  /* watch: rows {"to":HOST or null,"data":HEX} for the cluster's messages */
-	CONTROL_MESSAGE,  /* from, data: such a row of another host */
+	CONTROL_HOST_OFF,    /* host, boot: confirmed off after its last sign of life */
+	CONTROL_HOST_FENCED, /* host, boot, why: for the story */
+	CONTROL_RELAY,	     /* watch: rows {"to":HOST or null,"data":HEX} for the cluster's messages */
+	CONTROL_MESSAGE,     /* from, data: such a row of another host */
 	CONTROL_NR_OPS
 };
 
@@ -83,6 +85,7 @@ struct control_request {
 	uint64_t boot;		       /* a host's boot_id_number() */
 	uint8_t data[CONTROL_DATA_MAX];
 	uint32_t data_len;
+	char why[CONTROL_WHY_MAX]; /* printable ASCII, for people */
 };
 
 /*

@@ -23,12 +23,13 @@ enum {
 	ARG_DATA = 1 << 11,
 	ARG_PEER_IS_OFF = 1 << 12,
 	ARG_LAST_COPY = 1 << 13,
+	ARG_WHY = 1 << 14,
 };
 
 /* In the order of their bits. */
 static const char *const arg_names[] = {
 	"vm",	"host", "config", "standby_is_gone", "primary_is_off", "watch", "epochs", "recent", "timeout",
-	"boot", "from", "data",	  "peer_is_off",     "last_copy"
+	"boot", "from", "data",	  "peer_is_off",     "last_copy",      "why"
 };
 #define NR_ARGS (sizeof(arg_names) / sizeof(arg_names[0]))
 
@@ -52,6 +53,7 @@ static const struct {
 	[CONTROL_RESOURCE_DEMOTE] = { "resource-demote", ARG_VM, 0 },
 	[CONTROL_RESOURCE_MONITOR] = { "resource-monitor", ARG_VM, 0 },
 	[CONTROL_HOST_OFF] = { "host-off", ARG_HOST | ARG_BOOT, 0 },
+	[CONTROL_HOST_FENCED] = { "host-fenced", ARG_HOST | ARG_BOOT | ARG_WHY, 0 },
 	[CONTROL_RELAY] = { "relay", ARG_WATCH, 0 },
 	[CONTROL_MESSAGE] = { "message", ARG_FROM | ARG_DATA, 0 },
 };
@@ -109,6 +111,15 @@ static const char *wrong_path(const char *s)
 	for (c = s; *c; c++) {
 		if (iscntrl((unsigned char)*c))
 			return "give a path without control characters";
+	}
+	return NULL;
+}
+
+static const char *wrong_text(const char *s)
+{
+	for (; *s; s++) {
+		if (*s < ' ' || *s > '~')
+			return "give printable ASCII";
 	}
 	return NULL;
 }
@@ -219,6 +230,8 @@ static int get_value(struct check *k, unsigned int arg, const char *key, const j
 		return get_number(k, key, v, CONTROL_EPOCHS_MAX, &r->epochs);
 	case ARG_TIMEOUT:
 		return get_number(k, key, v, CONTROL_TIMEOUT_MAX, &r->timeout);
+	case ARG_WHY:
+		return get_string(k, key, v, r->why, sizeof(r->why), wrong_text);
 	case ARG_BOOT:
 		return get_boot(k, key, v, &r->boot);
 	default:

@@ -408,6 +408,21 @@ static void host_off(struct daemon *d, struct control_client *c, const struct co
 	control_done(c, NULL);
 }
 
+/* Who had that host fenced, for the stories of those VMs: once for each of its boots. */
+static void host_fenced(struct daemon *d, struct control_client *c, const struct control_request *r)
+{
+	const char *address = kem_config_address(&d->cfg, r->host);
+
+	for (struct vm *vm = d->vms; vm; vm = vm->next) {
+		if (strcmp(kem_config_address(&d->cfg, vm->mem->peer), address) != 0 ||
+		    vm->fenced_told == r->boot)
+			continue;
+		vm->fenced_told = r->boot;
+		vm_tell(vm, "%s was fenced, %s", r->host, r->why);
+	}
+	control_done(c, NULL);
+}
+
 /* Requests that need no VM. */
 static bool of_host(struct daemon *d, struct control_client *c, const struct control_request *r)
 {
@@ -417,6 +432,9 @@ static bool of_host(struct daemon *d, struct control_client *c, const struct con
 		return true;
 	case CONTROL_HOST_OFF:
 		host_off(d, c, r);
+		return true;
+	case CONTROL_HOST_FENCED:
+		host_fenced(d, c, r);
 		return true;
 	case CONTROL_COLD_START:
 		control_fail(c, ENOSYS, "cold-start is kemari-agent's", "ask at its socket");

@@ -218,6 +218,7 @@ struct vm {
 	uint64_t off_said_ns;  /* ... since then */
 	uint64_t off_void;     /* boot that went on sending after it was said to be off */
 	uint64_t off_heard_ns; /* when that was said last */
+	uint64_t fenced_told;  /* boot of the peer's host whose fencing the story tells of */
 	uint64_t peer_off; /* boot of the peer's host that was confirmed off since its last sign of life, 0:
 			      none */
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A BMC that turns out to be another machine's, when the host says which machine it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/daemon/agent.h"
+#include "agent/daemon/fencer.h"
+#include "agent/daemon/hosts.h"
+#include "agent/daemon/operator.h"
+#include "agent/daemon/quorum.h"
+#include "agent/daemon/syncd.h"
+
+#define S PROOF_SECOND
+
+/* ---- the rest of the agent ---- */
+
+void agent_touch(struct agent *a)
+{
+}
+
+void agent_save(struct agent *a)
+{
+}
+
+void agent_state(struct agent *a)
+{
+}
+
+void agent_helper_gone(void *arg)
+{
+}
+
+const char *agent_doubt(const struct agent *a, const char *host)
+{
+	return NULL;
+}
+
+const struct proof_host *agent_off(const struct agent *a, const char *host)
+{
+	return NULL;
+}
+
+int fencer_ask(struct fencer *f, const char *host)
+{
+	fail();
+	return 0;
+}
+
+int fencer_switch_on(struct fencer *f, const char *host)
+{
+	fail();
+	return 0;
+}
+
+void operator_fenced(struct agent *a, const char *host, const char *why)
+{
+}
+
+int64_t hosts_clock_offset(void)
+{
+	return 0;
+}
+
+bool hosts_is_own(const struct agent *a, const char *host)
+{
+	return false;
+}
+
+bool quorum_now(const struct quorum *q)
+{
+	return true;
+}
+
+bool syncd_known(const struct syncd *s)
+{
+	return false;
+}
+
+const struct vm_row *syncd_table(const struct syncd *s, unsigned int *nr)
+{
+	*nr = 0;
+	return NULL;
+}
+
+/* ---- the tests ---- */
+
+static int setup(void **state)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+
+	*state = a;
+	if (!a)
+		return -1;
+	a->health.nr = 1;
+	strcpy(a->health.h[0].host, "xa");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+/* Its BMC, of machine 2, tells of two faults; then xa is heard of, and says which machine it is. */
+static const struct proof_host *hear(struct agent *a, uint8_t machine)
+{
+	const uint8_t uuid[16] = { machine };
+	struct health_report r = { .bmc = WATCH_BMC_OK, .uuid = { 2 }, .nr = 1, .nr_past = 1 };
+
+	r.event[0] = (struct health_event){
+		.kind = WATCH_CPU_CATERR, .action = WATCH_FENCE, .holds = true, .since = 150
+	};
+	r.past[0] = (struct health_event){ .kind = WATCH_CPU_CATERR, .holds = true, .since = 120 };
+	agent_watcher_ops.report(a, "xa", &r);
+	proof_heard(&a->proof, "xa", 7, 100 * S, 0);
+	proof_identify(&a->proof, "xa", uuid);
+	agent_hardware_tick(a);
+	return proof_find(&a->proof, "xa");
+}
+
+static void its_own_holds_its_power_back(void **state)
+{
+	assert_string_not_equal(hear(*state, 2)->hold, "");
+}
+
+static void what_another_machines_told_before_that_was_known_is_dropped(void **state)
+{
+	struct agent *a = *state;
+
+	assert_string_equal(hear(a, 1)->hold, "");
+	assert_int_equal(a->health.h[0].report.bmc, WATCH_BMC_LYING);
+	assert_int_equal(a->health.h[0].report.nr, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(its_own_holds_its_power_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_another_machines_told_before_that_was_known_is_dropped,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("agent_foreign", tests, NULL, NULL);
+}
