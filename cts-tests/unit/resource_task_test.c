@@ -448,6 +448,31 @@ static void a_copy_stays_until_its_owner_lets_it_go(void **state)
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_COPY);
 }
 
+/* `kemari forget` destroys its domain: that is not to be cut off. */
+static void stop_waits_for_a_domain_that_is_being_destroyed(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	stop();
+	looks(LOOKS);
+	assert_false(bed->client.done);
+	assert_int_equal(bed->freed, 0);
+	bed->served = false;
+	looks(1);
+	expect_kept();
+}
+
+static void stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	stop();
+	looks(1);
+	resource()->until = 0;
+	looks(1);
+	expect_kept();
+}
+
 /* ---- promote ---------------------------------------------------------------------------------------------
  */
 
@@ -564,6 +589,8 @@ int main(void)
 		TEST(stop_keeps_what_could_not_be_run_and_is_held),
 		TEST(stop_parks_a_copy_without_a_link),
 		TEST(a_copy_stays_until_its_owner_lets_it_go),
+		TEST(stop_waits_for_a_domain_that_is_being_destroyed),
+		TEST(stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it),
 		TEST(promote_is_no_proof),
 		TEST(a_host_that_is_off_and_sends_is_not_off),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),

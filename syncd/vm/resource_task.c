@@ -421,6 +421,9 @@ static void look_at_leave(struct resource *r, struct vm *vm)
 		look_in(r, SOON_NS);
 	} else if (vm && link_up(vm) && !expired(r)) {
 		link_send_record(vm, RECORD_LEAVE, NULL, 0);
+	} else if (role == ENGINE_NONE && vm && vm->dead_seen) {
+		if (expired(r)) /* nothing of the guest ever runs in it */
+			stopped(r, "what was left of it here is being destroyed");
 	} else if (role == ENGINE_NONE) {
 		if (vm)
 			vm_free_shell(vm);
