@@ -181,26 +181,21 @@ static void promoted(struct resource *r)
 	vms_publish(r->d);
 }
 
-static const char *const no_copy_comes = "the other host holds the guest, and no copy of it comes here";
-
 /* A hard error: the cluster manager is to promote the holder again. */
 static bool copy_is_awaited(struct resource *r, const struct vm *vm)
 {
-	enum await_step step;
-
 	if (!r->await.on || (vm && engine_role(&vm->engine) >= ENGINE_HELD))
 		return false;
 	if (expired(r)) {
-		promote_failed(r, EREMOTE,
-			       "the other host holds the guest, and its copy here was not whole in time");
+		if (vm && r->asked) /* it does not answer: who knows whether it still holds it */
+			promote_failed(r, EPERM, engine_result_text(ENGINE_RES_NO_PROOF));
+		else
+			promote_failed(
+				r, EREMOTE,
+				"the other host holds the guest, and its copy here was not whole in time");
 		return true;
 	}
-	if (vm && r->asked)
-		return true;
-	step = await_look(&r->await, vm, monotonic_ns());
-	if (step == AWAIT_OVER)
-		promote_failed(r, EREMOTE, no_copy_comes);
-	return step != AWAIT_ASK;
+	return (vm && r->asked) || !await_asks(&r->await, vm, monotonic_ns());
 }
 
 static void peer_holds(struct resource *r, struct vm *vm)
@@ -211,7 +206,7 @@ static void peer_holds(struct resource *r, struct vm *vm)
 	if (await_held(&r->await, vm, monotonic_ns()))
 		free_if_bare(vm);
 	else
-		promote_failed(r, EREMOTE, no_copy_comes);
+		promote_failed(r, EREMOTE, "the other host holds the guest, and no copy of it comes here");
 }
 
 static void look_at_promote(struct resource *r)
