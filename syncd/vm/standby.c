@@ -404,6 +404,8 @@ static int become_standby(struct vm *vm, uint64_t g)
 	vm->tree_hash = 0;
 	vm->mem->running_g = 0;
 	vm->stopped = false; /* its pauses are lifted all at once, should it run again */
+	if (engine_role(&vm->engine) == ENGINE_NONE)
+		return 0; /* no copy: whoever brings one has its memory mapped */
 	rc = vm_standby_open(vm);
 	if (rc || !exact)
 		return rc;
