@@ -503,6 +503,30 @@ static void a_host_that_is_off_and_sends_is_not_off(void **state)
 	assert_true(bed->ran);
 }
 
+static void promote_waits_for_a_domain_that_is_being_destroyed(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	bed->vm.peer_off = PEER_BOOT; /* it may boot */
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	looks(LOOKS);
+	assert_false(bed->ran);
+	assert_int_equal(bed->client.code, 0);
+	bed->vm.dead_seen = false; /* by now it is another one */
+	looks(1);
+	assert_true(bed->ran);
+}
+
+static void promote_does_not_wait_for_that_longer_than_its_time(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	resource()->until = 0;
+	looks(1);
+	assert_int_equal(bed->client.code, ETIMEDOUT);
+}
+
 /* Rule 32. */
 static void a_guest_that_boots_takes_the_first_domid_that_is_free(void **state)
 {
@@ -593,6 +617,8 @@ int main(void)
 		TEST(stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it),
 		TEST(promote_is_no_proof),
 		TEST(a_host_that_is_off_and_sends_is_not_off),
+		TEST(promote_waits_for_a_domain_that_is_being_destroyed),
+		TEST(promote_does_not_wait_for_that_longer_than_its_time),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),
 		TEST(a_missing_disk_is_found_before_the_host_gets_a_score),

@@ -222,6 +222,12 @@ static void look_at_promote(struct resource *r)
 			promote_failed(r, EAGAIN, "what an earlier kemari-syncd left cannot be taken up yet");
 		return;
 	}
+	if (vm && vm->dead_seen && engine_role(&vm->engine) == ENGINE_NONE) {
+		/* forgotten: a guest that booted now would be ended with its domain */
+		if (expired(r))
+			promote_failed(r, ETIMEDOUT, "what was left of it here is being destroyed");
+		return;
+	}
 	if (vm && !engine_is_busy(&vm->engine))
 		r->asked = false; /* it was another one that asked */
 	if (copy_is_awaited(r, vm))
