@@ -19,7 +19,7 @@ static struct {
 	struct daemon d;
 	struct vm vm;
 	struct vm_mem mem;
-	unsigned int held, disconnected, captures_closed, mapped;
+	unsigned int held, disconnected, captures_closed, mapped, runs, boots;
 } w;
 
 /* ---- the VM's room and the hypervisor -------------------------------------------------------------------
@@ -29,6 +29,23 @@ int hvop_hold(struct hvop *h, uint32_t domid, uint64_t g)
 {
 	assert_int_equal(g, G);
 	w.held++;
+	return 0;
+}
+
+int hvop_run(struct hvop *h, uint32_t domid, uint64_t g)
+{
+	w.runs++;
+	return 0;
+}
+
+int vm_guest_unpause_all(struct vm *vm)
+{
+	return 0;
+}
+
+int vm_boot(struct vm *vm)
+{
+	w.boots++;
 	return 0;
 }
 
@@ -53,6 +70,10 @@ void vm_tell(struct vm *vm, const char *fmt, ...)
 {
 }
 
+void vm_devices_thaw(struct vm *vm)
+{
+}
+
 void vm_devices_passivate(struct vm *vm)
 {
 }
@@ -69,15 +90,12 @@ void vm_devices_passivate(struct vm *vm)
 	{                                                                                                    \
 		fail();                                                                                      \
 	}
-NEVER(hvop_run(struct hvop *h, uint32_t domid, uint64_t generation), int)
 NEVER(hvop_state_check(const void *blob, uint32_t size), int)
 NEVER(hvop_kick(struct hvop *h, uint32_t domid, uint32_t port), int)
 NEVER(promote_image(const struct promote_cfg *cfg), int)
-NEVER(vm_guest_unpause_all(struct vm *vm), int)
 NEVER(vm_devices_reconnect(struct vm *vm), int)
 NEVER(vm_devices_promote(struct vm *vm), int)
 NEVER(vm_capture_open(struct vm *vm), int)
-NEVER(vm_boot(struct vm *vm), int)
 NEVER(vm_tree_open(struct vm *vm), int)
 NEVER(link_apply_all(struct vm *vm), int)
 NEVER(vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int ms, domain_helper_fn fn), int)
@@ -86,7 +104,6 @@ NEVER(vm_timer_start(struct vm *vm, uint64_t *t, enum qb_loop_priority p, uint64
 NEVER_VOID(vm_timer_stop(struct vm *vm, uint64_t *timer), void)
 NEVER_VOID(vm_devices_announce(struct vm *vm), void)
 NEVER_VOID(vm_devices_mirror(struct vm *vm), void)
-NEVER_VOID(vm_devices_thaw(struct vm *vm), void)
 NEVER_VOID(vm_event(struct vm *vm, const struct engine_event *ev), void)
 NEVER_VOID(link_attach(struct vm *vm), void)
 
@@ -139,6 +156,35 @@ static void a_shell_is_held_as_it_is(void **state)
 	assert_int_equal(w.disconnected + w.mapped, 0);
 }
 
+/* Its copy was dropped, and the other host is off: what is in its memory is old. */
+static void the_domain_of_a_former_primary_is_not_the_one_that_boots(void **state)
+{
+	w.vm.engine.p.role = ENGINE_COPY;
+	vm_hold(&w.vm, G);
+	w.vm.engine.p.role = ENGINE_OWNER;
+	assert_int_equal(vm_run(&w.vm, G, 0), 0);
+	assert_int_equal(w.boots, 1);
+	assert_int_equal(w.runs, 0);
+}
+
+static void a_domain_that_was_made_to_boot_does(void **state)
+{
+	w.mem.running_g = 0;
+	assert_int_equal(vm_run(&w.vm, G, 0), 0);
+	assert_int_equal(w.boots, 0);
+	assert_int_equal(w.runs, 1);
+	assert_int_equal(w.mem.running_g, G);
+}
+
+static void the_domain_of_a_guest_that_runs_is_no_shell(void **state)
+{
+	w.mem.is_shell = 1;
+	w.mem.running_g = G;
+	assert_int_equal(vm_run(&w.vm, G, 1), 0);
+	assert_int_equal(w.runs, 1);
+	assert_int_equal(w.mem.is_shell, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -147,6 +193,9 @@ int main(void)
 		TEST(the_memory_of_a_former_primary_becomes_the_image),
 		TEST(a_guest_that_is_forgotten_has_no_memory_mapped),
 		TEST(a_shell_is_held_as_it_is),
+		TEST(the_domain_of_a_former_primary_is_not_the_one_that_boots),
+		TEST(a_domain_that_was_made_to_boot_does),
+		TEST(the_domain_of_a_guest_that_runs_is_no_shell),
 	};
 
 	return cmocka_run_group_tests_name("standby", tests, NULL, NULL);
