@@ -6,8 +6,8 @@
  * The fencer's notifications carry no time, so each also has the time at which it had certainly not come
  * yet; its history (2.1) has wall-clock times, taken by the fencer of this host when the result reached it,
  * or by a peer's if it was synchronised from there.  The history is read at connect, after each notification
- * and, while wanted, each second.  The cluster's configuration is read at connect, when it
- * changes, and once a minute.
+ * and, while wanted, each second.  The cluster's configuration is read at connect, when it changes, once a
+ * minute, and before each fencing that was not told of yet; none is told of while it cannot be read.
  */
 #ifndef KEMARI_AGENT_DAEMON_FENCER_H
 #define KEMARI_AGENT_DAEMON_FENCER_H
