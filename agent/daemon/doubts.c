@@ -31,6 +31,14 @@ static void identify(struct agent *a, const struct proof_host *h, struct device_
 		memcpy(who->bmc, bmc->report.uuid, sizeof(who->bmc));
 }
 
+/* What was done until now may have been done by what is worth nothing. */
+static void doubt(struct agent *a, const char *host)
+{
+	if (proof_doubt(&a->proof, host, hosts_boottime(), hosts_clock_offset()) == PROOF_DOUBTED)
+		kem_err("that %s was fenced just now, as a member, does not count", host);
+	agent_save(a);
+}
+
 static void judge(struct agent *a, unsigned int i)
 {
 	const struct proof_host *h = &a->proof.h[i];
@@ -49,11 +57,11 @@ static void judge(struct agent *a, unsigned int i)
 	if (why[0]) {
 		kem_err("no fencing of %s would be a proof: %s; if it dies, its guests stay down here",
 			h->host, why);
+		if (h->fenced && h->member)
+			doubt(a, h->host);
 	} else if (was) {
 		kem_info("a fencing of %s would be a proof now", h->host);
-		/* what was done until now may have been done by what is worth nothing */
-		proof_doubt(&a->proof, h->host, hosts_boottime(), hosts_clock_offset());
-		agent_save(a);
+		doubt(a, h->host);
 	}
 	agent_touch(a);
 }

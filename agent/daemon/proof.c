@@ -188,12 +188,17 @@ enum proof_change proof_history_doubted(struct proof *p, const char *host, int64
 								       : PROOF_SAME;
 }
 
-void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+enum proof_change proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
 
-	if (h)
-		doubt(h, now, clock_offset);
+	if (!h)
+		return PROOF_SAME;
+	doubt(h, now, clock_offset);
+	if (!h->fenced || !h->member)
+		return PROOF_RECORDED;
+	void_fencing(h, now);
+	return PROOF_DOUBTED;
 }
 
 bool proof_unsaved(const struct proof *p)

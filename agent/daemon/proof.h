@@ -100,8 +100,11 @@ enum proof_change proof_fenced_doubted(struct proof *p, const char *host, int64_
 				       int64_t clock_offset);
 enum proof_change proof_history_doubted(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
 					int64_t clock_offset);
-/* Fencings of it that ended before now confirm nothing. */
-void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
+/*
+ * Fencings of it that ended before now confirm nothing.  PROOF_DOUBTED: one of a member was confirmed
+ * already, and is void; a proof that stands does.
+ */
+enum proof_change proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* When that boot began; the first word counts. */

@@ -404,6 +404,21 @@ static void who_asked_is_told(void **state)
 	asked("a b\n.5", "x\a", "", "asked for by another program (a?b?) on x?");
 }
 
+static void a_doubt_voids_the_fencing_of_a_member_and_no_proof(void **state)
+{
+	struct proof p = member();
+
+	proof_fenced(&p, "xa", 150 * S, &somebody, 151 * S);
+	assert_int_equal(proof_doubt(&p, "xa", 152 * S, OFFSET), PROOF_DOUBTED);
+	assert_int_equal(proof_left(&p, "xa", true, 153 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, &somebody, 154 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S), PROOF_OFF);
+	assert_int_equal(proof_doubt(&p, "xa", 170 * S, OFFSET), PROOF_RECORDED);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_doubt(&p, "xb", 170 * S, OFFSET), PROOF_SAME);
+}
+
 /* The answer to being asked to switch it on comes when it is back. */
 static void a_late_answer_settles_nothing_for_the_next_boot(void **state)
 {
@@ -663,6 +678,7 @@ int main(void)
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
 		cmocka_unit_test(who_asked_is_told),
+		cmocka_unit_test(a_doubt_voids_the_fencing_of_a_member_and_no_proof),
 		cmocka_unit_test(a_late_answer_settles_nothing_for_the_next_boot),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),

@@ -174,6 +174,21 @@ static void what_was_no_proof_is_none_when_the_devices_are_better(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
+/* They may have been worse already when it was fenced. */
+static void a_member_that_was_fenced_is_doubted_with_its_devices(void **state)
+{
+	struct bed *b = *state;
+
+	proof_heard(&b->a.proof, "xa", BOOT, b->now - 10 * S, hosts_clock_offset());
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_true(proof_find(&b->a.proof, "xa")->fenced);
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	hosts_proof(&b->a, "xa", proof_left(&b->a.proof, "xa", true, hosts_boottime()));
+	assert_int_equal(told_off, 0);
+	assert_null(agent_off(&b->a, "xa"));
+}
+
 static void what_is_not_known_yet_is_told_again(void **state)
 {
 	struct bed *b = *state;
@@ -236,6 +251,7 @@ int main(void)
 		PROOFS_TEST(what_confirms_is_a_proof),
 		PROOFS_TEST(what_confirms_nothing_is_none),
 		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
+		PROOFS_TEST(a_member_that_was_fenced_is_doubted_with_its_devices),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
