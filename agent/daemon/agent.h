@@ -101,6 +101,7 @@ struct agent {
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
+	bool devices_of_before; /* agent.state had hosts, whose fencings other devices may have done */
 	struct devices devices;
 	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
 	char doubts[ATTRD_VALUE];	       /* as shown */

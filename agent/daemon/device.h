@@ -99,6 +99,9 @@ const char *device_misused(const struct device *d);
 bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
 		   const char *believed, char *why);
 
+/* Of all that says what a fencing by them is worth, and of nothing else; never 0. */
+uint64_t devices_sum(const struct devices *d);
+
 /*
  * Takes a CIB, or its <configuration>.  Sets of options and attributes are taken without their rules, the
  * first one of a name counts, as Pacemaker takes them; what a primitive does not say, its template does.

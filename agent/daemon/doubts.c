@@ -96,9 +96,29 @@ void agent_doubts_tick(struct agent *a)
 	show(a);
 }
 
+/* What was done while nobody looked may have been done by those that were there before. */
+static void doubt_all(struct agent *a)
+{
+	unsigned int i;
+
+	kem_warn("the cluster's fencing devices are not those that kemari-agent knew when it ran last: what "
+		 "they did until now does not count");
+	for (i = 0; i < a->proof.nr; i++)
+		doubt(a, a->proof.h[i].host);
+}
+
 void hosts_devices(struct agent *a, const struct devices *d)
 {
+	const uint64_t sum = devices_sum(d);
+
 	a->devices_known = true;
 	a->devices = *d;
+	if (sum != a->proof.devices_sum) {
+		if (a->devices_of_before)
+			doubt_all(a);
+		a->proof.devices_sum = sum;
+		agent_save(a);
+	}
+	a->devices_of_before = false;
 	agent_doubts_tick(a);
 }

@@ -63,6 +63,7 @@ struct proof_host {
 };
 
 struct proof {
+	uint64_t devices_sum; /* of the devices (device.h) by which fencings are judged; 0: not known */
 	unsigned int nr;
 	struct proof_host h[PROOF_HOSTS];
 };

@@ -26,7 +26,7 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 {
 	unsigned int i;
 
-	fprintf(f, TITLE " %016" PRIx64 "\n", boot);
+	fprintf(f, TITLE " %016" PRIx64 " %016" PRIx64 "\n", boot, p->devices_sum);
 	for (i = 0; i < p->nr; i++) {
 		const struct proof_host *h = &p->h[i];
 		char uuid[UUID_STR_LEN];
@@ -127,7 +127,9 @@ static int read_all(FILE *f, uint64_t boot, struct proof *p, struct proof_vms *v
 	char line[512];
 	uint64_t of;
 
-	if (!fgets(line, sizeof(line), f) || sscanf(line, TITLE " %16" SCNx64, &of) != 1)
+	/* an older one does not tell the devices' sum */
+	if (!fgets(line, sizeof(line), f) ||
+	    sscanf(line, TITLE " %16" SCNx64 " %16" SCNx64, &of, &p->devices_sum) < 1)
 		return -EBADMSG;
 	if (of != boot)
 		return -ESTALE;

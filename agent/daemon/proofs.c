@@ -59,6 +59,7 @@ void agent_load(struct agent *a)
 	unsigned int i;
 
 	proof_load(a->state_path, a->boot, &a->proof, &vms);
+	a->devices_of_before = a->proof.nr;
 	for (i = 0; i < vms.nr; i++)
 		memcpy(a->vm[i].vm, vms.vm[i], ROW_VM);
 }

@@ -159,6 +159,44 @@ static void waiting_for_a_watchdog_proves_nothing(void **state)
 	assert_true(proves(cib, "fence_watchdog"));
 }
 
+/* A restart doubts what was done by other devices: for any change of these, and for no other. */
+static void the_sum_is_of_what_a_fencing_is_worth(void **state)
+{
+	static const char *const others[] = {
+		HEAD LEVELS TAIL,
+		HEAD BMC KDUMP LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xb")) LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_ipmilan", FOR("xa")) LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xa") PARAM("method", "cycle")) LEVELS TAIL,
+		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa") TAIL,
+		HEAD BMC LEVELS LEVEL("target-pattern='xa'", "bmc-xa") TAIL,
+		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa,pdu") TAIL,
+		"<cib><configuration><crm_config><cluster_property_set id='c'>" PARAM(
+			"stonith-watchdog-timeout",
+			"10s") "</cluster_property_set></crm_config><resources>" BMC LEVELS TAIL,
+	};
+	static const char *const same[] = {
+		HEAD BMC LEVELS TAIL,
+		HEAD BMC "<primitive id='g1' class='ocf' provider='kemari' type='vm'/>" LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xa") PARAM("delay", "5s")) LEVELS TAIL,
+	};
+	uint64_t sum, before = 0;
+	size_t i;
+
+	assert_true(devices_read(same[0], strlen(same[0]), &devices));
+	sum = devices_sum(&devices);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_true(devices_read(others[i], strlen(others[i]), &devices));
+		assert_int_not_equal(devices_sum(&devices), sum);
+		assert_int_not_equal(devices_sum(&devices), before);
+		before = devices_sum(&devices);
+	}
+	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		assert_true(devices_read(same[i], strlen(same[i]), &devices));
+		assert_int_equal(devices_sum(&devices), sum);
+	}
+}
+
 static void what_was_cut_is_not_known(void **state)
 {
 	static struct devices d;
@@ -288,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_misused_device_proves_nothing),
 		cmocka_unit_test(an_outlet_by_number_proves_nothing_over_newer_snmp),
 		cmocka_unit_test(waiting_for_a_watchdog_proves_nothing),
+		cmocka_unit_test(the_sum_is_of_what_a_fencing_is_worth),
 		cmocka_unit_test(what_was_cut_is_not_known),
 		cmocka_unit_test(a_device_for_another_machine_proves_nothing),
 		cmocka_unit_test(a_watched_bmc_tells_whether_its_device_is_the_hosts),

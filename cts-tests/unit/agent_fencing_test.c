@@ -467,9 +467,11 @@ static void what_is_saved_comes_back(void **state)
 	proof_up(&p, "xb", 50 * S);
 	proof_hold(&p, "xb", "cpu-caterr", OFFSET + 120 * S, OFFSET);
 	proof_word(&p, "xc", 160 * S, OFFSET);
+	p.devices_sum = 0xfedcba9876543210;
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
 	assert_int_equal(got.nr, 3);
+	assert_int_equal(got.devices_sum, p.devices_sum);
 	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
 	assert_true(proof_off(&got, "xc")->by_word);
 	assert_false(proof_off(&got, "xa")->by_word);
@@ -597,6 +599,7 @@ static void the_file_of_an_older_one_is_taken(void **state)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	proof_load(path, 77, &p, &vms);
+	assert_int_equal(p.devices_sum, 0);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_false(proof_off(&p, "xa")->settled);
 	assert_non_null(proof_off(&p, "xb"));

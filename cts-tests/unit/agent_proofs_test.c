@@ -189,6 +189,54 @@ static void a_member_that_was_fenced_is_doubted_with_its_devices(void **state)
 	assert_null(agent_off(&b->a, "xa"));
 }
 
+static void restarted(struct bed *b)
+{
+	b->a.devices_known = false;
+	memset(&b->a.devices, 0, sizeof(b->a.devices));
+	memset(b->a.doubt, 0, sizeof(b->a.doubt));
+	agent_load(&b->a);
+}
+
+static void a_fencing_during_a_restart_counts_if_the_devices_are_what_they_were(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	restarted(b);
+	snprintf(b->good.device[0].delay, sizeof(b->good.device[0].delay), "5s"); /* of no interest */
+	agent_fencer_ops.devices(&b->a, &b->good);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_fencing_during_a_restart_does_not_count_if_the_devices_were_others(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	restarted(b);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_null(agent_doubt(&b->a, "xa"));
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	/* now they are known: what is changed from now on is seen */
+	device(&b->good, "bmc2-xa", "fence_ipmilan");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_proof_stands_when_the_devices_were_changed_during_a_restart(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	restarted(b);
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	assert_non_null(agent_off(&b->a, "xa"));
+}
+
 static void what_is_not_known_yet_is_told_again(void **state)
 {
 	struct bed *b = *state;
@@ -252,6 +300,9 @@ int main(void)
 		PROOFS_TEST(what_confirms_nothing_is_none),
 		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
 		PROOFS_TEST(a_member_that_was_fenced_is_doubted_with_its_devices),
+		PROOFS_TEST(a_fencing_during_a_restart_counts_if_the_devices_are_what_they_were),
+		PROOFS_TEST(a_fencing_during_a_restart_does_not_count_if_the_devices_were_others),
+		PROOFS_TEST(a_proof_stands_when_the_devices_were_changed_during_a_restart),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
