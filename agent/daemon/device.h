@@ -73,7 +73,7 @@ enum device_targets { DEVICE_NOT, DEVICE_PERHAPS, DEVICE_DOES };
 /* Can the device be used against host, as far as its configuration says? */
 enum device_targets device_targets(const struct device *d, const char *host);
 
-/* Is word one of list, whose words are separated by any of sep?  Of a map only what is before the ':'. */
+/* Is word one of list, whose words are separated by any of sep? */
 bool device_has_word(const char *list, const char *sep, const char *word);
 /* Is id one of the level's devices? */
 bool device_of_level(const struct device_level *lv, const char *id);

@@ -76,6 +76,51 @@ static void any_device_that_may_have_done_it_must_confirm(void **state)
 			   ""));
 }
 
+#define MAPPED(map) (HEAD BMC DEVICE("m", "fence_kdump", PARAM("pcmk_host_map", map)) LEVELS TAIL)
+#define LISTED(list) (HEAD BMC DEVICE("m", "fence_kdump", FOR(list)) LEVELS TAIL)
+#define CHECKED(check)                                                                                       \
+	(HEAD BMC DEVICE("m", "fence_kdump", FOR("xb") PARAM("pcmk_host_check", check)) LEVELS TAIL)
+
+/* Whom a device is for is read as Pacemaker reads it. */
+static void a_map_may_have_equal_signs(void **state)
+{
+	assert_no_proof(MAPPED("xa=1"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("xb:2;xa=1"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("xb:2\txa:1"), "m (fence_kdump)");
+	/* an outlet of that name */
+	assert_no_proof(MAPPED("xb:xa"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("x\\a:1"), "m (fence_kdump)");
+	assert_true(proves(MAPPED("xb=1;xab=2"), ""));
+	/* it is enough for a device that confirms, too */
+	assert_true(
+		proves(HEAD DEVICE("p", "fence_apc_snmp", PARAM("pcmk_host_map", "xa=1")) LEVELS TAIL, ""));
+}
+
+static void hosts_are_the_same_in_any_letters(void **state)
+{
+	assert_no_proof(LISTED("XA"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb,Xa"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb xa#1"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb\\nxa"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("XA:1"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("None"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("DYNAMIC-LIST"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("Status"), "m (fence_kdump)");
+	assert_true(proves(LISTED("xab,x"), ""));
+	assert_true(proves(CHECKED("Static-List"), ""));
+	assert_true(proves(HEAD DEVICE("b", "fence_kemari", FOR("XA")) LEVELS TAIL, ""));
+}
+
+static void a_level_may_name_its_host_in_other_letters(void **state)
+{
+	assert_no_proof(HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump") TAIL, "kdump (fence_kdump)");
+	assert_no_proof(HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump")
+				LEVEL("target-pattern='x.'", "bmc-xa") TAIL,
+			"kdump (fence_kdump)");
+	assert_true(proves(
+		HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump") LEVEL("target='xa'", "bmc-xa") TAIL, ""));
+}
+
 static void no_device_is_no_proof(void **state)
 {
 	assert_no_proof(HEAD LEVELS TAIL, "no device");
@@ -110,7 +155,7 @@ static void an_agent_is_known_or_believed(void **state)
 	assert_no_proof(sbd, "sbd (fence_sbd): the host's watchdog is believed");
 	assert_true(proves(acme, "fence_sbd fence_acme"));
 	assert_true(proves(sbd, "fence_sbd, fence_acme"));
-	assert_false(proves(acme, "fence_acm fence_acme2"));
+	assert_false(proves(acme, "fence_acm fence_acme2 fence_acme:1"));
 	/* of some it is known better */
 	assert_false(proves(kdump, "fence_kdump"));
 }
@@ -320,6 +365,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_that_read_the_power_prove),
 		cmocka_unit_test(any_device_that_may_have_done_it_must_confirm),
+		cmocka_unit_test(a_map_may_have_equal_signs),
+		cmocka_unit_test(hosts_are_the_same_in_any_letters),
+		cmocka_unit_test(a_level_may_name_its_host_in_other_letters),
 		cmocka_unit_test(no_device_is_no_proof),
 		cmocka_unit_test(each_level_must_confirm),
 		cmocka_unit_test(an_agent_is_known_or_believed),
