@@ -114,6 +114,7 @@ struct agent {
 	uint64_t said_sum;				/* of what matters in it */
 	uint64_t pacemaker;				/* group_watch() of its daemons */
 	unsigned int reassert;				/* seconds for which to do it again */
+	unsigned int again; /* seconds for which to read the history, for what was left alone */
 };
 
 /* ---- hosts.c, proofs.c: who is in the cluster, and who is off ---- */

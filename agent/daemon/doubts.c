@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
 #include "agent/daemon/agent.h"
 #include "agent/daemon/hosts.h"
 #include "log.h"
@@ -23,12 +25,24 @@ const char *agent_doubt(const struct agent *a, const char *host)
 
 static void identify(struct agent *a, const struct proof_host *h, struct device_identity *who)
 {
-	const struct health_host *bmc = health_find(&a->health, h->host);
-
 	memset(who, 0, sizeof(*who));
 	memcpy(who->told, h->uuid, sizeof(who->told));
-	if (bmc && bmc->known)
-		memcpy(who->bmc, bmc->report.uuid, sizeof(who->bmc));
+	if (health_find(&a->health, h->host))
+		memcpy(who->bmc, h->bmc, sizeof(who->bmc));
+}
+
+bool hosts_awaits_bmc(struct agent *a, const char *host)
+{
+	const struct health_host *bmc = health_find(&a->health, host);
+	const struct proof_host *h = proof_find(&a->proof, host);
+	struct device_identity who;
+	char why[DEVICE_WHY];
+
+	if (!h || !bmc || !bmc->awaited || !uuid_is_null(h->bmc) || agent_doubt(a, host))
+		return false;
+	identify(a, h, &who);
+	memset(who.bmc, 0xff, sizeof(who.bmc)); /* another machine's */
+	return !devices_prove(&a->devices, host, &who, a->cfg.fence_agents_believed, why);
 }
 
 /* What was done until now may have been done by what is worth nothing. */

@@ -49,6 +49,7 @@ struct proof_host {
 	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
 			    */
 	uint8_t uuid[16];  /* of the machine, as it told in this boot; zeroes: not told */
+	uint8_t bmc[16];   /* the same, as its watched BMC said last, in whatever boot */
 	int64_t saved_ns;  /* of last_ns, what agent.state has */
 	bool member;	   /* now */
 	bool fenced;	   /* confirmed since after_ns */
@@ -82,6 +83,8 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 			      int64_t clock_offset);
 /* It tells which machine it is.  True: that was not known. */
 bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16]);
+/* Its watched BMC tells which machine it belongs to.  True: it said something else before, or nothing. */
+bool proof_bmc(struct proof *p, const char *host, const uint8_t uuid[16]);
 /* It is no member any more.  down: its node is gone from the ring, else it left by itself. */
 enum proof_change proof_left(struct proof *p, const char *host, bool down, int64_t now);
 

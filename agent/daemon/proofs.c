@@ -196,7 +196,7 @@ static bool worth_known(struct agent *a, const char *host)
 	/* membership first: what left before it was fenced has left */
 	group_drain(a->group);
 	agent_doubts_tick(a);
-	return true;
+	return !hosts_awaits_bmc(a, host);
 }
 
 static void on_fenced(void *arg, const char *host, int64_t since, const struct asker *asker)

@@ -582,6 +582,20 @@ static void which_machine_it_is_survives_a_restart(void **state)
 	assert_true(proof_identify(&q, "xa", uuid));
 }
 
+static void what_its_bmc_said_stays_known(void **state)
+{
+	static const uint8_t uuid[16] = { 0x4c, 0x4c, 0x45, 0x44, 15, 16 };
+	struct proof p = member(), q;
+
+	assert_false(proof_bmc(&p, "xb", uuid));
+	assert_true(proof_bmc(&p, "xa", uuid));
+	assert_false(proof_bmc(&p, "xa", uuid));
+	q = restarted(&p);
+	assert_memory_equal(proof_find(&q, "xa")->bmc, uuid, sizeof(uuid));
+	proof_heard(&q, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_false(proof_bmc(&q, "xa", uuid));
+}
+
 #define UUID "4c4c4544-0000-0000-0000-000000000001"
 
 static void the_file_of_an_older_one_is_taken(void **state)
@@ -686,6 +700,7 @@ int main(void)
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
 		cmocka_unit_test(which_machine_it_is_survives_a_restart),
+		cmocka_unit_test(what_its_bmc_said_stays_known),
 		cmocka_unit_test(the_file_of_an_older_one_is_taken),
 		cmocka_unit_test(a_damaged_file_is_not_used),
 	};

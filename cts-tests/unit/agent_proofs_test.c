@@ -251,7 +251,7 @@ static void what_is_not_known_yet_is_told_again(void **state)
 
 static void a_bmc_of_another_machine_proves_nothing(void **state)
 {
-	static const uint8_t uuid[16] = { 1 };
+	static const uint8_t uuid[16] = { 1 }, other[16] = { 2 };
 	struct bed *b = *state;
 	struct health_host *h = &b->a.health.h[0];
 
@@ -259,14 +259,75 @@ static void a_bmc_of_another_machine_proves_nothing(void **state)
 	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
 	snprintf(h->host, sizeof(h->host), "xa");
 	b->a.health.nr = 1;
-	h->known = true;
-	h->report.uuid[0] = 2;
+	proof_bmc(&b->a.proof, "xa", other);
 	agent_fencer_ops.devices(&b->a, &b->good);
 	assert_non_null(strstr(attribute, "xa: bmc-xa (fence_ipmilan): it has no system_uuid"));
 	fenced_now(b);
 	assert_int_equal(told_off, 0);
-	h->report.uuid[0] = 1;
+	proof_bmc(&b->a.proof, "xa", uuid);
 	agent_doubts_tick(&b->a);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_bmc_that_is_not_watched_says_nothing(void **state)
+{
+	static const uint8_t uuid[16] = { 1 }, other[16] = { 2 };
+	struct bed *b = *state;
+
+	proof_identify(&b->a.proof, "xa", uuid);
+	proof_bmc(&b->a.proof, "xa", other);
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+/* A kemari-agent that has just started. */
+static struct health_host *awaits(struct bed *b, const char *agent)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct health_host *h = &b->a.health.h[0];
+
+	proof_identify(&b->a.proof, "xa", uuid);
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "%s", agent);
+	snprintf(h->host, sizeof(h->host), "xa");
+	h->awaited = true;
+	b->a.health.nr = 1;
+	agent_fencer_ops.devices(&b->a, &b->good);
+	return h;
+}
+
+static void the_first_report_of_a_bmc_is_waited_for(void **state)
+{
+	struct bed *b = *state;
+	struct health_host *h = awaits(b, "fence_ipmilan");
+
+	fenced_now(b);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	assert_int_equal(proof_find(&b->a.proof, "xa")->after_ns, b->now - 100 * S); /* nor is it spent */
+	h->awaited = false;
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_report_that_changes_nothing_is_not_waited_for(void **state)
+{
+	struct bed *b = *state;
+
+	awaits(b, "fence_apc_snmp");
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void what_a_bmc_said_before_the_restart_will_do(void **state)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct bed *b = *state;
+
+	awaits(b, "fence_ipmilan");
+	proof_bmc(&b->a.proof, "xa", uuid);
 	fenced_now(b);
 	assert_int_equal(told_off, BOOT);
 }
@@ -305,6 +366,10 @@ int main(void)
 		PROOFS_TEST(a_proof_stands_when_the_devices_were_changed_during_a_restart),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
+		PROOFS_TEST(a_bmc_that_is_not_watched_says_nothing),
+		PROOFS_TEST(the_first_report_of_a_bmc_is_waited_for),
+		PROOFS_TEST(a_report_that_changes_nothing_is_not_waited_for),
+		PROOFS_TEST(what_a_bmc_said_before_the_restart_will_do),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
 		PROOFS_TEST(an_operators_word_is_no_fencing_in_the_story),
 	};
