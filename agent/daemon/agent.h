@@ -124,6 +124,11 @@ int agent_join(struct agent *a);
 void agent_hosts_tick(struct agent *a);
 /* Proven off, in which boot.  NULL: not, or that is not certain now. */
 const struct proof_host *agent_off(const struct agent *a, const char *host);
+/*
+ * It was in the group since this host booted, and what it has is not known: it never told all, or told it to a
+ * kemari-agent that ran here before.
+ */
+bool agent_unsaid(const struct agent *a, const char *host);
 /* It is known that a fencing of it would prove nothing: why. NULL: it would, or that is not known. */
 const char *agent_doubt(const struct agent *a, const char *host);
 /* Each second. */

@@ -90,6 +90,14 @@ const struct proof_host *agent_off(const struct agent *a, const char *host)
 	return proof_off(&a->proof, host);
 }
 
+bool agent_unsaid(const struct agent *a, const char *host)
+{
+	const struct cluster_host *c = cluster_named(&a->cluster, host);
+	const struct proof_host *h = proof_find(&a->proof, host);
+
+	return h && h->boot != PROOF_UNHEARD && !(c && c->view);
+}
+
 /* Who had it fenced, and why, if that was us; or who says so. */
 static void who_fenced(struct agent *a, const struct proof_host *h, char text[WHO])
 {

@@ -343,6 +343,24 @@ static void kemari_conf_may_believe_an_agent(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
+/* Whoever was there may have left in good order, with a guest. */
+static void what_a_host_said_to_an_earlier_agent_is_not_known(void **state)
+{
+	struct bed *b = *state;
+	struct cluster_host *c = &b->a.cluster.host[0];
+
+	assert_true(agent_unsaid(&b->a, "xa"));
+	assert_false(agent_unsaid(&b->a, "xc"));
+	c->nodeid = 1;
+	snprintf(c->name, sizeof(c->name), "xa");
+	assert_true(agent_unsaid(&b->a, "xa")); /* its HELLO, and no more */
+	c->view = 1;
+	assert_false(agent_unsaid(&b->a, "xa"));
+	/* it was never heard of */
+	proof_expect(&b->a.proof, "xc", hosts_boottime(), hosts_clock_offset());
+	assert_false(agent_unsaid(&b->a, "xc"));
+}
+
 static void an_operators_word_is_no_fencing_in_the_story(void **state)
 {
 	struct bed *b = *state;
@@ -371,6 +389,7 @@ int main(void)
 		PROOFS_TEST(a_report_that_changes_nothing_is_not_waited_for),
 		PROOFS_TEST(what_a_bmc_said_before_the_restart_will_do),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
+		PROOFS_TEST(what_a_host_said_to_an_earlier_agent_is_not_known),
 		PROOFS_TEST(an_operators_word_is_no_fencing_in_the_story),
 	};
 
