@@ -194,6 +194,13 @@ bool devices_prove(const struct devices *d, const char *host, const struct devic
 			 "the cluster has more fencing devices or levels than are looked at");
 		return false;
 	}
+	if (d->odd) {
+		snprintf(why, DEVICE_WHY,
+			 "a fencing device or level is configured in a way that is not read: by a rule, a "
+			 "reference or a score of its attributes, a template that is not there, or a pattern "
+			 "that is too long");
+		return false;
+	}
 	for (i = 0; i < d->nr_levels; i++) {
 		if (!device_level_is_for(d, &d->level[i], host))
 			continue;

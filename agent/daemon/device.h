@@ -42,6 +42,7 @@ struct device_level {
 
 struct devices {
 	bool more;		   /* than there is room for */
+	bool odd;		   /* what one is, or is for, is told in a way that is not read */
 	char watchdog_timeout[16]; /* stonith-watchdog-timeout; "": not set */
 	unsigned int nr, nr_levels;
 	struct device device[DEVICES];

@@ -15,6 +15,9 @@ static void take_device(void *arg, xmlNode *node)
 	char class[16], role[16] = "";
 
 	cib_attribute(node, "class", class, sizeof(class));
+	/* without its template it may be anything */
+	if ((!class[0] || !strcmp(class, "stonith")) && !cib_plain(node))
+		devices->odd = true;
 	if (strcmp(class, "stonith") != 0)
 		return;
 	if (devices->nr == DEVICES) {
@@ -62,6 +65,8 @@ static void take_level(void *arg, xmlNode *node)
 	devices->nr_levels++;
 	xml_attribute(node, "target", lv->node, sizeof(lv->node));
 	xml_attribute(node, "target-pattern", lv->pattern, sizeof(lv->pattern));
+	if (strlen(lv->pattern) == sizeof(lv->pattern) - 1)
+		devices->odd = true;
 	xml_attribute(node, "devices", lv->devices, sizeof(lv->devices));
 }
 

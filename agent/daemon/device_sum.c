@@ -29,7 +29,7 @@ uint64_t devices_sum(const struct devices *d)
 	uint64_t sum = add(0, d->watchdog_timeout);
 	unsigned int i;
 
-	sum = add(sum, d->more ? "more" : "");
+	sum = add(add(sum, d->more ? "more" : ""), d->odd ? "odd" : "");
 	for (i = 0; i < d->nr; i++)
 		sum = add_device(sum, &d->device[i]);
 	for (i = 0; i < d->nr_levels; i++)

@@ -30,6 +30,19 @@
 #define PDU DEVICE("pdu-xa", "fence_apc_snmp", PARAM("pcmk_host_map", "xb:1;xa:2"))
 #define KDUMP DEVICE("kdump", "fence_kdump", FOR("xa"))
 
+#define LONG                                                                                                 \
+	"a-name-of-more-than-eighty-characters-is-a-name-all-the-same-and-it-is-compared-as-a-whole-and-"    \
+	"not-"                                                                                               \
+	"cut"
+#define BY_TEMPLATE(id, agent) "<template id='" id "' class='stonith' type='" agent "'/>"
+#define FROM_TEMPLATE(id)                                                                                    \
+	"<primitive id='t' template='" id                                                                    \
+	"'><instance_attributes id='i-t'>" FOR("xa") "</instance_attributes></primitive>"
+#define SET(attributes, inner)                                                                               \
+	"<primitive id='s' class='stonith' type='fence_kemari'><instance_attributes id='i-s'>" FOR(          \
+		"xb") "</instance_attributes><instance_attributes id='i-t' " attributes ">" inner            \
+		      "</instance_attributes></primitive>"
+
 static struct devices devices;
 static struct device_identity nobody;
 static char why[DEVICE_WHY];
@@ -213,6 +226,7 @@ static void the_sum_is_of_what_a_fencing_is_worth(void **state)
 		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xb")) LEVELS TAIL,
 		HEAD DEVICE("bmc-xa", "fence_ipmilan", FOR("xa")) LEVELS TAIL,
 		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xa") PARAM("method", "cycle")) LEVELS TAIL,
+		HEAD BMC FROM_TEMPLATE("gone") LEVELS TAIL,
 		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa") TAIL,
 		HEAD BMC LEVELS LEVEL("target-pattern='xa'", "bmc-xa") TAIL,
 		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa,pdu") TAIL,
@@ -240,6 +254,33 @@ static void the_sum_is_of_what_a_fencing_is_worth(void **state)
 		assert_true(devices_read(same[i], strlen(same[i]), &devices));
 		assert_int_equal(devices_sum(&devices), sum);
 	}
+}
+
+static void a_template_is_found_whatever_its_name(void **state)
+{
+	assert_no_proof(HEAD BMC BY_TEMPLATE("ger\xc3\xa4t", "fence_kdump") FROM_TEMPLATE("ger\xc3\xa4t")
+				LEVELS TAIL,
+			"t (fence_kdump)");
+	assert_no_proof(HEAD BMC BY_TEMPLATE(LONG, "fence_kdump") BY_TEMPLATE(LONG "2", "fence_kemari")
+				FROM_TEMPLATE(LONG) LEVELS TAIL,
+			"t (fence_kdump)");
+	assert_true(proves(HEAD BY_TEMPLATE("b c", "fence_kemari") FROM_TEMPLATE("b c") LEVELS TAIL, ""));
+}
+
+static void what_is_not_read_proves_nothing(void **state)
+{
+	assert_no_proof(HEAD BMC FROM_TEMPLATE("gone") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("id-ref='i-bmc-xa'", "") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("", "<nvpair id-ref='n'/>") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("", "<rule id='r'/>") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("score='5'", "") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC LEVELS LEVEL("target-pattern='" LONG "'", "bmc-xa") TAIL,
+			"in a way that is not read");
+	assert_true(proves(HEAD BMC SET("", "") LEVELS TAIL, ""));
+	/* what is no fencing device may be as it likes */
+	assert_true(proves(HEAD BMC "<primitive id='g1' class='ocf' type='vm'><instance_attributes id='i' "
+				    "id-ref='j'/></primitive>" LEVELS TAIL,
+			   ""));
 }
 
 static void what_was_cut_is_not_known(void **state)
@@ -375,6 +416,8 @@ int main(void)
 		cmocka_unit_test(an_outlet_by_number_proves_nothing_over_newer_snmp),
 		cmocka_unit_test(waiting_for_a_watchdog_proves_nothing),
 		cmocka_unit_test(the_sum_is_of_what_a_fencing_is_worth),
+		cmocka_unit_test(a_template_is_found_whatever_its_name),
+		cmocka_unit_test(what_is_not_read_proves_nothing),
 		cmocka_unit_test(what_was_cut_is_not_known),
 		cmocka_unit_test(a_device_for_another_machine_proves_nothing),
 		cmocka_unit_test(a_watched_bmc_tells_whether_its_device_is_the_hosts),
