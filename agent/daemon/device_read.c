@@ -8,6 +8,21 @@
 
 #define PARAMETER(node, name, field) cib_parameter(node, "instance_attributes", name, field, sizeof(field))
 
+/* What Pacemaker (2.1) has it do for both where nothing else is said; not if it is "reboot", and "off" will
+ * do. */
+static void take_action(xmlNode *node, struct device *d)
+{
+	char action[16] = "";
+
+	PARAMETER(node, "action", action);
+	if (!action[0] || !strcmp(action, "reboot") || !strcmp(action, "off"))
+		return;
+	if (!d->off_action[0])
+		memcpy(d->off_action, action, sizeof(action));
+	if (!d->reboot_action[0])
+		memcpy(d->reboot_action, action, sizeof(action));
+}
+
 static void take_device(void *arg, xmlNode *node)
 {
 	struct devices *devices = arg;
@@ -32,6 +47,7 @@ static void take_device(void *arg, xmlNode *node)
 	PARAMETER(node, "pcmk_host_check", d->host_check);
 	PARAMETER(node, "pcmk_off_action", d->off_action);
 	PARAMETER(node, "pcmk_reboot_action", d->reboot_action);
+	take_action(node, d);
 	PARAMETER(node, "method", d->method);
 	PARAMETER(node, "system_uuid", d->system_uuid);
 	PARAMETER(node, "delay", d->delay);

@@ -183,6 +183,14 @@ static void a_misused_device_proves_nothing(void **state)
 	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("pcmk_reboot_action", "on"))
 				LEVELS TAIL,
 			"pcmk_reboot_action");
+	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("action", "status")) LEVELS TAIL,
+			"pcmk_off_action");
+	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan",
+				    FOR("xa") PARAM("action", "on") PARAM("pcmk_off_action", "off"))
+				LEVELS TAIL,
+			"pcmk_reboot_action");
+	assert_true(proves(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("action", "reboot")) LEVELS TAIL,
+			   ""));
 	assert_true(proves(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("pcmk_reboot_action", "off"))
 				   LEVELS TAIL,
 			   ""));
