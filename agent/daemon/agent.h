@@ -102,6 +102,8 @@ struct agent {
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
 	bool devices_of_before; /* agent.state had hosts, whose fencings other devices may have done */
+	int64_t unread_ns;	/* CLOCK_BOOTTIME since when they cannot be read; 0: they can */
+	bool unread;		/* ... for so long that it was said */
 	struct devices devices;
 	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
 	char doubts[ATTRD_VALUE];	       /* as shown */
@@ -125,8 +127,8 @@ void agent_hosts_tick(struct agent *a);
 /* Proven off, in which boot.  NULL: not, or that is not certain now. */
 const struct proof_host *agent_off(const struct agent *a, const char *host);
 /*
- * It was in the group since this host booted, and what it has is not known: it never told all, or told it to a
- * kemari-agent that ran here before.
+ * It was in the group since this host booted, and what it has is not known: it never told all, or told it to
+ * a kemari-agent that ran here before.
  */
 bool agent_unsaid(const struct agent *a, const char *host);
 /* It is known that a fencing of it would prove nothing: why. NULL: it would, or that is not known. */

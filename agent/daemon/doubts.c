@@ -12,6 +12,7 @@
 
 #define ATTRIBUTE "kemari-fencing"
 #define DAMPEN_S 5
+#define UNREAD_NS (30 * PROOF_SECOND)
 
 const char *agent_doubt(const struct agent *a, const char *host)
 {
@@ -86,6 +87,8 @@ static void show(struct agent *a)
 	char value[ATTRD_VALUE] = "";
 	unsigned int i;
 
+	if (a->unread)
+		snprintf(value, sizeof(value), "no fencing counts: the devices cannot be read");
 	for (i = 0; i < a->proof.nr && !value[0]; i++)
 		if (a->doubt[i].why[0])
 			snprintf(value, sizeof(value), "no proof of %s: %s", a->doubt[i].host,
@@ -102,12 +105,34 @@ void agent_doubts_tick(struct agent *a)
 {
 	unsigned int i;
 
-	if (!a->devices_known)
-		return;
-	for (i = 0; i < a->proof.nr; i++)
+	for (i = 0; a->devices_known && i < a->proof.nr; i++)
 		if (!hosts_is_own(a, a->proof.h[i].host))
 			judge(a, i);
-	show(a);
+	if (a->devices_known || a->unread)
+		show(a);
+}
+
+void hosts_devices_unread(struct agent *a)
+{
+	const int64_t now = hosts_boottime();
+
+	if (!a->unread_ns)
+		a->unread_ns = now;
+	if (a->unread || now - a->unread_ns < UNREAD_NS)
+		return;
+	kem_err("the cluster's fencing devices cannot be read (cibadmin --query --local --scope "
+		"configuration): no fencing counts until they can");
+	a->unread = true;
+	a->devices_known = false;
+	agent_doubts_tick(a);
+}
+
+static void readable(struct agent *a)
+{
+	if (a->unread)
+		kem_info("the cluster's fencing devices can be read again");
+	a->unread = false;
+	a->unread_ns = 0;
 }
 
 /* What was done while nobody looked may have been done by those that were there before. */
@@ -125,6 +150,7 @@ void hosts_devices(struct agent *a, const struct devices *d)
 {
 	const uint64_t sum = devices_sum(d);
 
+	readable(a);
 	a->devices_known = true;
 	a->devices = *d;
 	if (sum != a->proof.devices_sum) {

@@ -25,8 +25,10 @@ struct qb_loop;
 struct fencer;
 
 struct fencer_ops {
-	/* The cluster's devices, whenever they are others than before. */
+	/* The cluster's devices, whenever they are others than before, or could not be read before. */
 	void (*devices)(void *arg, const struct devices *d);
+	/* They cannot be read; again and again.  Meanwhile no fencing is told of. */
+	void (*unread)(void *arg);
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
 	 * asker: its doer is the host whose fencer had a device do it; which device is not told (device.h).
 	 */

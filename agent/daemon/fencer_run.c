@@ -106,8 +106,13 @@ static bool read_devices(struct talk *t)
 	t->devices_known = fencer_devices(&t->devices.devices, &t->devices_sum);
 	t->devices_now = false;
 	t->devices_next_ns = boottime() + (t->devices_known ? DEVICES_NS : DEVICES_RETRY_NS);
-	if (!t->devices_known || t->devices_sum == before)
-		return t->devices_known;
+	if (!t->devices_known) {
+		t->devices_sum = 0; /* they are told of when they can be read, whatever they are */
+		tell(t, FENCER_UNREAD, NULL);
+		return false;
+	}
+	if (t->devices_sum == before)
+		return true;
 	t->devices.word = FENCER_DEVICES;
 	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
 		t->hopeless = true;

@@ -239,6 +239,11 @@ static void on_devices(void *arg, const struct devices *d)
 	hosts_devices(arg, d);
 }
 
+static void on_unread(void *arg)
+{
+	hosts_devices_unread(arg);
+}
+
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
 	agent_request_answer(arg, host, on, why);
@@ -256,10 +261,13 @@ static void on_by_hand(void *arg, const char *host)
 
 static void on_fencer(void *arg, bool connected)
 {
+	struct agent *a = arg;
+
 	kem_info(connected ? "connected to Pacemaker's fencer"
 			   : "Pacemaker's fencer is gone; waiting for it");
+	a->unread_ns = 0; /* nobody tries while it is gone */
 	if (!connected)
-		agent_requests_lost(arg);
+		agent_requests_lost(a);
 }
 
 void agent_helper_gone(void *arg)
@@ -272,6 +280,7 @@ void agent_helper_gone(void *arg)
 
 const struct fencer_ops agent_fencer_ops = {
 	.devices = on_devices,
+	.unread = on_unread,
 	.fenced = on_fenced,
 	.history = on_history,
 	.result = on_result,

@@ -237,6 +237,35 @@ static void a_proof_stands_when_the_devices_were_changed_during_a_restart(void *
 	assert_non_null(agent_off(&b->a, "xa"));
 }
 
+static void devices_that_cannot_be_read_are_told_of_after_a_while(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	assert_true(b->a.devices_known);
+	b->a.unread_ns -= 29 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	/* the time without Pacemaker is none of it */
+	agent_fencer_ops.connected(&b->a, true);
+	agent_fencer_ops.unread(&b->a);
+	b->a.unread_ns -= 2 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	b->a.unread_ns -= 29 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_non_null(strstr(attribute, "cannot be read"));
+	assert_false(b->a.devices_known);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_string_equal(attribute, "");
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
 static void what_is_not_known_yet_is_told_again(void **state)
 {
 	struct bed *b = *state;
@@ -382,6 +411,7 @@ int main(void)
 		PROOFS_TEST(a_fencing_during_a_restart_counts_if_the_devices_are_what_they_were),
 		PROOFS_TEST(a_fencing_during_a_restart_does_not_count_if_the_devices_were_others),
 		PROOFS_TEST(a_proof_stands_when_the_devices_were_changed_during_a_restart),
+		PROOFS_TEST(devices_that_cannot_be_read_are_told_of_after_a_while),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
 		PROOFS_TEST(a_bmc_that_is_not_watched_says_nothing),
