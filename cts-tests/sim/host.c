@@ -169,6 +169,11 @@ static unsigned int distance(const struct world *w, uint16_t node, uint16_t base
 	return n;
 }
 
+bool host_never_ran(const struct host *host)
+{
+	return host->record.epoch && host->ran_g != host->record.g;
+}
+
 static void act_capture(struct world *w, struct host *host, const struct engine_action *a)
 {
 	struct epoch *c = &host->capture;
@@ -313,12 +318,13 @@ static void act_send(struct world *w, unsigned int h)
 static void act_start_bulk(struct world *w, unsigned int h)
 {
 	struct packet p = { .type = PACKET_BULK_BEGIN, .session = w->host[h].session };
+	struct host *host = &w->host[h];
 
-	if (w->host[h].failed && w->host[h].told)
-		world_fail(w, "G4: a guest that never ran is copied");
-	if (w->host[h].failed)
+	if (host->failed && !host->told)
 		return; /* in the list of the RUN that failed */
-	w->host[h].bulk = true;
+	if (host->guest == ALIVE && host_never_ran(host))
+		world_fail(w, "G4: a guest that never ran is copied");
+	host->bulk = true;
 	link_send(w, h, &p);
 }
 
@@ -474,8 +480,8 @@ void host_restart(struct world *w, unsigned int h)
 		return;
 	if (host->foreign)
 		host_event(w, h, &foreign);
-	if (host->failed && host->record.role == ENGINE_HELD)
-		host_event(w, h, &unborn);
+	if (host->record.role == ENGINE_HELD && host_never_ran(host))
+		host_event(w, h, &unborn); /* whether a RUN was tried or not */
 	if (host->guest != ALIVE)
 		host_guest_ends(w, h, host->guest == REBOOTS);
 }

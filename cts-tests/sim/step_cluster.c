@@ -111,7 +111,7 @@ bool step_stop(struct world *w, unsigned int h, unsigned int choice)
 	const struct host *host = &w->host[h];
 
 	/* the daemon keeps what was not started yet, and asks nobody */
-	if (owns(w, h) && host->record.epoch && host->ran_g != host->record.g)
+	if (owns(w, h) && host_never_ran(host))
 		return false;
 	w->copy_may_end |= up(w, h) && !owns(w, h);
 	return simple_command(w, h, ENGINE_EV_STOP);

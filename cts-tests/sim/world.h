@@ -168,6 +168,8 @@ void host_off(struct world *w, unsigned int h);
 void host_boot(struct world *w, unsigned int h);
 void host_guest_ends(struct world *w, unsigned int h, bool again);
 void host_deliver(struct world *w, unsigned int h, const struct packet *p);
+/* Of an owner: what it has is an image that has not been started here. */
+bool host_never_ran(const struct host *h);
 bool host_epoch_node(const struct host *h, uint64_t epoch, uint16_t *node);
 
 /* ---- step.c: everything that can happen */

@@ -127,6 +127,10 @@ class Lab:
             raise LabError(f"make: {(r.err or r.out).strip()[-600:]}")
         self.script("build-image", timeout=1800)
 
+    def packages(self):
+        """The Debian packages of what is committed."""
+        return [Path(p) for p in self.script("debs", timeout=900).split()]
+
     def up(self, timeout=900):
         """Both hosts from scratch, at once, with their BMCs and a fresh disk for the guest."""
         for h in self.hosts:

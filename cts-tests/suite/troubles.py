@@ -264,6 +264,23 @@ def killed(unit):
     return scenario
 
 
+def packages_installed(s):
+    """The Debian packages of what is committed, over what runs: nothing is restarted, then each daemon, as the packages'
+    scripts say. The standby's host goes first."""
+    with s.story.step("the Debian packages are built"):
+        debs = s.lab.packages()
+    for h in (s.other, s.at):
+        with s.story.step(f"dpkg -i on {h}: {', '.join(d.name for d in debs)}"):
+            for d in debs:
+                h.exec(f"cat > /tmp/{d.name}", stdin=d.read_bytes())
+            before = h.exec("systemctl show --property MainPID kemari-syncd kemari-agent").out
+            h.exec("cd /tmp && dpkg -i " + " ".join(d.name for d in debs), timeout=240)
+            after = h.exec("systemctl show --property MainPID kemari-syncd kemari-agent").out
+        s.story.check(f"no daemon was restarted on {h}", [] if before == after else [before, after])
+        for unit in ("kemari-agent", "kemari-syncd"):
+            s.undisturbed(f"{unit} restarted on {h}", lambda h=h, unit=unit: h.exec(f"systemctl restart {unit}", timeout=60))
+
+
 def syncd_hangs(s):
     """Stopped, it answers nobody, and systemd's watchdog ends it before the cluster manager gives up."""
     for h in (s.at, s.other):
@@ -347,12 +364,13 @@ def clone_stopped(s):
 
 def left_in_maintenance(s):
     """Pacemaker ends on the guest's host in maintenance, the guest runs on, and maintenance is over: Pacemaker promotes
-    the copy without a fencing, and is refused."""
+    the copy without a fencing, and is refused. (With fencing on, it fences a host that has left with a device running.)"""
     s.client.wait_for_more()
     begin = time.monotonic_ns()
     with s.story.step(f"Pacemaker ends on {s.at} in maintenance; then maintenance is over on {s.other}"):
         s.at.exec("crm configure property maintenance-mode=true", timeout=90)
         s.at.exec("systemctl stop pacemaker", timeout=120)
+        s.other.exec("crm configure property stonith-enabled=false", timeout=90)
         s.other.exec("crm configure property maintenance-mode=false", timeout=90)
         s.until(f"promote has failed on {s.other}", lambda: s.has_failed("promote", s.other), 180, pause=1)
         s.single()
@@ -361,6 +379,7 @@ def left_in_maintenance(s):
         s.at.exec("systemctl start pacemaker", timeout=120)
         s.until("both hosts are online", lambda: s.calm(s.other), 180, pause=1)
         s.until(f"Pacemaker finds the guest on {s.at}", lambda: s.promoted(s.other) is s.at, 120, pause=1)
+        s.other.exec("crm configure property stonith-enabled=true", timeout=90)
         s.forgive(s.other)
         s.settled(300)
         s.client.wait_for_more()
@@ -616,7 +635,7 @@ ALL = {f.__name__: f for f in (
     link_cut, ring_cut, everything_cut, bmc_gone, power_and_bmc_gone, cannot_fence, syncd_hangs, controld_killed,
     corosync_killed, moves, standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand,
     linked_in_auto, primary_reboots, standby_reboots, sick_host, both_hot, two_guests, two_guests_cut, cold_start,
-    resync_cut)}
+    resync_cut, packages_installed)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
 

@@ -378,6 +378,20 @@ static void peer_says(enum engine_msg_type type, enum engine_role role)
 	vm_event(bed->vm, &ev);
 }
 
+/* The engine's time for the answer is over. */
+static void nobody_answers(void)
+{
+	bed->vm->engine.cmd.deadline = 1;
+	vm_event_type(bed->vm, ENGINE_EV_TICK);
+}
+
+static void is_off(void)
+{
+	struct engine_event ev = { .type = ENGINE_EV_FENCED };
+
+	vm_event(bed->vm, &ev);
+}
+
 static void promote(void)
 {
 	ask("{\"op\":\"resource-promote\",\"vm\":\"vm\",\"timeout\":60}");
@@ -516,7 +530,50 @@ static void a_copy_that_fails_ends_the_wait(void **state)
 	promote();
 	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
 	drop(); /* the shell, with all that is here */
+	bed->up = false;
+	until(was_asked);
+	assert_false(heard(bed));
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
 	assert_int_equal(answered(), EREMOTE);
+}
+
+/* Its host: that it was HELD is no word of it any more. */
+static void a_peer_that_dies_before_its_greeting_ends_the_wait_softly(void **state)
+{
+	promote();
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
+	until(was_asked);
+	assert_true(lasted() > 2 * SECOND);
+	assert_int_equal(bed->said.type, ENGINE_MSG_CLAIM);
+	nobody_answers();
+	still_waits();
+	assert_true(resource_wants_proof(bed->vm)); /* from here on as without a word of the peer */
+	is_off();
+	assert_int_equal(answered(), 0);
+	assert_int_equal(bed->runs, 1);
+}
+
+static void a_peer_that_dies_after_its_copy_failed_ends_the_wait_softly(void **state)
+{
+	sync_begins();
+	promote();
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
+	drop();
+	bed->up = false;
+	until(was_asked);
+	nobody_answers();
+	still_waits();
+	assert_true(resource_wants_proof(bed->vm));
+}
+
+static void a_peer_that_still_holds_it_without_a_greeting_ends_the_wait(void **state)
+{
+	promote();
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
+	until(was_asked);
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
+	assert_int_equal(answered(), EREMOTE);
+	assert_null(bed->vm);
 }
 
 static void the_wait_ends_with_the_actions_time(void **state)
@@ -527,6 +584,16 @@ static void the_wait_ends_with_the_actions_time(void **state)
 	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
 	assert_int_equal(answered(), EREMOTE);
 	assert_true(lasted() < 3 * SECOND / 2);
+}
+
+static void a_peer_that_is_silent_at_the_end_of_that_time_is_no_holder(void **state)
+{
+	sync_begins();
+	ask("{\"op\":\"resource-promote\",\"vm\":\"vm\",\"timeout\":4}");
+	until(was_asked);
+	peer_says(ENGINE_MSG_STATE, ENGINE_HELD);
+	until(was_asked);
+	assert_int_equal(answered(), EPERM);
 }
 
 static void nothing_is_waited_for_where_nobody_holds_it(void **state)
@@ -544,12 +611,20 @@ static void a_greeting_is_waited_for_three_seconds(void **state)
 	struct vm vm = { 0 };
 
 	assert_true(await_held(&a, &vm, SECOND));
-	assert_int_equal(await_look(&a, NULL, 3 * SECOND), AWAIT_WAIT);
-	assert_int_equal(await_look(&a, NULL, 4 * SECOND), AWAIT_OVER);
+	assert_false(await_asks(&a, NULL, 3 * SECOND));
+	assert_true(await_held(&a, &vm, 3 * SECOND));
+	assert_true(await_asks(&a, NULL, 4 * SECOND));
+	assert_false(await_held(&a, &vm, 4 * SECOND));
 	vm.link = (struct link *)bed; /* it came, and waits for the shell */
 	bed->making = true;
-	assert_int_equal(await_look(&a, &vm, 3 * SECOND), AWAIT_WAIT);
-	assert_int_equal(await_look(&a, &vm, 30 * SECOND), AWAIT_WAIT);
+	assert_true(await_held(&a, &vm, 4 * SECOND));
+	assert_false(await_asks(&a, &vm, 4 * SECOND));
+	assert_false(await_asks(&a, &vm, 30 * SECOND));
+	a = (struct await){ 0 };
+	assert_true(await_held(&a, &vm, SECOND));
+	assert_true(
+		await_asks(&a, NULL, 2 * SECOND)); /* that connection is gone: no other one is waited for */
+	assert_false(await_held(&a, NULL, 2 * SECOND));
 }
 
 /* The agent's request on the holder: its answer is not the peer's to wait for. */
@@ -594,7 +669,11 @@ int main(void)
 		TEST(a_peer_that_has_nothing_ends_the_wait_and_nothing_boots),
 		TEST(a_connection_that_ends_ends_the_wait),
 		TEST(a_copy_that_fails_ends_the_wait),
+		TEST(a_peer_that_dies_before_its_greeting_ends_the_wait_softly),
+		TEST(a_peer_that_dies_after_its_copy_failed_ends_the_wait_softly),
+		TEST(a_peer_that_still_holds_it_without_a_greeting_ends_the_wait),
 		TEST(the_wait_ends_with_the_actions_time),
+		TEST(a_peer_that_is_silent_at_the_end_of_that_time_is_no_holder),
 		TEST(nothing_is_waited_for_where_nobody_holds_it),
 		TEST(a_greeting_is_waited_for_three_seconds),
 		TEST(protect_is_answered_while_the_guest_is_held),

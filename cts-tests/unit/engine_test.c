@@ -463,6 +463,51 @@ static void a_granter_asks_again_after_a_restart(void **state)
 	assert_non_null(did(&b, ENGINE_ACT_RUN));
 }
 
+/* The peer's host was off: what a granted is held here again, as the image that it became. */
+static void take_back(void)
+{
+	switch_over();
+	tick(&a, HANDOVER); /* nobody waits for it any more */
+	begin(&b, 2);
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	deliver(&b, &a, ENGINE_MSG_VOID);
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+	assert_null(did(&a, ENGINE_ACT_RUN));
+}
+
+static void what_was_taken_back_is_copied_once_it_runs(void **state)
+{
+	take_back();
+	restart(&a);
+	EVENT(&a, .type = ENGINE_EV_RUN_FAILED, .g = engine_generation(&a.e));
+	connect_hosts();
+	assert_null(did(&a, ENGINE_ACT_START_BULK));
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	assert_non_null(did(&a, ENGINE_ACT_RUN));
+	assert_non_null(did(&a, ENGINE_ACT_START_BULK));
+}
+
+/* The caller did not say after the restart that it has not run. */
+static void a_run_that_fails_does_not_make_a_sent_epoch_unsent(void **state)
+{
+	take_back();
+	restart(&a);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	connect_hosts();
+	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
+	EVENT(&a, .type = ENGINE_EV_BULK_DONE);
+	send_epoch();
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	EVENT(&a, .type = ENGINE_EV_RUN_FAILED, .g = engine_generation(&a.e));
+	assert_non_null(said(&a, ENGINE_MSG_OUTDATE));
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	assert_null(did(&a, ENGINE_ACT_START_BULK));
+	EVENT(&a, .type = ENGINE_EV_STOP);
+	cut();
+	assert_null(did(&a, ENGINE_ACT_RESULT)); /* b has a copy */
+	assert_int_equal(engine_role(&b.e), ENGINE_COPY);
+}
+
 static void a_damaged_record_is_refused(void **state)
 {
 	struct engine_persist p = a.record;
@@ -534,6 +579,8 @@ int main(void)
 		PAIR(a_restarted_owner_goes_on_from_what_the_peer_holds),
 		PAIR(a_restarted_standby_redoes_its_epoch),
 		PAIR(a_granter_asks_again_after_a_restart),
+		PAIR(what_was_taken_back_is_copied_once_it_runs),
+		PAIR(a_run_that_fails_does_not_make_a_sent_epoch_unsent),
 		PAIR(a_damaged_record_is_refused),
 		PAIR(a_rebooted_guest_waits_until_its_old_copy_is_gone),
 		PAIR(a_guest_that_ended_is_not_booted_by_the_next_daemon),

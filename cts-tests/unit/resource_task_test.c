@@ -448,6 +448,31 @@ static void a_copy_stays_until_its_owner_lets_it_go(void **state)
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_COPY);
 }
 
+/* `kemari forget` destroys its domain: that is not to be cut off. */
+static void stop_waits_for_a_domain_that_is_being_destroyed(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	stop();
+	looks(LOOKS);
+	assert_false(bed->client.done);
+	assert_int_equal(bed->freed, 0);
+	bed->served = false;
+	looks(1);
+	expect_kept();
+}
+
+static void stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	stop();
+	looks(1);
+	resource()->until = 0;
+	looks(1);
+	expect_kept();
+}
+
 /* ---- promote ---------------------------------------------------------------------------------------------
  */
 
@@ -476,6 +501,30 @@ static void a_host_that_is_off_and_sends_is_not_off(void **state)
 	bed->linked = false;
 	looks(LOOKS);
 	assert_true(bed->ran);
+}
+
+static void promote_waits_for_a_domain_that_is_being_destroyed(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	bed->vm.peer_off = PEER_BOOT; /* it may boot */
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	looks(LOOKS);
+	assert_false(bed->ran);
+	assert_int_equal(bed->client.code, 0);
+	bed->vm.dead_seen = false; /* by now it is another one */
+	looks(1);
+	assert_true(bed->ran);
+}
+
+static void promote_does_not_wait_for_that_longer_than_its_time(void **state)
+{
+	add_resource();
+	bed->vm.dead_seen = true;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	resource()->until = 0;
+	looks(1);
+	assert_int_equal(bed->client.code, ETIMEDOUT);
 }
 
 /* Rule 32. */
@@ -564,8 +613,12 @@ int main(void)
 		TEST(stop_keeps_what_could_not_be_run_and_is_held),
 		TEST(stop_parks_a_copy_without_a_link),
 		TEST(a_copy_stays_until_its_owner_lets_it_go),
+		TEST(stop_waits_for_a_domain_that_is_being_destroyed),
+		TEST(stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it),
 		TEST(promote_is_no_proof),
 		TEST(a_host_that_is_off_and_sends_is_not_off),
+		TEST(promote_waits_for_a_domain_that_is_being_destroyed),
+		TEST(promote_does_not_wait_for_that_longer_than_its_time),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),
 		TEST(a_missing_disk_is_found_before_the_host_gets_a_score),

@@ -199,7 +199,8 @@ enum engine_event_type {
 	/*
 	 * .g: its RUN could not start the image, nothing of the guest has run and no output has left.  The
 	 * next event after that list of actions.  Held then, and given back to a peer that has a copy; after
-	 * a while, for that one may fail, too.
+	 * a while, for that one may fail, too.  Also the first event after the list of engine_restore(), if
+	 * what is HELD has not run here as .g: the record does not know whether a RUN was tried.
 	 */
 	ENGINE_EV_RUN_FAILED,
 	/* The guest ended.  .incarnation: it begins anew (reboot); 0: gone for good */

@@ -77,13 +77,19 @@ static void bulk_if_wanted(struct engine *e)
 		bulk_begin(e);
 }
 
-/* What has not run cannot be copied. */
+/*
+ * What has not run cannot be copied.  No epoch of it was sent: a bulk copy begins with the RUN that failed.
+ * Only a caller that was silent about it after a restart comes here later, when the peer may hold one.
+ */
 void protect_unborn(struct engine *e)
 {
 	if (e->protection != ENGINE_SYNCING)
 		return;
-	e->protection = ENGINE_UNPROTECTED;
 	engine_emit(e, ENGINE_ACT_STOP_BULK);
+	if (e->p.right)
+		e->protection = ENGINE_UNPROTECTED;
+	else
+		outdate_begin(e);
 }
 
 void protect_resumed(struct engine *e)

@@ -18,33 +18,30 @@ bool await_held(struct await *a, const struct vm *vm, uint64_t now)
 {
 	if (!a->on)
 		*a = (struct await){ .on = true, .greet_by = now + GREET_NS, .ask_after = now + ASK_NS };
-	if (!link_greeted(vm))
-		return !a->greeted;
+	if (!vm || !link_greeted(vm))
+		return !a->greeted && now < a->greet_by;
 	a->greeted = true;
 	return true;
 }
 
-static enum await_step ask(struct await *a, uint64_t now)
+static bool is_time(struct await *a, uint64_t now)
 {
 	if (now < a->ask_after)
-		return AWAIT_WAIT;
+		return false;
 	a->ask_after = now + ASK_NS;
-	return AWAIT_ASK;
+	return true;
 }
 
-enum await_step await_look(struct await *a, const struct vm *vm, uint64_t now)
+bool await_asks(struct await *a, const struct vm *vm, uint64_t now)
 {
 	bool copy = vm && engine_role(&vm->engine) == ENGINE_COPY;
 
 	if (copy && !a->copy)
 		a->ask_after = now;
 	a->copy = copy;
-	if (!vm || !link_greeted(vm)) {
-		if (!a->greeted)
-			return now < a->greet_by ? AWAIT_WAIT : AWAIT_OVER;
-		return vm ? ask(a, now) : AWAIT_OVER; /* a peer that lives says that it holds it; a dead one
-							 nothing */
-	}
+	if (!vm || !link_greeted(vm))
+		/* a peer that lives says that it holds it, and that is the end; a dead one says nothing */
+		return (a->greeted || now >= a->greet_by) && is_time(a, now);
 	a->greeted = true;
-	return copy || link_up(vm) ? ask(a, now) : AWAIT_WAIT;
+	return (copy || link_up(vm)) && is_time(a, now);
 }

@@ -23,12 +23,15 @@ struct await {
 	uint64_t ask_after; /* not sooner again */
 };
 
-enum await_step { AWAIT_WAIT, AWAIT_ASK, AWAIT_OVER };
-
-/* The peer says that it holds the guest; vm may have ceased to be by the next look.  False: and no copy comes
- * any more. */
+/*
+ * The peer says that it holds the guest; vm may have ceased to be by the next look.  False: and no copy comes
+ * any more.
+ */
 bool await_held(struct await *a, const struct vm *vm, uint64_t now);
-/* vm: NULL, not there (yet).  AWAIT_OVER: no copy comes. */
-enum await_step await_look(struct await *a, const struct vm *vm, uint64_t now);
+/*
+ * The engine is to be asked now.  vm: NULL, not there (yet).  Also where no copy comes any more: what the
+ * peer said before is no word of a peer that may have died since.
+ */
+bool await_asks(struct await *a, const struct vm *vm, uint64_t now);
 
 #endif /* KEMARI_VM_AWAIT_H */

@@ -164,7 +164,8 @@ void vm_free_shell(struct vm *vm)
 	char domid[16], *record = strdup(vm->mem->record);
 	/* by its record, too: one that was being made may have found the number taken */
 	const char *const argv[] = { "destroy", "--record", "-", "--domid", domid, NULL };
-	bool ours = vm->guest || vm->mem->making;
+	/* the last one: who destroys it ends with the VM */
+	bool ours = vm->guest || vm->mem->making || (vm->dead_seen && vm->domid);
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm_free(vm);
@@ -179,7 +180,7 @@ static void waited(void *arg)
 	struct vm *vm = arg;
 
 	vm->shell_timer = 0;
-	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ending ||
+	if (engine_role(&vm->engine) != ENGINE_NONE || link_up(vm) || vm->ending || vm->dead_seen ||
 	    resource_wants_to_run(vm) || vm_shell_in_the_making(vm)) /* which looks for its link itself */
 		return;
 	vm_tell(vm, "nobody wants a copy here: the shell goes");

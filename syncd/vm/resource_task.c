@@ -181,26 +181,21 @@ static void promoted(struct resource *r)
 	vms_publish(r->d);
 }
 
-static const char *const no_copy_comes = "the other host holds the guest, and no copy of it comes here";
-
 /* A hard error: the cluster manager is to promote the holder again. */
 static bool copy_is_awaited(struct resource *r, const struct vm *vm)
 {
-	enum await_step step;
-
 	if (!r->await.on || (vm && engine_role(&vm->engine) >= ENGINE_HELD))
 		return false;
 	if (expired(r)) {
-		promote_failed(r, EREMOTE,
-			       "the other host holds the guest, and its copy here was not whole in time");
+		if (vm && r->asked) /* it does not answer: who knows whether it still holds it */
+			promote_failed(r, EPERM, engine_result_text(ENGINE_RES_NO_PROOF));
+		else
+			promote_failed(
+				r, EREMOTE,
+				"the other host holds the guest, and its copy here was not whole in time");
 		return true;
 	}
-	if (vm && r->asked)
-		return true;
-	step = await_look(&r->await, vm, monotonic_ns());
-	if (step == AWAIT_OVER)
-		promote_failed(r, EREMOTE, no_copy_comes);
-	return step != AWAIT_ASK;
+	return (vm && r->asked) || !await_asks(&r->await, vm, monotonic_ns());
 }
 
 static void peer_holds(struct resource *r, struct vm *vm)
@@ -211,7 +206,7 @@ static void peer_holds(struct resource *r, struct vm *vm)
 	if (await_held(&r->await, vm, monotonic_ns()))
 		free_if_bare(vm);
 	else
-		promote_failed(r, EREMOTE, no_copy_comes);
+		promote_failed(r, EREMOTE, "the other host holds the guest, and no copy of it comes here");
 }
 
 static void look_at_promote(struct resource *r)
@@ -225,6 +220,12 @@ static void look_at_promote(struct resource *r)
 	if (!vm && r->d->reopening) {
 		if (expired(r))
 			promote_failed(r, EAGAIN, "what an earlier kemari-syncd left cannot be taken up yet");
+		return;
+	}
+	if (vm && vm->dead_seen && engine_role(&vm->engine) == ENGINE_NONE) {
+		/* forgotten: a guest that booted now would be ended with its domain */
+		if (expired(r))
+			promote_failed(r, ETIMEDOUT, "what was left of it here is being destroyed");
 		return;
 	}
 	if (vm && !engine_is_busy(&vm->engine))
@@ -421,6 +422,9 @@ static void look_at_leave(struct resource *r, struct vm *vm)
 		look_in(r, SOON_NS);
 	} else if (vm && link_up(vm) && !expired(r)) {
 		link_send_record(vm, RECORD_LEAVE, NULL, 0);
+	} else if (role == ENGINE_NONE && vm && vm->dead_seen) {
+		if (expired(r)) /* nothing of the guest ever runs in it */
+			stopped(r, "what was left of it here is being destroyed");
 	} else if (role == ENGINE_NONE) {
 		if (vm)
 			vm_free_shell(vm);

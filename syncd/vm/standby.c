@@ -250,10 +250,11 @@ static int lift(struct vm *vm, uint64_t g)
 	int rc = hvop_hold(d->hv, vm->domid, g);
 
 	/* before it: a daemon after this one must not start it from its image again */
-	if (!rc)
+	if (!rc) {
 		vm->mem->running_g = g;
-	if (!rc)
+		vm->mem->is_shell = 0;
 		rc = hvop_run(d->hv, vm->domid, g);
+	}
 	if (!rc)
 		rc = vm_guest_unpause_all(vm);
 	if (!rc)
@@ -323,7 +324,6 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		return rc;
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
-	vm->mem->is_shell = 0;
 	take_tree_over(vm);
 	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
 	 */
@@ -403,7 +403,10 @@ static int become_standby(struct vm *vm, uint64_t g)
 	vm->tree = NULL;
 	vm->tree_hash = 0;
 	vm->mem->running_g = 0;
-	vm->stopped = false; /* its pauses are lifted all at once, should it run again */
+	vm->mem->is_shell = 1; /* a guest that boots here needs a domain of its own */
+	vm->stopped = false;   /* its pauses are lifted all at once, should it run again */
+	if (engine_role(&vm->engine) == ENGINE_NONE)
+		return 0; /* no copy: whoever brings one has its memory mapped */
 	rc = vm_standby_open(vm);
 	if (rc || !exact)
 		return rc;

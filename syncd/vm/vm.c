@@ -418,11 +418,11 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 	if (rc)
 		return rc;
 	vm->pumping = true;
+	if (role == ENGINE_HELD && !owner)
+		vm_event(vm, &unborn); /* it waits for the list, and whatever that leads to comes after it */
 	carry_out(vm, acts);
 	if (vm->guest)
 		vm_console_retake(vm);
-	if (role == ENGINE_HELD && !owner)
-		vm_event(vm, &unborn);
 	vm_tell(vm, "kemari-syncd took the VM up again");
 	if (vm->mem->peer[0] && (role >= ENGINE_HELD || engine_waits_for_have(&vm->engine)))
 		link_connect(vm);

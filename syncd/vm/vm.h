@@ -76,7 +76,7 @@ struct vm_mem {
 	} received[VM_RECEIVED];
 	uint32_t next_received;
 	uint32_t record_len;
-	uint32_t is_shell; /* the domain was made to hold a copy: it can be started from an image only */
+	uint32_t is_shell; /* the domain holds a copy, or is for one: it can be started from an image only */
 	uint32_t by_hand;  /* an operator has unprotected it: nobody else is to protect it again */
 	uint32_t making;   /* kemari-domain is at work on the domain; without its result that is half a one */
 	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whose domain is destroyed, and that a destruction under way is not cut off. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <xenctrl.h>
+
+#include "vm/link.h"
+#include "vm/resource.h"
+#include "vm/vm.h"
+#include "vm/vms.h"
+
+#define DOMID 9
+
+static struct {
+	struct daemon d;
+	struct vm vm;
+	struct vm_mem mem;
+	void (*timer)(void *vm);
+	unsigned int freed, cancelled;
+	char destroyed[16];	 /* by a helper of no VM: the domid, "": none */
+	domain_helper_fn helper; /* of the VM: its result goes there; NULL: it does not run */
+} w;
+
+/* ---- the VM's room and kemari-domain --------------------------------------------------------------------
+ */
+
+int domain_helper_run(qb_loop_t *loop, const char *path, const char *const argv[], const char *input,
+		      unsigned int timeout_ms, domain_helper_fn fn, void *arg, struct domain_helper **out)
+{
+	assert_string_equal(argv[0], "destroy");
+	assert_string_equal(argv[3], "--domid");
+	assert_string_equal(input, "record");
+	snprintf(w.destroyed, sizeof(w.destroyed), "%s", argv[4]);
+	return 0;
+}
+
+int vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int timeout_ms, domain_helper_fn fn)
+{
+	assert_string_equal(command, "destroy");
+	w.helper = fn;
+	vm->helper = (struct domain_helper *)&w;
+	return 0;
+}
+
+void domain_helper_cancel(struct domain_helper *h)
+{
+	w.cancelled += h != NULL;
+}
+
+/* as end() of vm.c */
+void vm_free(struct vm *vm)
+{
+	w.freed++;
+	domain_helper_cancel(vm->helper);
+	vm->helper = NULL;
+}
+
+void vm_event(struct vm *vm, const struct engine_event *ev)
+{
+	assert_int_equal(ev->type, ENGINE_EV_GUEST_DEAD);
+	if (vm->ending)
+		vm_free(vm); /* nothing of it is anywhere */
+}
+
+int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns, void (*fn)(void *vm))
+{
+	*timer = 1;
+	w.timer = fn;
+	return 0;
+}
+
+void vm_domain_close(struct vm *vm)
+{
+	vm->guest = NULL;
+}
+
+bool vm_request_waits(const struct vm *vm, enum control_op op)
+{
+	return false;
+}
+
+/* Done, or nobody's question here. */
+#define NOTHING(call, ...)                                                                                   \
+	__VA_ARGS__ call                                                                                     \
+	{                                                                                                    \
+	}
+NOTHING(vm_tell(struct vm *vm, const char *fmt, ...), void)
+NOTHING(vm_forget_done(struct vm *vm, const char *error), void)
+NOTHING(vm_capture_close(struct vm *vm, bool keep), void)
+NOTHING(vm_devices_close(struct vm *vm), void)
+NOTHING(vm_devices_stopped_by_toolstack(struct vm *vm), void)
+NOTHING(vm_standby_close(struct vm *vm), void)
+NOTHING(vm_event_type(struct vm *vm, enum engine_event_type type), void)
+NOTHING(link_close(struct vm *vm), void)
+NOTHING(link_offer(struct vm *vm), void)
+NOTHING(link_reconnect_later(struct vm *vm), void)
+NOTHING(vms_look_beside(void *arg), void)
+
+#define FALSE(call, type)                                                                                    \
+	type call                                                                                            \
+	{                                                                                                    \
+		return 0;                                                                                    \
+	}
+FALSE(link_up(const struct vm *vm), bool)
+FALSE(resource_wants_to_run(const struct vm *vm), bool)
+FALSE(vm_shell_in_the_making(const struct vm *vm), bool)
+FALSE(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
+FALSE(vm_domain_is_down(const struct xc_dominfo *info), bool)
+FALSE(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
+FALSE(vm_run(struct vm *vm, uint64_t g, uint64_t epoch), int)
+FALSE(vm_incarnation(void), uint64_t)
+
+/* ---- the tests ------------------------------------------------------------------------------------------
+ */
+
+/* A shell that nobody wants, its domain made. */
+static int setup(void **state)
+{
+	memset(&w, 0, sizeof(w));
+	w.vm.d = &w.d;
+	w.vm.mem = &w.mem;
+	w.vm.domid = DOMID;
+	w.vm.guest = (struct guest *)&w;
+	strcpy(w.mem.record, "record");
+	return 0;
+}
+
+static void a_shell_that_nobody_wants_goes_with_its_domain(void **state)
+{
+	vm_shell_waits(&w.vm);
+	w.timer(&w.vm);
+	assert_int_equal(w.freed, 1);
+	assert_string_equal(w.destroyed, "9");
+}
+
+/* `kemari forget`; the timer was set before, or when it closed the link. */
+static void a_destruction_under_way_goes_on_when_the_shells_time_is_over(void **state)
+{
+	vm_shell_waits(&w.vm);
+	vm_destroy(&w.vm);
+	assert_null(w.vm.guest);
+	w.timer(&w.vm);
+	assert_int_equal(w.freed + w.cancelled, 0);
+	w.helper(&w.vm, 0, "{}", NULL);
+	assert_int_equal(w.freed, 1);
+	assert_string_equal(w.destroyed, "");
+}
+
+static void who_frees_a_vm_under_destruction_has_its_domain_destroyed(void **state)
+{
+	vm_destroy(&w.vm);
+	vm_free_shell(&w.vm);
+	assert_int_equal(w.cancelled, 1);
+	assert_string_equal(w.destroyed, "9");
+}
+
+static void a_vm_whose_domain_is_gone_takes_no_other_along(void **state)
+{
+	vm_destroy(&w.vm);
+	w.vm.helper = NULL;
+	w.vm.domid = 0; /* as when it is destroyed */
+	vm_free_shell(&w.vm);
+	assert_string_equal(w.destroyed, "");
+}
+
+static void a_vm_without_a_domain_has_none_destroyed(void **state)
+{
+	w.vm.guest = NULL;
+	vm_free_shell(&w.vm);
+	assert_int_equal(w.freed, 1);
+	assert_string_equal(w.destroyed, "");
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_shell_that_nobody_wants_goes_with_its_domain),
+		TEST(a_destruction_under_way_goes_on_when_the_shells_time_is_over),
+		TEST(who_frees_a_vm_under_destruction_has_its_domain_destroyed),
+		TEST(a_vm_whose_domain_is_gone_takes_no_other_along),
+		TEST(a_vm_without_a_domain_has_none_destroyed),
+	};
+
+	return cmocka_run_group_tests_name("death", tests, NULL, NULL);
+}
