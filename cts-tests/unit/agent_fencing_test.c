@@ -629,12 +629,14 @@ static void the_file_of_an_older_one_is_taken(void **state)
 
 static void a_damaged_file_is_not_used(void **state)
 {
-	static const char cut_amid_the_asker[] =
+	static const char short_of_two[] =
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 " UUID " 0 - - - 0\nend\n";
 	static const char bmc_of_no_machine[] =
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 " UUID
 		" 0 - - - 0 0 - 4c4c\nend\n";
 	static const char *const texts[] = {
+		short_of_two,
+		bmc_of_no_machine,
 		"",
 		"kemari-agent 2 000000000000004d\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
@@ -642,8 +644,6 @@ static void a_damaged_file_is_not_used(void **state)
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 4c4c4544\nend\n",
-		cut_amid_the_asker,
-		bmc_of_no_machine,
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nhost xa 1 1 1 1 1\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\nvm ../x\nend\n",
