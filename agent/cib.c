@@ -2,10 +2,6 @@
 #include "agent/cib.h"
 
 #include <stdio.h>
-#include <string.h>
-
-#define NAME 80
-#define SAFE_ID "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 struct first {
 	char *out;
@@ -29,26 +25,58 @@ void cib_option(xmlNode *from, const char *set, const char *name, char *out, siz
 	xml_each(from->doc, from, path, take_value, &f);
 }
 
-static void take_node(void *arg, xmlNode *node)
-{
-	xmlNode **out = arg;
+struct wanted {
+	xmlChar *id;
+	xmlNode *found;
+};
 
-	if (!*out)
-		*out = node;
+static void take_template(void *arg, xmlNode *node)
+{
+	struct wanted *w = arg;
+	xmlChar *id = xmlGetProp(node, (const xmlChar *)"id");
+
+	if (!w->found && id && xmlStrEqual(id, w->id))
+		w->found = node;
+	xmlFree(id);
 }
 
-/* NULL: it has none. */
+/* NULL: it has none, or one that is not there. */
 static xmlNode *template_of(xmlNode *primitive)
 {
-	char id[NAME], path[NAME + 32];
-	xmlNode *found = NULL;
+	struct wanted w = { .id = xmlGetProp(primitive, (const xmlChar *)"template") };
 
-	xml_attribute(primitive, "template", id, sizeof(id));
-	if (!id[0] || strspn(id, SAFE_ID) != strlen(id))
-		return NULL;
-	snprintf(path, sizeof(path), "//template[@id='%s']", id);
-	xml_each(primitive->doc, NULL, path, take_node, &found);
-	return found;
+	if (w.id)
+		xml_each(primitive->doc, NULL, "//template", take_template, &w);
+	xmlFree(w.id);
+	return w.found;
+}
+
+static void count(void *arg, xmlNode *node)
+{
+	unsigned int *n = arg;
+
+	++*n;
+}
+
+/* A reference, a rule, sets in an order of their own. */
+static bool has_more(xmlNode *node)
+{
+	unsigned int n = 0;
+
+	xml_each(node->doc, node,
+		 "instance_attributes/descendant-or-self::*[@id-ref] | instance_attributes[@score and "
+		 "last() > 1] | instance_attributes//rule | meta_attributes//rule",
+		 count, &n);
+	return n;
+}
+
+bool cib_plain(xmlNode *primitive)
+{
+	xmlNode *template = template_of(primitive);
+
+	if (has_more(primitive) || (template && has_more(template)))
+		return false;
+	return template || !xmlHasProp(primitive, (const xmlChar *)"template");
 }
 
 void cib_attribute(xmlNode *primitive, const char *name, char *out, size_t cap)

@@ -101,6 +101,9 @@ struct agent {
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
+	bool devices_of_before; /* agent.state had hosts, whose fencings other devices may have done */
+	int64_t unread_ns;	/* CLOCK_BOOTTIME since when they cannot be read; 0: they can */
+	bool unread;		/* ... for so long that it was said */
 	struct devices devices;
 	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
 	char doubts[ATTRD_VALUE];	       /* as shown */
@@ -113,6 +116,7 @@ struct agent {
 	uint64_t said_sum;				/* of what matters in it */
 	uint64_t pacemaker;				/* group_watch() of its daemons */
 	unsigned int reassert;				/* seconds for which to do it again */
+	unsigned int again; /* seconds for which to read the history, for what was left alone */
 };
 
 /* ---- hosts.c, proofs.c: who is in the cluster, and who is off ---- */
@@ -122,6 +126,11 @@ int agent_join(struct agent *a);
 void agent_hosts_tick(struct agent *a);
 /* Proven off, in which boot.  NULL: not, or that is not certain now. */
 const struct proof_host *agent_off(const struct agent *a, const char *host);
+/*
+ * It was in the group since this host booted, and what it has is not known: it never told all, or told it to
+ * a kemari-agent that ran here before.
+ */
+bool agent_unsaid(const struct agent *a, const char *host);
 /* It is known that a fencing of it would prove nothing: why. NULL: it would, or that is not known. */
 const char *agent_doubt(const struct agent *a, const char *host);
 /* Each second. */

@@ -112,8 +112,10 @@ void cluster_lost(struct cluster *c, uint64_t now_ns)
 
 static enum cluster_news take_hello(struct cluster_host *h, const struct message *m)
 {
-	if (h->boot != m->boot)
+	if (h->boot != m->boot) {
 		h->nr = 0;
+		h->view = 0;
+	}
 	if (h->boot != m->boot || strcmp(h->name, m->hello.host) != 0)
 		kem_info("%s (node %u, Kemari %s, boot %016llx) is in the group", m->hello.host, h->nodeid,
 			 m->hello.version, (unsigned long long)m->boot);

@@ -26,7 +26,7 @@ struct cluster_host {
 	/* Its last whole statement; it stays when the host leaves. */
 	unsigned int nr;
 	struct vm_row row[ROW_MAX];
-	uint64_t view; /* of the group that the statement was made in */
+	uint64_t view; /* of the group that the statement was made in; 0: none has come of this boot */
 	/* The statement that is coming in. */
 	bool coming;
 	uint64_t seq; /* of its last message */

@@ -89,18 +89,28 @@ static void member(const struct policy_host *h, const char *vm, struct cold *c)
 		       : "move it here with kemari switchover, there");
 }
 
+static void may_have(const struct policy_host *h, const char *vm, struct cold *c)
+{
+	if (had_something(h))
+		refuse(c,
+		       "%s is no member of the cluster, and what it said last is that it has %s: it is not "
+		       "fenced for a cold start, which would lose that",
+		       h->name, has(h->row));
+	else
+		refuse(c,
+		       "%s is no member of the cluster but was since this host booted, and what it has of "
+		       "%s is not known here: it is not fenced for a cold start, which could lose that",
+		       h->name, vm);
+}
+
 /* Who left in good order, or whose agent is gone, may run it still: to fence it would be the guest's end. */
 static void absent(const struct policy_host *h, const char *vm, bool word, struct cold *c)
 {
 	c->host = h->name;
 	c->step = COLD_ABSENT;
-	if (word || !had_something(h))
+	if (word || (!had_something(h) && !h->unsaid))
 		return;
-	refuse(c,
-	       "%s is no member of the cluster, and what it said last is that it has %s: it is not fenced "
-	       "for a "
-	       "cold start, which would lose that",
-	       h->name, has(h->row));
+	may_have(h, vm, c);
 	advise(c,
 	       "if it is dead the cluster fences it by itself; if it cannot, make sure that it has no power, "
 	       "then: "

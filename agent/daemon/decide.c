@@ -148,6 +148,7 @@ static void gather_hosts(const struct agent *a, const char *vm, struct policy_in
 	for (i = 0; i < in->nr_hosts; i++) {
 		in->host[i].off = agent_off(a, in->host[i].name);
 		in->host[i].futile = agent_doubt(a, in->host[i].name);
+		in->host[i].unsaid = agent_unsaid(a, in->host[i].name);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <uuid/uuid.h>
 
@@ -16,28 +17,55 @@ bool device_has_word(const char *list, const char *sep, const char *word)
 	for (const char *p = list + strspn(list, sep); *p; p += strspn(p, sep)) {
 		const size_t n = strcspn(p, sep);
 
-		if (n >= len && !strncmp(p, word, len) && (n == len || p[len] == ':'))
+		if (n == len && !strncmp(p, word, len))
 			return true;
 		p += n;
 	}
 	return false;
 }
 
-/* Whoever is in the part that was cut off is not known. */
-static bool cut(const char *list)
+/*
+ * Whoever is in the part that was cut off is not known, and an escaped character or line end is more than is
+ * read here.
+ */
+static bool unclear(const char *list)
 {
-	return strlen(list) == DEVICE_LIST - 1;
+	return strlen(list) == DEVICE_LIST - 1 || strchr(list, '\\');
+}
+
+/* As Pacemaker has it (2.1), without regard to case: a name ends at what is no character of a name. */
+static bool names(const char *list, const char *host)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+	static const char sep[] = " ,;\t\n\r\v\f";
+	const size_t len = strlen(host);
+
+	for (const char *p = list + strspn(list, sep); *p; p += strcspn(p, sep), p += strspn(p, sep))
+		if (strspn(p, name) == len && !strncasecmp(p, host, len))
+			return true;
+	return false;
+}
+
+/* A map's outlets are taken for hosts, too; ':' and '=' are the same. */
+static bool maps(const char *map, const char *host)
+{
+	static const char sep[] = " ;:=\t\n";
+	const size_t len = strlen(host);
+
+	for (const char *p = map + strspn(map, sep); *p; p += strcspn(p, sep), p += strspn(p, sep))
+		if (strcspn(p, sep) == len && !strncasecmp(p, host, len))
+			return true;
+	return false;
 }
 
 enum device_targets device_targets(const struct device *d, const char *host)
 {
 	if (d->stopped)
 		return DEVICE_NOT;
-	if (!strcmp(d->host_check, "none") || device_has_word(d->host_list, " ,;\t\n", host) ||
-	    device_has_word(d->host_map, " ;\t\n", host))
+	if (!strcasecmp(d->host_check, "none") || names(d->host_list, host) || maps(d->host_map, host))
 		return DEVICE_DOES;
-	if ((!d->host_list[0] && !d->host_map[0]) || !strcmp(d->host_check, "dynamic-list") ||
-	    !strcmp(d->host_check, "status") || cut(d->host_list) || cut(d->host_map))
+	if ((!d->host_list[0] && !d->host_map[0]) || !strcasecmp(d->host_check, "dynamic-list") ||
+	    !strcasecmp(d->host_check, "status") || unclear(d->host_list) || unclear(d->host_map))
 		return DEVICE_PERHAPS; /* the device is asked */
 	return DEVICE_NOT;
 }
@@ -63,12 +91,14 @@ bool device_level_is_for(const struct devices *d, const struct device_level *lv,
 {
 	unsigned int i;
 
-	if (lv->node[0])
-		return !strcmp(lv->node, host);
-	/* levels for a name hide those for a pattern or an attribute */
+	if (!strcmp(lv->node, host))
+		return true;
+	/* levels for that very name hide those for it in other letters, a pattern or an attribute */
 	for (i = 0; i < d->nr_levels; i++)
 		if (!strcmp(d->level[i].node, host))
 			return false;
+	if (lv->node[0])
+		return !strcasecmp(lv->node, host);
 	return !lv->pattern[0] || matches(lv->pattern, host); /* an attribute tells: perhaps */
 }
 
@@ -162,6 +192,13 @@ bool devices_prove(const struct devices *d, const char *host, const struct devic
 	if (d->more) {
 		snprintf(why, DEVICE_WHY,
 			 "the cluster has more fencing devices or levels than are looked at");
+		return false;
+	}
+	if (d->odd) {
+		snprintf(why, DEVICE_WHY,
+			 "a fencing device or level is configured in a way that is not read: by a rule, a "
+			 "reference or a score of its attributes, a template that is not there, or a pattern "
+			 "that is too long");
 		return false;
 	}
 	for (i = 0; i < d->nr_levels; i++) {

@@ -42,6 +42,7 @@ struct device_level {
 
 struct devices {
 	bool more;		   /* than there is room for */
+	bool odd;		   /* what one is, or is for, is told in a way that is not read */
 	char watchdog_timeout[16]; /* stonith-watchdog-timeout; "": not set */
 	unsigned int nr, nr_levels;
 	struct device device[DEVICES];
@@ -73,7 +74,7 @@ enum device_targets { DEVICE_NOT, DEVICE_PERHAPS, DEVICE_DOES };
 /* Can the device be used against host, as far as its configuration says? */
 enum device_targets device_targets(const struct device *d, const char *host);
 
-/* Is word one of list, whose words are separated by any of sep?  Of a map only what is before the ':'. */
+/* Is word one of list, whose words are separated by any of sep? */
 bool device_has_word(const char *list, const char *sep, const char *word);
 /* Is id one of the level's devices? */
 bool device_of_level(const struct device_level *lv, const char *id);
@@ -98,6 +99,9 @@ const char *device_misused(const struct device *d);
  */
 bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
 		   const char *believed, char *why);
+
+/* Of all that says what a fencing by them is worth, and of nothing else; never 0. */
+uint64_t devices_sum(const struct devices *d);
 
 /*
  * Takes a CIB, or its <configuration>.  Sets of options and attributes are taken without their rules, the

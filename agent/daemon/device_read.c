@@ -8,6 +8,21 @@
 
 #define PARAMETER(node, name, field) cib_parameter(node, "instance_attributes", name, field, sizeof(field))
 
+/* What Pacemaker (2.1) has it do for both where nothing else is said; not if it is "reboot", and "off" will
+ * do. */
+static void take_action(xmlNode *node, struct device *d)
+{
+	char action[16] = "";
+
+	PARAMETER(node, "action", action);
+	if (!action[0] || !strcmp(action, "reboot") || !strcmp(action, "off"))
+		return;
+	if (!d->off_action[0])
+		memcpy(d->off_action, action, sizeof(action));
+	if (!d->reboot_action[0])
+		memcpy(d->reboot_action, action, sizeof(action));
+}
+
 static void take_device(void *arg, xmlNode *node)
 {
 	struct devices *devices = arg;
@@ -15,6 +30,9 @@ static void take_device(void *arg, xmlNode *node)
 	char class[16], role[16] = "";
 
 	cib_attribute(node, "class", class, sizeof(class));
+	/* without its template it may be anything */
+	if ((!class[0] || !strcmp(class, "stonith")) && !cib_plain(node))
+		devices->odd = true;
 	if (strcmp(class, "stonith") != 0)
 		return;
 	if (devices->nr == DEVICES) {
@@ -29,6 +47,7 @@ static void take_device(void *arg, xmlNode *node)
 	PARAMETER(node, "pcmk_host_check", d->host_check);
 	PARAMETER(node, "pcmk_off_action", d->off_action);
 	PARAMETER(node, "pcmk_reboot_action", d->reboot_action);
+	take_action(node, d);
 	PARAMETER(node, "method", d->method);
 	PARAMETER(node, "system_uuid", d->system_uuid);
 	PARAMETER(node, "delay", d->delay);
@@ -62,6 +81,8 @@ static void take_level(void *arg, xmlNode *node)
 	devices->nr_levels++;
 	xml_attribute(node, "target", lv->node, sizeof(lv->node));
 	xml_attribute(node, "target-pattern", lv->pattern, sizeof(lv->pattern));
+	if (strlen(lv->pattern) == sizeof(lv->pattern) - 1)
+		devices->odd = true;
 	xml_attribute(node, "devices", lv->devices, sizeof(lv->devices));
 }
 

@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
 #include "agent/daemon/agent.h"
 #include "agent/daemon/hosts.h"
 #include "log.h"
 
 #define ATTRIBUTE "kemari-fencing"
 #define DAMPEN_S 5
+#define UNREAD_NS (30 * PROOF_SECOND)
 
 const char *agent_doubt(const struct agent *a, const char *host)
 {
@@ -23,12 +26,32 @@ const char *agent_doubt(const struct agent *a, const char *host)
 
 static void identify(struct agent *a, const struct proof_host *h, struct device_identity *who)
 {
-	const struct health_host *bmc = health_find(&a->health, h->host);
-
 	memset(who, 0, sizeof(*who));
 	memcpy(who->told, h->uuid, sizeof(who->told));
-	if (bmc && bmc->known)
-		memcpy(who->bmc, bmc->report.uuid, sizeof(who->bmc));
+	if (health_find(&a->health, h->host))
+		memcpy(who->bmc, h->bmc, sizeof(who->bmc));
+}
+
+bool hosts_awaits_bmc(struct agent *a, const char *host)
+{
+	const struct health_host *bmc = health_find(&a->health, host);
+	const struct proof_host *h = proof_find(&a->proof, host);
+	struct device_identity who;
+	char why[DEVICE_WHY];
+
+	if (!h || !bmc || !bmc->awaited || !uuid_is_null(h->bmc) || agent_doubt(a, host))
+		return false;
+	identify(a, h, &who);
+	memset(who.bmc, 0xff, sizeof(who.bmc)); /* another machine's */
+	return !devices_prove(&a->devices, host, &who, a->cfg.fence_agents_believed, why);
+}
+
+/* What was done until now may have been done by what is worth nothing. */
+static void doubt(struct agent *a, const char *host)
+{
+	if (proof_doubt(&a->proof, host, hosts_boottime(), hosts_clock_offset()) == PROOF_DOUBTED)
+		kem_err("that %s was fenced just now, as a member, does not count", host);
+	agent_save(a);
 }
 
 static void judge(struct agent *a, unsigned int i)
@@ -49,11 +72,11 @@ static void judge(struct agent *a, unsigned int i)
 	if (why[0]) {
 		kem_err("no fencing of %s would be a proof: %s; if it dies, its guests stay down here",
 			h->host, why);
+		if (h->fenced && h->member)
+			doubt(a, h->host);
 	} else if (was) {
 		kem_info("a fencing of %s would be a proof now", h->host);
-		/* what was done until now may have been done by what is worth nothing */
-		proof_doubt(&a->proof, h->host, hosts_boottime(), hosts_clock_offset());
-		agent_save(a);
+		doubt(a, h->host);
 	}
 	agent_touch(a);
 }
@@ -64,6 +87,8 @@ static void show(struct agent *a)
 	char value[ATTRD_VALUE] = "";
 	unsigned int i;
 
+	if (a->unread)
+		snprintf(value, sizeof(value), "no fencing counts: the devices cannot be read");
 	for (i = 0; i < a->proof.nr && !value[0]; i++)
 		if (a->doubt[i].why[0])
 			snprintf(value, sizeof(value), "no proof of %s: %s", a->doubt[i].host,
@@ -80,17 +105,60 @@ void agent_doubts_tick(struct agent *a)
 {
 	unsigned int i;
 
-	if (!a->devices_known)
-		return;
-	for (i = 0; i < a->proof.nr; i++)
+	for (i = 0; a->devices_known && i < a->proof.nr; i++)
 		if (!hosts_is_own(a, a->proof.h[i].host))
 			judge(a, i);
-	show(a);
+	if (a->devices_known || a->unread)
+		show(a);
+}
+
+void hosts_devices_unread(struct agent *a)
+{
+	const int64_t now = hosts_boottime();
+
+	if (!a->unread_ns)
+		a->unread_ns = now;
+	if (a->unread || now - a->unread_ns < UNREAD_NS)
+		return;
+	kem_err("the cluster's fencing devices cannot be read (cibadmin --query --local --scope "
+		"configuration): no fencing counts until they can");
+	a->unread = true;
+	a->devices_known = false;
+	agent_doubts_tick(a);
+}
+
+static void readable(struct agent *a)
+{
+	if (a->unread)
+		kem_info("the cluster's fencing devices can be read again");
+	a->unread = false;
+	a->unread_ns = 0;
+}
+
+/* What was done while nobody looked may have been done by those that were there before. */
+static void doubt_all(struct agent *a)
+{
+	unsigned int i;
+
+	kem_warn("the cluster's fencing devices are not those that kemari-agent knew when it ran last: what "
+		 "they did until now does not count");
+	for (i = 0; i < a->proof.nr; i++)
+		doubt(a, a->proof.h[i].host);
 }
 
 void hosts_devices(struct agent *a, const struct devices *d)
 {
+	const uint64_t sum = devices_sum(d);
+
+	readable(a);
 	a->devices_known = true;
 	a->devices = *d;
+	if (sum != a->proof.devices_sum) {
+		if (a->devices_of_before)
+			doubt_all(a);
+		a->proof.devices_sum = sum;
+		agent_save(a);
+	}
+	a->devices_of_before = false;
 	agent_doubts_tick(a);
 }

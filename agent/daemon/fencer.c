@@ -47,6 +47,9 @@ static void on_packet(void *arg, const void *bytes, size_t len)
 	case FENCER_HISTORY:
 		f->ops->history(f->arg, p.host, p.at, &p.asker);
 		break;
+	case FENCER_UNREAD:
+		f->ops->unread(f->arg);
+		break;
 	case FENCER_BY_HAND:
 		f->ops->confirmed_by_hand(f->arg, p.host);
 		break;

@@ -6,8 +6,8 @@
  * The fencer's notifications carry no time, so each also has the time at which it had certainly not come
  * yet; its history (2.1) has wall-clock times, taken by the fencer of this host when the result reached it,
  * or by a peer's if it was synchronised from there.  The history is read at connect, after each notification
- * and, while wanted, each second.  The cluster's configuration is read at connect, when it
- * changes, and once a minute.
+ * and, while wanted, each second.  The cluster's configuration is read at connect, when it changes, once a
+ * minute, and before each fencing that was not told of yet; none is told of while it cannot be read.
  */
 #ifndef KEMARI_AGENT_DAEMON_FENCER_H
 #define KEMARI_AGENT_DAEMON_FENCER_H
@@ -25,8 +25,10 @@ struct qb_loop;
 struct fencer;
 
 struct fencer_ops {
-	/* The cluster's devices, whenever they are others than before. */
+	/* The cluster's devices, whenever they are others than before, or could not be read before. */
 	void (*devices)(void *arg, const struct devices *d);
+	/* They cannot be read; again and again.  Meanwhile no fencing is told of. */
+	void (*unread)(void *arg);
 	/* The fencer confirmed just now that host is off (or rebooted); since: CLOCK_BOOTTIME ns, before it.
 	 * asker: its doer is the host whose fencer had a device do it; which device is not told (device.h).
 	 */

@@ -19,6 +19,7 @@ enum fencer_word {
 	FENCER_BY_HAND, /* host */
 	FENCER_DONE,	/* host, on */
 	FENCER_FAILED,	/* host, on, why */
+	FENCER_UNREAD,	/* the devices cannot be read */
 	FENCER_DEVICES, /* a packet of their own */
 };
 

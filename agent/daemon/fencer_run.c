@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <pacemaker/crm/stonith-ng.h>
+#include <xxhash.h>
 
 #include "agent/daemon/fencer_int.h"
 #include "agent/daemon/helper.h"
@@ -23,9 +24,10 @@
 #define TOLERANCE_S 5
 #define COMMAND_MS 5000
 #define DEVICES_NS (60 * 1000000000LL) /* how old they may be */
-#define DEVICES_RETRY_NS (5 * 1000000000LL)
+#define DEVICES_RETRY_NS (2 * 1000000000LL)
 #define HOSTS 32
 #define CALLS 8		  /* fencings asked for at once */
+#define FENCED 16	  /* told at once; the history has what is more */
 #define A_HUMAN "a human" /* who executed what was confirmed by hand */
 
 struct asked {
@@ -49,6 +51,11 @@ struct talk {
 		struct asker asker;
 	} last[HOSTS];
 	struct asked asked[CALLS];
+	uint64_t history_sum;	/* of what was told of it */
+	unsigned int nr_fenced; /* fencings that the fencer told of, and the daemon does not know of yet */
+	struct fencer_packet fenced[FENCED];
+	bool devices_now;	 /* they have to be read before anything else is told */
+	bool devices_known;	 /* the last time they could be read */
 	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
 	int64_t devices_next_ns; /* CLOCK_BOOTTIME when they are read again */
 	struct fencer_devices_packet devices;
@@ -82,27 +89,34 @@ static void tell(struct talk *t, enum fencer_word word, const char *host)
 }
 
 /* Of a fencing. */
-static void tell_of(struct talk *t, enum fencer_word word, const char *host, int64_t at,
-		    const struct asker *asker)
+static struct fencer_packet packet_of(enum fencer_word word, const char *host, int64_t at,
+				      const struct asker *asker)
 {
 	struct fencer_packet p = { .word = word, .at = at, .asker = *asker };
 
 	snprintf(p.host, sizeof(p.host), "%s", host);
-	send_packet(t, &p);
+	return p;
 }
 
-/* Tells of them when the configuration is another one than before.  What cannot be read now is as it was. */
-static void read_devices(struct talk *t)
+/* Tells of them when the configuration is another one than before.  False: what they are now is not known. */
+static bool read_devices(struct talk *t)
 {
 	const uint64_t before = t->devices_sum;
-	const bool ok = fencer_devices(&t->devices.devices, &t->devices_sum);
 
-	t->devices_next_ns = boottime() + (ok ? DEVICES_NS : DEVICES_RETRY_NS);
-	if (!ok || t->devices_sum == before)
-		return;
+	t->devices_known = fencer_devices(&t->devices.devices, &t->devices_sum);
+	t->devices_now = false;
+	t->devices_next_ns = boottime() + (t->devices_known ? DEVICES_NS : DEVICES_RETRY_NS);
+	if (!t->devices_known) {
+		t->devices_sum = 0; /* they are told of when they can be read, whatever they are */
+		tell(t, FENCER_UNREAD, NULL);
+		return false;
+	}
+	if (t->devices_sum == before)
+		return true;
 	t->devices.word = FENCER_DEVICES;
 	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
 		t->hopeless = true;
+	return true;
 }
 
 /* Of what was asked for. */
@@ -133,7 +147,10 @@ static void on_fenced(stonith_t *st, stonith_event_t *e)
 		return;
 	}
 	asker_set(&asker, e->client_origin, e->origin, e->executioner);
-	tell_of(t, FENCER_FENCED, e->target, t->idle_ns, &asker);
+	/* the configuration may have been changed since it was read, and that device have done it */
+	t->devices_now = true;
+	if (t->nr_fenced < FENCED)
+		t->fenced[t->nr_fenced++] = packet_of(FENCER_FENCED, e->target, t->idle_ns, &asker);
 }
 
 static void on_history(stonith_t *st, stonith_event_t *e)
@@ -169,10 +186,24 @@ static void note(struct talk *t, const char *host, int64_t wall_ns, const stonit
 	asker_set(&t->last[i].asker, h->client, h->origin, h->delegate);
 }
 
+static uint64_t history_sum(const struct talk *t)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		sum = XXH64(t->last[i].host, strlen(t->last[i].host), sum);
+		sum = XXH64(&t->last[i].wall_ns, sizeof(t->last[i].wall_ns), sum);
+	}
+	return sum;
+}
+
 static void read_history(struct talk *t)
 {
 	stonith_history_t *list = NULL, *h;
+	struct fencer_packet p;
 	unsigned int i;
+	uint64_t sum;
 
 	t->read_now = false;
 	if (t->st->cmds->history(t->st, st_opt_none, NULL, &list, HISTORY_S))
@@ -183,8 +214,26 @@ static void read_history(struct talk *t)
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
 			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec, h);
 	stonith_history_free(list);
-	for (i = 0; i < t->nr; i++)
-		tell_of(t, FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, &t->last[i].asker);
+	sum = history_sum(t);
+	/* what is new in it was done by the devices that there are now */
+	if (sum != t->history_sum && !read_devices(t)) {
+		t->read_now = true;
+		return;
+	}
+	t->history_sum = sum;
+	for (i = 0; i < t->nr; i++) {
+		p = packet_of(FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, &t->last[i].asker);
+		send_packet(t, &p);
+	}
+}
+
+static void tell_fenced(struct talk *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr_fenced; i++)
+		send_packet(t, &t->fenced[i]);
+	t->nr_fenced = 0;
 }
 
 static void disconnect(struct talk *t)
@@ -312,13 +361,19 @@ static bool turn(struct talk *t)
 /* Each second, and when something has come. */
 static void look(struct talk *t)
 {
+	bool touched;
+
 	if (!t->st)
 		connect_fencer(t);
 	if (!t->st)
 		return;
-	/* before the history: what it tells is judged by them */
-	if (fencer_devices_touched() || boottime() >= t->devices_next_ns)
+	touched = fencer_devices_touched();
+	if (touched || t->devices_now || boottime() >= t->devices_next_ns)
 		read_devices(t);
+	/* what is told is judged by them: it waits until they are known */
+	if (!t->devices_known)
+		return;
+	tell_fenced(t);
 	if (t->read_now || t->want)
 		read_history(t);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
 #include "agent/daemon/agent.h"
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
@@ -22,6 +24,7 @@ void agent_hardware_begin(struct agent *a)
 
 		memcpy(h->host, a->cfg.bmc[i].host, strlen(a->cfg.bmc[i].host)); /* main has checked it */
 		h->heard_ns = now;
+		h->awaited = true;
 	}
 }
 
@@ -218,6 +221,13 @@ static void take_holds(struct agent *a, const struct health_host *h)
 		health_each_hold(h, take_hold, &hold);
 }
 
+/* It stays known when the BMC says nothing any more, or not which machine it belongs to. */
+static void take_uuid(struct agent *a, const struct health_host *h)
+{
+	if (h->known && !uuid_is_null(h->report.uuid) && proof_bmc(&a->proof, h->host, h->report.uuid))
+		agent_save(a);
+}
+
 /* As the host itself tells. */
 static const uint8_t *uuid_of(const struct agent *a, const char *host)
 {
@@ -244,6 +254,7 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 	log_changes(h, &r);
 	if (health_take(h, &r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
 		agent_save(a);
+	take_uuid(a, h);
 	take_holds(a, h);
 	set_red(a);
 	decide_sick(a, (unsigned int)(h - a->health.h));
@@ -271,6 +282,7 @@ void agent_hardware_tick(struct agent *a)
 				a->health.h[i].host);
 		drop_foreign(a, &a->health.h[i]);
 		decide_sick(a, i);
+		take_uuid(a, &a->health.h[i]);
 		take_holds(a, &a->health.h[i]);
 	}
 	set_red(a);

@@ -76,6 +76,7 @@ bool health_take(struct health_host *h, const struct health_report *r, uint64_t 
 
 	h->red = r->worst >= WATCH_MOVE && (h->red || believed(r->bmc));
 	h->known = true;
+	h->awaited = false;
 	h->heard_ns = now_ns;
 	h->report = *r;
 	return fault;
@@ -86,6 +87,7 @@ bool health_expire(struct health_host *h, uint64_t now_ns)
 	if (now_ns - h->heard_ns <= HEALTH_SILENT_NS)
 		return false;
 	h->heard_ns = now_ns;
+	h->awaited = false;
 	if (!h->known)
 		return false;
 	h->known = h->red = false;

@@ -64,6 +64,7 @@ int health_parse(const char *line, size_t len, const char *host, struct health_r
 /* One host that has a BMC. */
 struct health_host {
 	char host[ROW_HOST];
+	bool awaited;	   /* no report has come since the start, but one may yet */
 	bool known;	   /* somebody watches the BMC, and report is what is so */
 	bool red;	   /* its guests are better off elsewhere */
 	uint64_t heard_ns; /* CLOCK_MONOTONIC of the last report, or since when one is waited for */

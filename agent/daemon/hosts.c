@@ -13,6 +13,8 @@
 #include "log.h"
 #include "monotonic.h"
 
+#define AGAIN_S 3
+
 /* ---- the group ---- */
 
 static const char *host_word(const struct cluster_host *h)
@@ -218,6 +220,17 @@ static bool any_needs(const struct agent *a)
 	return false;
 }
 
+/* A fencing that is told of meanwhile is left alone: it is to be told of again. */
+static bool any_awaits_bmc(struct agent *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->proof.nr; i++)
+		if (hosts_awaits_bmc(a, a->proof.h[i].host))
+			return true;
+	return false;
+}
+
 void agent_hosts_tick(struct agent *a)
 {
 	const bool needed = any_needs(a);
@@ -229,7 +242,11 @@ void agent_hosts_tick(struct agent *a)
 	if (proof_unsaved(&a->proof))
 		agent_save(a);
 	agent_doubts_tick(a);
-	fencer_want(a->fencer, needed);
+	if (any_awaits_bmc(a))
+		a->again = AGAIN_S;
+	else if (a->again)
+		a->again--;
+	fencer_want(a->fencer, needed || a->again);
 	for (i = 0; needed && i < a->proof.nr; i++)
 		hosts_tell_off(a, a->proof.h[i].host);
 	if (group_nodeid(a->group))

@@ -21,6 +21,10 @@ int64_t hosts_clock_offset(void);
 bool hosts_is_own(const struct agent *a, const char *host);
 /* The cluster's devices are known, others than before. */
 void hosts_devices(struct agent *a, const struct devices *d);
+/* They cannot be read. */
+void hosts_devices_unread(struct agent *a);
+/* Whether a fencing of it is a proof hangs on what its watched BMC will say, for the first time. */
+bool hosts_awaits_bmc(struct agent *a, const char *host);
 /* What follows from a change of host's proof: the log, agent.state, kemari-syncd. */
 void hosts_proof(struct agent *a, const char *host, enum proof_change change);
 /* Tells kemari-syncd that host is off, if it is proven. */

@@ -41,6 +41,7 @@ struct policy_host {
 	bool futile;		  /* no fencing of it would be a proof (device.h) */
 	bool red;		  /* health */
 	unsigned int owned;	  /* VMs that it said to be primary or held of, last */
+	bool unsaid;		  /* it was in the group since this host booted, and row is not known */
 	const struct vm_row *row; /* of this VM, as far as it ever said, NULL: none */
 };
 

@@ -74,17 +74,21 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 {
 	struct proof_host *h = find(p, host);
 	bool back = h && h->fenced;
+	uint8_t bmc[16] = { 0 };
 
 	if (!boot || strnlen(host, ROW_HOST) == ROW_HOST)
 		return PROOF_SAME;
 	if (h && h->boot == boot)
 		return heard_again(h, now, clock_offset);
-	if (!h)
+	if (h)
+		memcpy(bmc, h->bmc, sizeof(bmc));
+	else
 		h = room(p);
 	if (!h)
 		return PROOF_SAME;
 	memset(h, 0, sizeof(*h));
 	memcpy(h->host, host, strlen(host));
+	memcpy(h->bmc, bmc, sizeof(bmc));
 	h->boot = boot;
 	h->after_ns = h->last_ns = now;
 	h->clock_offset = clock_offset;
@@ -99,6 +103,16 @@ bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16])
 	if (!h || !memcmp(h->uuid, uuid, sizeof(h->uuid)))
 		return false;
 	memcpy(h->uuid, uuid, sizeof(h->uuid));
+	return true;
+}
+
+bool proof_bmc(struct proof *p, const char *host, const uint8_t uuid[16])
+{
+	struct proof_host *h = find(p, host);
+
+	if (!h || !memcmp(h->bmc, uuid, sizeof(h->bmc)))
+		return false;
+	memcpy(h->bmc, uuid, sizeof(h->bmc));
 	return true;
 }
 
@@ -188,12 +202,17 @@ enum proof_change proof_history_doubted(struct proof *p, const char *host, int64
 								       : PROOF_SAME;
 }
 
-void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
+enum proof_change proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
 
-	if (h)
-		doubt(h, now, clock_offset);
+	if (!h)
+		return PROOF_SAME;
+	doubt(h, now, clock_offset);
+	if (!h->fenced || !h->member)
+		return PROOF_RECORDED;
+	void_fencing(h, now);
+	return PROOF_DOUBTED;
 }
 
 bool proof_unsaved(const struct proof *p)

@@ -49,6 +49,7 @@ struct proof_host {
 	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
 			    */
 	uint8_t uuid[16];  /* of the machine, as it told in this boot; zeroes: not told */
+	uint8_t bmc[16];   /* the same, as its watched BMC said last, in whatever boot */
 	int64_t saved_ns;  /* of last_ns, what agent.state has */
 	bool member;	   /* now */
 	bool fenced;	   /* confirmed since after_ns */
@@ -63,6 +64,7 @@ struct proof_host {
 };
 
 struct proof {
+	uint64_t devices_sum; /* of the devices (device.h) by which fencings are judged; 0: not known */
 	unsigned int nr;
 	struct proof_host h[PROOF_HOSTS];
 };
@@ -81,6 +83,8 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 			      int64_t clock_offset);
 /* It tells which machine it is.  True: that was not known. */
 bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16]);
+/* Its watched BMC tells which machine it belongs to.  True: it said something else before, or nothing. */
+bool proof_bmc(struct proof *p, const char *host, const uint8_t uuid[16]);
 /* It is no member any more.  down: its node is gone from the ring, else it left by itself. */
 enum proof_change proof_left(struct proof *p, const char *host, bool down, int64_t now);
 
@@ -100,8 +104,11 @@ enum proof_change proof_fenced_doubted(struct proof *p, const char *host, int64_
 				       int64_t clock_offset);
 enum proof_change proof_history_doubted(struct proof *p, const char *host, int64_t wall_ns, int64_t now,
 					int64_t clock_offset);
-/* Fencings of it that ended before now confirm nothing. */
-void proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
+/*
+ * Fencings of it that ended before now confirm nothing.  PROOF_DOUBTED: one of a member was confirmed
+ * already, and is void; a proof that stands does.
+ */
+enum proof_change proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
 /* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
 enum proof_change proof_fault(struct proof *p, const char *host);
 /* When that boot began; the first word counts. */

@@ -26,19 +26,20 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 {
 	unsigned int i;
 
-	fprintf(f, TITLE " %016" PRIx64 "\n", boot);
+	fprintf(f, TITLE " %016" PRIx64 " %016" PRIx64 "\n", boot, p->devices_sum);
 	for (i = 0; i < p->nr; i++) {
 		const struct proof_host *h = &p->h[i];
-		char uuid[UUID_STR_LEN];
+		char uuid[UUID_STR_LEN], bmc[UUID_STR_LEN];
 
 		uuid_unparse_lower(h->uuid, uuid);
+		uuid_unparse_lower(h->bmc, bmc);
 		fprintf(f,
 			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
-			" %s %d %s %s %s %d %" PRId64 " %s\n",
+			" %s %d %s %s %s %d %" PRId64 " %s %s\n",
 			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
 			(int)h->asker.kind, h->settled, h->fault, h->last_ns, uuid, h->by_word,
 			or_none(h->asker.program), or_none(h->asker.node), or_none(h->asker.doer),
-			h->up_known, h->booted_ns, or_none(h->hold));
+			h->up_known, h->booted_ns, or_none(h->hold), bmc);
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -80,18 +81,20 @@ static void take_none(char *word)
 static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
-	char uuid[UUID_STR_LEN] = "";
+	char uuid[UUID_STR_LEN] = "", bmc[UUID_STR_LEN] = "";
 	int fenced, kind = 0, settled = 0, fault = 0, by_word = 0, up_known = 0, n;
 
 	/* 71, 31: ROW_HOST, ASKER_PROGRAM and PROOF_HOLD less the NUL */
 	n = sscanf(line,
 		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
-		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s",
+		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s %36s",
 		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
 		   &fault, &h.last_ns, uuid, &by_word, h.asker.program, h.asker.node, h.asker.doer, &up_known,
-		   &h.booted_ns, h.hold);
-	/* one that runs in place of an older one finds six, nine, eleven or twelve */
-	if ((n != 6 && n != 9 && n != 11 && n != 12 && n != 18) || (n >= 11 && uuid_parse(uuid, h.uuid)))
+		   &h.booted_ns, h.hold, bmc);
+	/* one that runs in place of an older one finds six, nine, eleven, twelve or eighteen */
+	if (n != 6 && n != 9 && n != 11 && n != 12 && n != 18 && n != 19)
+		return false;
+	if ((n >= 11 && uuid_parse(uuid, h.uuid)) || (n == 19 && uuid_parse(bmc, h.bmc)))
 		return false;
 	h.saved_ns = h.last_ns;
 	h.fenced = fenced == 1;
@@ -124,10 +127,12 @@ static bool take_vm(const char *line, struct proof_vms *vms)
 /* 0, -ESTALE: of another boot, -EBADMSG. */
 static int read_all(FILE *f, uint64_t boot, struct proof *p, struct proof_vms *vms)
 {
-	char line[512];
+	char line[640];
 	uint64_t of;
 
-	if (!fgets(line, sizeof(line), f) || sscanf(line, TITLE " %16" SCNx64, &of) != 1)
+	/* an older one does not tell the devices' sum */
+	if (!fgets(line, sizeof(line), f) ||
+	    sscanf(line, TITLE " %16" SCNx64 " %16" SCNx64, &of, &p->devices_sum) < 1)
 		return -EBADMSG;
 	if (of != boot)
 		return -ESTALE;

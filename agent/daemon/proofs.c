@@ -59,6 +59,7 @@ void agent_load(struct agent *a)
 	unsigned int i;
 
 	proof_load(a->state_path, a->boot, &a->proof, &vms);
+	a->devices_of_before = a->proof.nr;
 	for (i = 0; i < vms.nr; i++)
 		memcpy(a->vm[i].vm, vms.vm[i], ROW_VM);
 }
@@ -87,6 +88,14 @@ const struct proof_host *agent_off(const struct agent *a, const char *host)
 	if (hosts_is_own(a, host) || !certainly_no_member(a, host))
 		return NULL;
 	return proof_off(&a->proof, host);
+}
+
+bool agent_unsaid(const struct agent *a, const char *host)
+{
+	const struct cluster_host *c = cluster_named(&a->cluster, host);
+	const struct proof_host *h = proof_find(&a->proof, host);
+
+	return h && h->boot != PROOF_UNHEARD && !(c && c->view);
 }
 
 /* Who had it fenced, and why, if that was us; or who says so. */
@@ -195,7 +204,7 @@ static bool worth_known(struct agent *a, const char *host)
 	/* membership first: what left before it was fenced has left */
 	group_drain(a->group);
 	agent_doubts_tick(a);
-	return true;
+	return !hosts_awaits_bmc(a, host);
 }
 
 static void on_fenced(void *arg, const char *host, int64_t since, const struct asker *asker)
@@ -230,6 +239,11 @@ static void on_devices(void *arg, const struct devices *d)
 	hosts_devices(arg, d);
 }
 
+static void on_unread(void *arg)
+{
+	hosts_devices_unread(arg);
+}
+
 static void on_result(void *arg, const char *host, bool on, const char *why)
 {
 	agent_request_answer(arg, host, on, why);
@@ -247,10 +261,13 @@ static void on_by_hand(void *arg, const char *host)
 
 static void on_fencer(void *arg, bool connected)
 {
+	struct agent *a = arg;
+
 	kem_info(connected ? "connected to Pacemaker's fencer"
 			   : "Pacemaker's fencer is gone; waiting for it");
+	a->unread_ns = 0; /* nobody tries while it is gone */
 	if (!connected)
-		agent_requests_lost(arg);
+		agent_requests_lost(a);
 }
 
 void agent_helper_gone(void *arg)
@@ -263,6 +280,7 @@ void agent_helper_gone(void *arg)
 
 const struct fencer_ops agent_fencer_ops = {
 	.devices = on_devices,
+	.unread = on_unread,
 	.fenced = on_fenced,
 	.history = on_history,
 	.result = on_result,

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <uuid/uuid.h>
 
@@ -160,16 +161,16 @@ static void check_device(const struct facts *f, const struct device *d, struct f
 		else
 			finding_fix(l, "remove pcmk_off_action and pcmk_reboot_action of %s", d->id);
 	}
-	if (!d->host_list[0] && !d->host_map[0] && strcmp(d->host_check, "none")) {
+	if (!d->host_list[0] && !d->host_map[0] && strcasecmp(d->host_check, "none")) {
 		finding_warning(l, "fencing",
 				"%s has no pcmk_host_list: the device is asked whom it fences, in "
 				"the middle of a failover",
 				d->id);
 		finding_fix(l, "set pcmk_host_list and pcmk_host_check=static-list for %s", d->id);
-	} else if (!strcmp(d->host_check, "none") || !strcmp(d->host_check, "dynamic-list") ||
-		   !strcmp(d->host_check, "status")) {
+	} else if (!strcasecmp(d->host_check, "none") || !strcasecmp(d->host_check, "dynamic-list") ||
+		   !strcasecmp(d->host_check, "status")) {
 		finding_warning(l, "fencing", "%s: with pcmk_host_check=%s %s", d->id, d->host_check,
-				strcmp(d->host_check, "none")
+				strcasecmp(d->host_check, "none")
 					? "the device is asked in the middle of a failover"
 					: "it is used against any host");
 		finding_fix(l, "set pcmk_host_check=static-list for %s", d->id);

@@ -194,6 +194,7 @@ static void another_boot_forgets_what_the_first_said(void **state)
 	take(c, 1, &(struct message){ .type = MESSAGE_HELLO, .boot = 9, .hello = { .host = "xb" } });
 	assert_int_equal(cluster_node(c, 2)->nr, 0);
 	assert_int_equal(cluster_node(c, 2)->boot, 9);
+	assert_int_equal(cluster_node(c, 2)->view, 0);
 }
 
 static void engine_messages_need_a_hello_of_that_boot(void **state)

@@ -177,6 +177,20 @@ static void who_left_with_the_guest_is_not_fenced_for_it(void **state)
 	assert_int_equal(judge(b, false), COLD_ABSENT);
 }
 
+/* A kemari-agent that was restarted has not heard what it said. */
+static void who_left_with_what_is_not_known_is_not_fenced_for_it(void **state)
+{
+	struct bed *b = alone();
+
+	b->in.host[0].unsaid = true;
+	assert_int_equal(judge(b, false), COLD_REFUSED);
+	says(b->c.text, "what it has of g1");
+	says(b->c.fix, "kemari cold-start g1 --peer-is-off");
+	assert_int_equal(judge(b, true), COLD_ABSENT);
+	b->in.host[0].off = true;
+	assert_int_equal(judge(b, false), COLD_CLEAR);
+}
+
 static void each_absent_host_has_to_be_off(void **state)
 {
 	struct bed *b = alone();
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_member_has_to_say_that_it_has_nothing),
 		cmocka_unit_test(what_a_member_has_is_not_passed_over),
 		cmocka_unit_test(who_left_with_the_guest_is_not_fenced_for_it),
+		cmocka_unit_test(who_left_with_what_is_not_known_is_not_fenced_for_it),
 		cmocka_unit_test(each_absent_host_has_to_be_off),
 	};
 

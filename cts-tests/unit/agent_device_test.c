@@ -30,6 +30,19 @@
 #define PDU DEVICE("pdu-xa", "fence_apc_snmp", PARAM("pcmk_host_map", "xb:1;xa:2"))
 #define KDUMP DEVICE("kdump", "fence_kdump", FOR("xa"))
 
+#define LONG                                                                                                 \
+	"a-name-of-more-than-eighty-characters-is-a-name-all-the-same-and-it-is-compared-as-a-whole-and-"    \
+	"not-"                                                                                               \
+	"cut"
+#define BY_TEMPLATE(id, agent) "<template id='" id "' class='stonith' type='" agent "'/>"
+#define FROM_TEMPLATE(id)                                                                                    \
+	"<primitive id='t' template='" id                                                                    \
+	"'><instance_attributes id='i-t'>" FOR("xa") "</instance_attributes></primitive>"
+#define SET(attributes, inner)                                                                               \
+	"<primitive id='s' class='stonith' type='fence_kemari'><instance_attributes id='i-s'>" FOR(          \
+		"xb") "</instance_attributes><instance_attributes id='i-t' " attributes ">" inner            \
+		      "</instance_attributes></primitive>"
+
 static struct devices devices;
 static struct device_identity nobody;
 static char why[DEVICE_WHY];
@@ -76,6 +89,51 @@ static void any_device_that_may_have_done_it_must_confirm(void **state)
 			   ""));
 }
 
+#define MAPPED(map) (HEAD BMC DEVICE("m", "fence_kdump", PARAM("pcmk_host_map", map)) LEVELS TAIL)
+#define LISTED(list) (HEAD BMC DEVICE("m", "fence_kdump", FOR(list)) LEVELS TAIL)
+#define CHECKED(check)                                                                                       \
+	(HEAD BMC DEVICE("m", "fence_kdump", FOR("xb") PARAM("pcmk_host_check", check)) LEVELS TAIL)
+
+/* Whom a device is for is read as Pacemaker reads it. */
+static void a_map_may_have_equal_signs(void **state)
+{
+	assert_no_proof(MAPPED("xa=1"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("xb:2;xa=1"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("xb:2\txa:1"), "m (fence_kdump)");
+	/* an outlet of that name */
+	assert_no_proof(MAPPED("xb:xa"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("x\\a:1"), "m (fence_kdump)");
+	assert_true(proves(MAPPED("xb=1;xab=2"), ""));
+	/* it is enough for a device that confirms, too */
+	assert_true(
+		proves(HEAD DEVICE("p", "fence_apc_snmp", PARAM("pcmk_host_map", "xa=1")) LEVELS TAIL, ""));
+}
+
+static void hosts_are_the_same_in_any_letters(void **state)
+{
+	assert_no_proof(LISTED("XA"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb,Xa"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb xa#1"), "m (fence_kdump)");
+	assert_no_proof(LISTED("xb\\nxa"), "m (fence_kdump)");
+	assert_no_proof(MAPPED("XA:1"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("None"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("DYNAMIC-LIST"), "m (fence_kdump)");
+	assert_no_proof(CHECKED("Status"), "m (fence_kdump)");
+	assert_true(proves(LISTED("xab,x"), ""));
+	assert_true(proves(CHECKED("Static-List"), ""));
+	assert_true(proves(HEAD DEVICE("b", "fence_kemari", FOR("XA")) LEVELS TAIL, ""));
+}
+
+static void a_level_may_name_its_host_in_other_letters(void **state)
+{
+	assert_no_proof(HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump") TAIL, "kdump (fence_kdump)");
+	assert_no_proof(HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump")
+				LEVEL("target-pattern='x.'", "bmc-xa") TAIL,
+			"kdump (fence_kdump)");
+	assert_true(proves(
+		HEAD BMC KDUMP LEVELS LEVEL("target='XA'", "kdump") LEVEL("target='xa'", "bmc-xa") TAIL, ""));
+}
+
 static void no_device_is_no_proof(void **state)
 {
 	assert_no_proof(HEAD LEVELS TAIL, "no device");
@@ -110,7 +168,7 @@ static void an_agent_is_known_or_believed(void **state)
 	assert_no_proof(sbd, "sbd (fence_sbd): the host's watchdog is believed");
 	assert_true(proves(acme, "fence_sbd fence_acme"));
 	assert_true(proves(sbd, "fence_sbd, fence_acme"));
-	assert_false(proves(acme, "fence_acm fence_acme2"));
+	assert_false(proves(acme, "fence_acm fence_acme2 fence_acme:1"));
 	/* of some it is known better */
 	assert_false(proves(kdump, "fence_kdump"));
 }
@@ -125,6 +183,14 @@ static void a_misused_device_proves_nothing(void **state)
 	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("pcmk_reboot_action", "on"))
 				LEVELS TAIL,
 			"pcmk_reboot_action");
+	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("action", "status")) LEVELS TAIL,
+			"pcmk_off_action");
+	assert_no_proof(HEAD DEVICE("b", "fence_ipmilan",
+				    FOR("xa") PARAM("action", "on") PARAM("pcmk_off_action", "off"))
+				LEVELS TAIL,
+			"pcmk_reboot_action");
+	assert_true(proves(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("action", "reboot")) LEVELS TAIL,
+			   ""));
 	assert_true(proves(HEAD DEVICE("b", "fence_ipmilan", FOR("xa") PARAM("pcmk_reboot_action", "off"))
 				   LEVELS TAIL,
 			   ""));
@@ -157,6 +223,72 @@ static void waiting_for_a_watchdog_proves_nothing(void **state)
 	assert_no_proof(alone, "stonith-watchdog-timeout");
 	assert_true(proves(none, ""));
 	assert_true(proves(cib, "fence_watchdog"));
+}
+
+/* A restart doubts what was done by other devices: for any change of these, and for no other. */
+static void the_sum_is_of_what_a_fencing_is_worth(void **state)
+{
+	static const char *const others[] = {
+		HEAD LEVELS TAIL,
+		HEAD BMC KDUMP LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xb")) LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_ipmilan", FOR("xa")) LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xa") PARAM("method", "cycle")) LEVELS TAIL,
+		HEAD BMC FROM_TEMPLATE("gone") LEVELS TAIL,
+		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa") TAIL,
+		HEAD BMC LEVELS LEVEL("target-pattern='xa'", "bmc-xa") TAIL,
+		HEAD BMC LEVELS LEVEL("target='xa'", "bmc-xa,pdu") TAIL,
+		"<cib><configuration><crm_config><cluster_property_set id='c'>" PARAM(
+			"stonith-watchdog-timeout",
+			"10s") "</cluster_property_set></crm_config><resources>" BMC LEVELS TAIL,
+	};
+	static const char *const same[] = {
+		HEAD BMC LEVELS TAIL,
+		HEAD BMC "<primitive id='g1' class='ocf' provider='kemari' type='vm'/>" LEVELS TAIL,
+		HEAD DEVICE("bmc-xa", "fence_kemari", FOR("xa") PARAM("delay", "5s")) LEVELS TAIL,
+	};
+	uint64_t sum, before = 0;
+	size_t i;
+
+	assert_true(devices_read(same[0], strlen(same[0]), &devices));
+	sum = devices_sum(&devices);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_true(devices_read(others[i], strlen(others[i]), &devices));
+		assert_int_not_equal(devices_sum(&devices), sum);
+		assert_int_not_equal(devices_sum(&devices), before);
+		before = devices_sum(&devices);
+	}
+	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		assert_true(devices_read(same[i], strlen(same[i]), &devices));
+		assert_int_equal(devices_sum(&devices), sum);
+	}
+}
+
+static void a_template_is_found_whatever_its_name(void **state)
+{
+	assert_no_proof(HEAD BMC BY_TEMPLATE("ger\xc3\xa4t", "fence_kdump") FROM_TEMPLATE("ger\xc3\xa4t")
+				LEVELS TAIL,
+			"t (fence_kdump)");
+	assert_no_proof(HEAD BMC BY_TEMPLATE(LONG, "fence_kdump") BY_TEMPLATE(LONG "2", "fence_kemari")
+				FROM_TEMPLATE(LONG) LEVELS TAIL,
+			"t (fence_kdump)");
+	assert_true(proves(HEAD BY_TEMPLATE("b c", "fence_kemari") FROM_TEMPLATE("b c") LEVELS TAIL, ""));
+}
+
+static void what_is_not_read_proves_nothing(void **state)
+{
+	assert_no_proof(HEAD BMC FROM_TEMPLATE("gone") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("id-ref='i-bmc-xa'", "") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("", "<nvpair id-ref='n'/>") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("", "<rule id='r'/>") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC SET("score='5'", "") LEVELS TAIL, "in a way that is not read");
+	assert_no_proof(HEAD BMC LEVELS LEVEL("target-pattern='" LONG "'", "bmc-xa") TAIL,
+			"in a way that is not read");
+	assert_true(proves(HEAD BMC SET("", "") LEVELS TAIL, ""));
+	/* what is no fencing device may be as it likes */
+	assert_true(proves(HEAD BMC "<primitive id='g1' class='ocf' type='vm'><instance_attributes id='i' "
+				    "id-ref='j'/></primitive>" LEVELS TAIL,
+			   ""));
 }
 
 static void what_was_cut_is_not_known(void **state)
@@ -282,12 +414,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(devices_that_read_the_power_prove),
 		cmocka_unit_test(any_device_that_may_have_done_it_must_confirm),
+		cmocka_unit_test(a_map_may_have_equal_signs),
+		cmocka_unit_test(hosts_are_the_same_in_any_letters),
+		cmocka_unit_test(a_level_may_name_its_host_in_other_letters),
 		cmocka_unit_test(no_device_is_no_proof),
 		cmocka_unit_test(each_level_must_confirm),
 		cmocka_unit_test(an_agent_is_known_or_believed),
 		cmocka_unit_test(a_misused_device_proves_nothing),
 		cmocka_unit_test(an_outlet_by_number_proves_nothing_over_newer_snmp),
 		cmocka_unit_test(waiting_for_a_watchdog_proves_nothing),
+		cmocka_unit_test(the_sum_is_of_what_a_fencing_is_worth),
+		cmocka_unit_test(a_template_is_found_whatever_its_name),
+		cmocka_unit_test(what_is_not_read_proves_nothing),
 		cmocka_unit_test(what_was_cut_is_not_known),
 		cmocka_unit_test(a_device_for_another_machine_proves_nothing),
 		cmocka_unit_test(a_watched_bmc_tells_whether_its_device_is_the_hosts),

@@ -30,6 +30,7 @@ static struct {
 	stonith_event_t event;
 	bool notify, answer, gone;
 	unsigned int devices; /* 0: they cannot be read */
+	bool touched;	      /* that there are others is seen */
 	int rc;		      /* of the answer */
 	int calls, tolerance;
 	char host[ROW_HOST], action[16];
@@ -126,17 +127,19 @@ bool stonith_dispatch(stonith_t *st)
 
 bool fencer_devices(struct devices *d, uint64_t *sum)
 {
-	if (!fake.devices)
+	const unsigned int nr = __atomic_load_n(&fake.devices, __ATOMIC_SEQ_CST);
+
+	if (!nr)
 		return false;
 	memset(d, 0, sizeof(*d));
-	d->nr = fake.devices;
-	*sum = fake.devices;
+	d->nr = nr;
+	*sum = nr;
 	return true;
 }
 
 bool fencer_devices_touched(void)
 {
-	return true;
+	return fake.touched;
 }
 
 /* ---- the daemon ---- */
@@ -155,6 +158,7 @@ static int setup(void **state)
 	int fd[2];
 
 	memset(&fake, 0, sizeof(fake));
+	fake.devices = 1;
 	fake.fd = eventfd(0, EFD_CLOEXEC);
 	if (fake.fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd))
 		return -1;
@@ -253,6 +257,84 @@ static void the_devices_come_before_what_is_judged_by_them(void **state)
 	hear(FENCER_HISTORY);
 }
 
+/* Of what comes next. */
+static enum fencer_word word_of_next(struct fencer_devices_packet *d)
+{
+	assert_true(recv(daemon_fd, d, sizeof(*d), 0) > 0);
+	return d->word;
+}
+
+static void devices_are(unsigned int nr)
+{
+	__atomic_store_n(&fake.devices, nr, __ATOMIC_SEQ_CST);
+}
+
+static void notify_of_xb(void)
+{
+	fake.event = (stonith_event_t){ .target = (char *)"xb",
+					.action = (char *)"off",
+					.executioner = (char *)"xa" };
+	fake.notify = true;
+	wake();
+}
+
+/* They were changed just before, and nothing has shown it yet. */
+static void a_fencing_is_told_of_after_the_devices_that_there_are_now(void **state)
+{
+	struct fencer_devices_packet d;
+
+	begin();
+	hear(FENCER_CONNECTED);
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	devices_are(2);
+	notify_of_xb();
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	assert_int_equal(d.devices.nr, 2);
+	assert_int_equal(word_of_next(&d), FENCER_FENCED);
+}
+
+static void what_is_new_in_the_history_is_told_of_after_the_devices_that_there_are_now(void **state)
+{
+	struct fencer_devices_packet d;
+
+	fake.history[0] = done("xb", "off", "stonith_admin.77", "xa", 100);
+	fake.history[1] = done("xc", "off", "stonith_admin.77", "xa", 200);
+	fake.nr_history = 1;
+	begin();
+	hear(FENCER_CONNECTED);
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	assert_int_equal(word_of_next(&d), FENCER_HISTORY);
+	devices_are(2);
+	fake.nr_history = 2;
+	say(FENCER_WANT, "");
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	assert_int_equal(d.devices.nr, 2);
+	assert_int_equal(word_of_next(&d), FENCER_HISTORY);
+}
+
+static void no_fencing_is_told_of_while_the_devices_cannot_be_read(void **state)
+{
+	struct fencer_devices_packet d;
+
+	begin();
+	hear(FENCER_CONNECTED);
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	devices_are(0);
+	fake.history[fake.nr_history++] = done("xb", "off", "stonith_admin.77", "xa", 100);
+	notify_of_xb();
+	/* again and again, and nothing else */
+	assert_int_equal(word_of_next(&d), FENCER_UNREAD);
+	assert_int_equal(word_of_next(&d), FENCER_UNREAD);
+	/* then what they are, though it is what they were */
+	devices_are(1);
+	do
+		word_of_next(&d);
+	while (d.word == FENCER_UNREAD);
+	assert_int_equal(d.word, FENCER_DEVICES);
+	assert_int_equal(word_of_next(&d), FENCER_FENCED);
+	assert_int_equal(word_of_next(&d), FENCER_HISTORY);
+}
+
 static void a_notification_tells_who_asked(void **state)
 {
 	struct fencer_packet p;
@@ -326,6 +408,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_history_tells_who_asked_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_devices_come_before_what_is_judged_by_them, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_fencing_is_told_of_after_the_devices_that_there_are_now,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_new_in_the_history_is_told_of_after_the_devices_that_there_are_now, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(no_fencing_is_told_of_while_the_devices_cannot_be_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_notification_tells_who_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_asked_for_is_answered_with_what_came_of_it, setup,

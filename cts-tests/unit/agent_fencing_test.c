@@ -404,6 +404,21 @@ static void who_asked_is_told(void **state)
 	asked("a b\n.5", "x\a", "", "asked for by another program (a?b?) on x?");
 }
 
+static void a_doubt_voids_the_fencing_of_a_member_and_no_proof(void **state)
+{
+	struct proof p = member();
+
+	proof_fenced(&p, "xa", 150 * S, &somebody, 151 * S);
+	assert_int_equal(proof_doubt(&p, "xa", 152 * S, OFFSET), PROOF_DOUBTED);
+	assert_int_equal(proof_left(&p, "xa", true, 153 * S), PROOF_SAME);
+	assert_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 150 * S, &somebody, 154 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S), PROOF_OFF);
+	assert_int_equal(proof_doubt(&p, "xa", 170 * S, OFFSET), PROOF_RECORDED);
+	assert_non_null(proof_off(&p, "xa"));
+	assert_int_equal(proof_doubt(&p, "xb", 170 * S, OFFSET), PROOF_SAME);
+}
+
 /* The answer to being asked to switch it on comes when it is back. */
 static void a_late_answer_settles_nothing_for_the_next_boot(void **state)
 {
@@ -452,9 +467,11 @@ static void what_is_saved_comes_back(void **state)
 	proof_up(&p, "xb", 50 * S);
 	proof_hold(&p, "xb", "cpu-caterr", OFFSET + 120 * S, OFFSET);
 	proof_word(&p, "xc", 160 * S, OFFSET);
+	p.devices_sum = 0xfedcba9876543210;
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
 	assert_int_equal(got.nr, 3);
+	assert_int_equal(got.devices_sum, p.devices_sum);
 	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
 	assert_true(proof_off(&got, "xc")->by_word);
 	assert_false(proof_off(&got, "xa")->by_word);
@@ -565,6 +582,20 @@ static void which_machine_it_is_survives_a_restart(void **state)
 	assert_true(proof_identify(&q, "xa", uuid));
 }
 
+static void what_its_bmc_said_stays_known(void **state)
+{
+	static const uint8_t uuid[16] = { 0x4c, 0x4c, 0x45, 0x44, 15, 16 };
+	struct proof p = member(), q;
+
+	assert_false(proof_bmc(&p, "xb", uuid));
+	assert_true(proof_bmc(&p, "xa", uuid));
+	assert_false(proof_bmc(&p, "xa", uuid));
+	q = restarted(&p);
+	assert_memory_equal(proof_find(&q, "xa")->bmc, uuid, sizeof(uuid));
+	proof_heard(&q, "xa", BOOT + 1, 200 * S, OFFSET);
+	assert_false(proof_bmc(&q, "xa", uuid));
+}
+
 #define UUID "4c4c4544-0000-0000-0000-000000000001"
 
 static void the_file_of_an_older_one_is_taken(void **state)
@@ -582,6 +613,7 @@ static void the_file_of_an_older_one_is_taken(void **state)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	proof_load(path, 77, &p, &vms);
+	assert_int_equal(p.devices_sum, 0);
 	assert_non_null(proof_off(&p, "xa"));
 	assert_false(proof_off(&p, "xa")->settled);
 	assert_non_null(proof_off(&p, "xb"));
@@ -599,8 +631,12 @@ static void a_damaged_file_is_not_used(void **state)
 {
 	static const char short_of_two[] =
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 " UUID " 0 - - - 0\nend\n";
+	static const char bmc_of_no_machine[] =
+		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1 0 0 0 1 " UUID
+		" 0 - - - 0 0 - 4c4c\nend\n";
 	static const char *const texts[] = {
 		short_of_two,
+		bmc_of_no_machine,
 		"",
 		"kemari-agent 2 000000000000004d\nend\n",
 		"kemari-agent 1 000000000000004d\nhost xa 1 1 1 1 1\n", /* cut */
@@ -665,10 +701,12 @@ int main(void)
 		cmocka_unit_test(who_asked_is_remembered),
 		cmocka_unit_test(what_becomes_of_its_power_is_settled_for_one_fencing),
 		cmocka_unit_test(who_asked_is_told),
+		cmocka_unit_test(a_doubt_voids_the_fencing_of_a_member_and_no_proof),
 		cmocka_unit_test(a_late_answer_settles_nothing_for_the_next_boot),
 		cmocka_unit_test(a_fault_is_of_one_boot),
 		cmocka_unit_test(what_is_saved_comes_back),
 		cmocka_unit_test(which_machine_it_is_survives_a_restart),
+		cmocka_unit_test(what_its_bmc_said_stays_known),
 		cmocka_unit_test(the_file_of_an_older_one_is_taken),
 		cmocka_unit_test(a_damaged_file_is_not_used),
 	};

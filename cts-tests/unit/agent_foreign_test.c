@@ -140,12 +140,46 @@ static void what_another_machines_told_before_that_was_known_is_dropped(void **s
 	assert_int_equal(a->health.h[0].report.nr, 0);
 }
 
+/* A kemari-bmc that was started anew and gets no answer. */
+static void which_machine_it_is_stays_known_while_it_does_not_say(void **state)
+{
+	struct agent *a = *state;
+	struct health_report r = { .bmc = WATCH_BMC_UNREACHABLE };
+	const struct proof_host *p = hear(a, 1);
+
+	assert_int_equal(p->bmc[0], 2);
+	agent_watcher_ops.report(a, "xa", &r);
+	agent_hardware_tick(a);
+	assert_int_equal(p->bmc[0], 2);
+	/* it has got the right address */
+	r = (struct health_report){ .bmc = WATCH_BMC_OK, .uuid = { 1 } };
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 1);
+}
+
+static void a_report_is_awaited_from_the_start(void **state)
+{
+	struct health_report r = { .bmc = WATCH_BMC_UNREACHABLE };
+	struct agent *a = *state;
+
+	a->health.nr = 0;
+	a->cfg.nr_bmcs = 1;
+	strcpy(a->cfg.bmc[0].host, "xa");
+	agent_hardware_begin(a);
+	assert_true(a->health.h[0].awaited);
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_false(a->health.h[0].awaited);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(its_own_holds_its_power_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_another_machines_told_before_that_was_known_is_dropped,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(which_machine_it_is_stays_known_while_it_does_not_say, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_report_is_awaited_from_the_start, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("agent_foreign", tests, NULL, NULL);

@@ -362,6 +362,16 @@ static void nothing_is_known_after_a_long_silence(void **state)
 	assert_true(h.red);
 }
 
+static void a_first_report_is_awaited_no_longer_than_a_silence(void **state)
+{
+	struct health_host h = { .host = "xa", .awaited = true };
+
+	assert_false(health_expire(&h, h.heard_ns + HEALTH_SILENT_NS));
+	assert_true(h.awaited);
+	assert_false(health_expire(&h, h.heard_ns + HEALTH_SILENT_NS + 1));
+	assert_false(h.awaited);
+}
+
 /* ---- sick, but connected ---- */
 
 /* xa is sick and owns g1, whose copy is here. */
@@ -678,6 +688,7 @@ int main(void)
 		cmocka_unit_test(a_slow_or_full_one_is_believed),
 		cmocka_unit_test(a_fault_is_new_once),
 		cmocka_unit_test(nothing_is_known_after_a_long_silence),
+		cmocka_unit_test(a_first_report_is_awaited_no_longer_than_a_silence),
 		cmocka_unit_test(a_sick_host_is_fenced_as_long_as_it_is),
 		cmocka_unit_test(a_healthy_host_is_not_fenced),
 		cmocka_unit_test(not_when_that_would_be_no_proof),

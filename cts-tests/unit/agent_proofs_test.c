@@ -174,6 +174,98 @@ static void what_was_no_proof_is_none_when_the_devices_are_better(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
+/* They may have been worse already when it was fenced. */
+static void a_member_that_was_fenced_is_doubted_with_its_devices(void **state)
+{
+	struct bed *b = *state;
+
+	proof_heard(&b->a.proof, "xa", BOOT, b->now - 10 * S, hosts_clock_offset());
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_true(proof_find(&b->a.proof, "xa")->fenced);
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	hosts_proof(&b->a, "xa", proof_left(&b->a.proof, "xa", true, hosts_boottime()));
+	assert_int_equal(told_off, 0);
+	assert_null(agent_off(&b->a, "xa"));
+}
+
+static void restarted(struct bed *b)
+{
+	b->a.devices_known = false;
+	memset(&b->a.devices, 0, sizeof(b->a.devices));
+	memset(b->a.doubt, 0, sizeof(b->a.doubt));
+	agent_load(&b->a);
+}
+
+static void a_fencing_during_a_restart_counts_if_the_devices_are_what_they_were(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	restarted(b);
+	snprintf(b->good.device[0].delay, sizeof(b->good.device[0].delay), "5s"); /* of no interest */
+	agent_fencer_ops.devices(&b->a, &b->good);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_fencing_during_a_restart_does_not_count_if_the_devices_were_others(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	restarted(b);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_null(agent_doubt(&b->a, "xa"));
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	/* now they are known: what is changed from now on is seen */
+	device(&b->good, "bmc2-xa", "fence_ipmilan");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_proof_stands_when_the_devices_were_changed_during_a_restart(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	restarted(b);
+	agent_fencer_ops.devices(&b->a, &b->bad);
+	assert_non_null(agent_off(&b->a, "xa"));
+}
+
+static void devices_that_cannot_be_read_are_told_of_after_a_while(void **state)
+{
+	struct bed *b = *state;
+
+	agent_fencer_ops.devices(&b->a, &b->good);
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	assert_true(b->a.devices_known);
+	b->a.unread_ns -= 29 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	/* the time without Pacemaker is none of it */
+	agent_fencer_ops.connected(&b->a, true);
+	agent_fencer_ops.unread(&b->a);
+	b->a.unread_ns -= 2 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	b->a.unread_ns -= 29 * S;
+	agent_fencer_ops.unread(&b->a);
+	assert_non_null(strstr(attribute, "cannot be read"));
+	assert_false(b->a.devices_known);
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_string_equal(attribute, "");
+	agent_fencer_ops.unread(&b->a);
+	assert_string_equal(attribute, "");
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
 static void what_is_not_known_yet_is_told_again(void **state)
 {
 	struct bed *b = *state;
@@ -188,7 +280,7 @@ static void what_is_not_known_yet_is_told_again(void **state)
 
 static void a_bmc_of_another_machine_proves_nothing(void **state)
 {
-	static const uint8_t uuid[16] = { 1 };
+	static const uint8_t uuid[16] = { 1 }, other[16] = { 2 };
 	struct bed *b = *state;
 	struct health_host *h = &b->a.health.h[0];
 
@@ -196,14 +288,75 @@ static void a_bmc_of_another_machine_proves_nothing(void **state)
 	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
 	snprintf(h->host, sizeof(h->host), "xa");
 	b->a.health.nr = 1;
-	h->known = true;
-	h->report.uuid[0] = 2;
+	proof_bmc(&b->a.proof, "xa", other);
 	agent_fencer_ops.devices(&b->a, &b->good);
 	assert_non_null(strstr(attribute, "xa: bmc-xa (fence_ipmilan): it has no system_uuid"));
 	fenced_now(b);
 	assert_int_equal(told_off, 0);
-	h->report.uuid[0] = 1;
+	proof_bmc(&b->a.proof, "xa", uuid);
 	agent_doubts_tick(&b->a);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_bmc_that_is_not_watched_says_nothing(void **state)
+{
+	static const uint8_t uuid[16] = { 1 }, other[16] = { 2 };
+	struct bed *b = *state;
+
+	proof_identify(&b->a.proof, "xa", uuid);
+	proof_bmc(&b->a.proof, "xa", other);
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+/* A kemari-agent that has just started. */
+static struct health_host *awaits(struct bed *b, const char *agent)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct health_host *h = &b->a.health.h[0];
+
+	proof_identify(&b->a.proof, "xa", uuid);
+	snprintf(b->good.device[0].agent, DEVICE_NAME, "%s", agent);
+	snprintf(h->host, sizeof(h->host), "xa");
+	h->awaited = true;
+	b->a.health.nr = 1;
+	agent_fencer_ops.devices(&b->a, &b->good);
+	return h;
+}
+
+static void the_first_report_of_a_bmc_is_waited_for(void **state)
+{
+	struct bed *b = *state;
+	struct health_host *h = awaits(b, "fence_ipmilan");
+
+	fenced_now(b);
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, 0);
+	assert_int_equal(proof_find(&b->a.proof, "xa")->after_ns, b->now - 100 * S); /* nor is it spent */
+	h->awaited = false;
+	history(b, b->now - 20 * S);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_report_that_changes_nothing_is_not_waited_for(void **state)
+{
+	struct bed *b = *state;
+
+	awaits(b, "fence_apc_snmp");
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void what_a_bmc_said_before_the_restart_will_do(void **state)
+{
+	static const uint8_t uuid[16] = { 1 };
+	struct bed *b = *state;
+
+	awaits(b, "fence_ipmilan");
+	proof_bmc(&b->a.proof, "xa", uuid);
 	fenced_now(b);
 	assert_int_equal(told_off, BOOT);
 }
@@ -217,6 +370,24 @@ static void kemari_conf_may_believe_an_agent(void **state)
 	agent_fencer_ops.devices(&b->a, &b->good);
 	fenced_now(b);
 	assert_int_equal(told_off, BOOT);
+}
+
+/* Whoever was there may have left in good order, with a guest. */
+static void what_a_host_said_to_an_earlier_agent_is_not_known(void **state)
+{
+	struct bed *b = *state;
+	struct cluster_host *c = &b->a.cluster.host[0];
+
+	assert_true(agent_unsaid(&b->a, "xa"));
+	assert_false(agent_unsaid(&b->a, "xc"));
+	c->nodeid = 1;
+	snprintf(c->name, sizeof(c->name), "xa");
+	assert_true(agent_unsaid(&b->a, "xa")); /* its HELLO, and no more */
+	c->view = 1;
+	assert_false(agent_unsaid(&b->a, "xa"));
+	/* it was never heard of */
+	proof_expect(&b->a.proof, "xc", hosts_boottime(), hosts_clock_offset());
+	assert_false(agent_unsaid(&b->a, "xc"));
 }
 
 static void an_operators_word_is_no_fencing_in_the_story(void **state)
@@ -236,9 +407,19 @@ int main(void)
 		PROOFS_TEST(what_confirms_is_a_proof),
 		PROOFS_TEST(what_confirms_nothing_is_none),
 		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
+		PROOFS_TEST(a_member_that_was_fenced_is_doubted_with_its_devices),
+		PROOFS_TEST(a_fencing_during_a_restart_counts_if_the_devices_are_what_they_were),
+		PROOFS_TEST(a_fencing_during_a_restart_does_not_count_if_the_devices_were_others),
+		PROOFS_TEST(a_proof_stands_when_the_devices_were_changed_during_a_restart),
+		PROOFS_TEST(devices_that_cannot_be_read_are_told_of_after_a_while),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
+		PROOFS_TEST(a_bmc_that_is_not_watched_says_nothing),
+		PROOFS_TEST(the_first_report_of_a_bmc_is_waited_for),
+		PROOFS_TEST(a_report_that_changes_nothing_is_not_waited_for),
+		PROOFS_TEST(what_a_bmc_said_before_the_restart_will_do),
 		PROOFS_TEST(kemari_conf_may_believe_an_agent),
+		PROOFS_TEST(what_a_host_said_to_an_earlier_agent_is_not_known),
 		PROOFS_TEST(an_operators_word_is_no_fencing_in_the_story),
 	};
 
