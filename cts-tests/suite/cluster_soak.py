@@ -200,7 +200,7 @@ class Run:
             "power_cuts": self.power_cuts,
             "failed": self.failed,
             "audits": [{"id": f"{folder.name}#{n}", "failed": checks} for n, checks in self.audits()],
-            "report": str(folder),
+            "report": folder.name,
         }
 
 
@@ -290,7 +290,7 @@ class Stop:
 
 def soak(lab, o, run_session=session):
     """True if all that it did held."""
-    state = State(o.state or lab.run_dir / "cluster-soak.jsonl")
+    state = State(o.state or TOP / "doc/results/cluster.jsonl")
     key = product()
     done = [line for line in state.of(key) if line["trouble"] != START]
     if o.seed is None:
@@ -311,7 +311,7 @@ def soak(lab, o, run_session=session):
                 raise LabError("the product's files changed meanwhile: this session does not count; begin the soak again")
             if not nr:
                 starts += 1
-                lines = [{"trouble": START, "failed": story.failed, "audits": [], "report": str(story.folder)}]
+                lines = [{"trouble": START, "failed": story.failed, "audits": [], "report": story.folder.name}]
             else:
                 starts = 0
             todo = todo[nr:] + without(todo[:nr], [line["trouble"] for line in lines])

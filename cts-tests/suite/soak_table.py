@@ -2,7 +2,6 @@
 """What the lines of a soak's file (cluster_soak.py) come to: doc/results/cluster.md."""
 
 import statistics
-from pathlib import Path
 
 import figures
 
@@ -66,7 +65,7 @@ def failures(lines):
     for line in lines:
         if not passed(line):
             what = line["failed"] + [f"audit: {check}" for a in line["audits"] for check in a["failed"]]
-            rows.append(f"- `{line['trouble']}` ({line['when']}, seed {line['seed']}, report {Path(line['report']).name}): "
+            rows.append(f"- `{line['trouble']}` ({line['when']}, seed {line['seed']}, report {line['report']}): "
                         + ("; ".join(what) or "no audit"))
     return rows
 
