@@ -59,6 +59,17 @@ static struct watch_event *place_for(struct watch_state *s, enum watch_kind kind
 	return rule_of(s, least->kind)->action < rule_of(s, kind)->action ? least : NULL;
 }
 
+/*
+ * One of the log whose age is not known came after the log was read last, perhaps at once: before a fencing
+ * that was later than that.
+ */
+static int64_t began(const struct watch_state *s, const struct watch_finding *f, struct watch_now now)
+{
+	if (f->logged && f->age < 0 && s->log_at)
+		return s->log_at;
+	return now.wall - (f->age > 0 ? f->age : 0);
+}
+
 static void raise_event(struct watch_state *s, const struct watch_finding *f, struct watch_now now)
 {
 	const struct watch_rule *rule = rule_of(s, f->kind);
@@ -70,9 +81,7 @@ static void raise_event(struct watch_state *s, const struct watch_finding *f, st
 		e = place_for(s, f->kind);
 		if (!e)
 			return;
-		*e = (struct watch_event){ .kind = f->kind,
-					   .since = now.wall - (f->age > 0 ? f->age : 0),
-					   .first_ns = now.ns };
+		*e = (struct watch_event){ .kind = f->kind, .since = began(s, f, now), .first_ns = now.ns };
 		memcpy(e->sensor, f->sensor, sizeof(e->sensor));
 		memcpy(e->text, f->text, sizeof(e->text));
 	}
@@ -113,7 +122,7 @@ static void end_events(struct watch_state *s, struct watch_now now, bool seen_al
 static void count_correctable(struct watch_state *s, const struct watch_finding *f, struct watch_now now)
 {
 	const struct watch_table *t = s->table;
-	struct watch_finding storm = { .kind = WATCH_MEMORY_STORM, .logged = true };
+	struct watch_finding storm = { .kind = WATCH_MEMORY_STORM, .logged = true, .age = f->age };
 	uint64_t oldest;
 
 	for (unsigned int i = 0; i < f->times && i < WATCH_STORM_MAX; i++)
@@ -202,6 +211,13 @@ static void judge_power(struct watch_state *s, const struct watch_look *l, struc
 		s->log_read_off = true;
 }
 
+/* What is found in the log from now on came after this look began. */
+static void date_log(struct watch_state *s, const struct watch_look *l, struct watch_now now)
+{
+	if (l->sensors && !l->error && (l->log_read || !s->log_at))
+		s->log_at = now.wall - (int64_t)((l->took_ns + SECOND - 1) / SECOND);
+}
+
 /* Sensors of a host without power, or that is just starting, say a lot that means nothing: fans stand still.
  */
 static bool levels_count(const struct watch_state *s, struct watch_now now)
@@ -243,6 +259,7 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 		if (f->logged && f->kind == WATCH_MEMORY_CORRECTABLE)
 			count_correctable(s, f, now);
 	}
+	date_log(s, l, now);
 	end_events(s, now, l->sensors);
 }
 

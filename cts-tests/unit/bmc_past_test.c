@@ -257,6 +257,78 @@ static void an_event_begins_when_it_was_logged(void **state)
 	assert_int_equal(s.event[1].since, 1700000000);
 }
 
+static void later(unsigned int seconds)
+{
+	now.ns += seconds * SECOND;
+	now.wall += seconds;
+}
+
+static void see_entry(int64_t age, const char *sensor)
+{
+	look(BMC_ON);
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, age, sensor, "x");
+	see();
+}
+
+/* Redfish tells no age, nor does IPMI with a clock that was not set. */
+static void an_entry_without_an_age_is_of_after_the_last_look_at_the_whole_log(void **state)
+{
+	look(BMC_ON);
+	l.took_ns = SECOND * 3 / 2;
+	see();
+	later(10);
+	look(BMC_ON); /* the power alone, a log in part, a look that failed */
+	l.sensors = l.log_read = false;
+	see();
+	look(BMC_ON);
+	l.log_read = false;
+	see();
+	look(BMC_ON);
+	l.error = -ETIMEDOUT;
+	see();
+	later(10);
+	see_entry(-1, "A");
+	assert_int_equal(s.event[0].since, 1700000000 - 2);
+	later(10);
+	see_entry(-1, "B");
+	assert_int_equal(s.event[1].since, 1700000000 + 20);
+	see_entry(3, "C");
+	assert_int_equal(s.event[2].since, 1700000000 + 30 - 3);
+	/* a sensor shows it now */
+	later(5);
+	look(BMC_ON);
+	watch_look_add(&l, WATCH_VRM_FAILED, false, "D", "x");
+	see();
+	assert_int_equal(s.event[3].since, 1700000000 + 35);
+}
+
+/* Its past is read in turns, and what comes meanwhile is new. */
+static void nor_is_it_of_before_the_first_look(void **state)
+{
+	look(BMC_ON);
+	l.log_read = false;
+	see();
+	later(10);
+	look(BMC_ON);
+	l.log_read = false;
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, -1, "A", "x");
+	see();
+	assert_int_equal(s.event[0].since, 1700000000);
+}
+
+static void a_storm_begins_with_what_made_it_one(void **state)
+{
+	look(BMC_ON);
+	see();
+	later(10);
+	look(BMC_ON);
+	for (unsigned int i = 0; i < t.storm_count; i++)
+		watch_look_entry(&l, WATCH_MEMORY_CORRECTABLE, false, -1, "DIMM", "x");
+	see();
+	assert_int_equal(s.event[1].kind, WATCH_MEMORY_STORM);
+	assert_int_equal(s.event[1].since, 1700000000);
+}
+
 static void the_log_is_read_anew_after_the_power_is_off(void **state)
 {
 	look(BMC_ON);
@@ -308,6 +380,9 @@ int main(void)
 		T(of_each_kind_the_newest_is_told),
 		T(what_does_not_hold_or_has_no_time_is_not),
 		T(an_event_begins_when_it_was_logged),
+		T(an_entry_without_an_age_is_of_after_the_last_look_at_the_whole_log),
+		T(nor_is_it_of_before_the_first_look),
+		T(a_storm_begins_with_what_made_it_one),
 		T(the_log_is_read_anew_after_the_power_is_off),
 		T(an_incomplete_look_has_read_nothing),
 	};
