@@ -196,7 +196,7 @@ static void judge_bmc(struct watch_state *s, const struct watch_look *l)
 		set_bmc(s, WATCH_BMC_OK, "");
 }
 
-static void judge_power(struct watch_state *s, const struct watch_look *l, struct watch_now now)
+static void judge_power(struct watch_state *s, const struct watch_look *l, bool sure, struct watch_now now)
 {
 	s->power_known = l->has_power && s->bmc != WATCH_BMC_LYING;
 	s->power = l->power;
@@ -207,7 +207,7 @@ static void judge_power(struct watch_state *s, const struct watch_look *l, struc
 	s->was_off = l->power == BMC_OFF;
 	if (!s->was_off)
 		s->log_read_off = false;
-	else if (l->log_read && !l->error)
+	else if (l->log_read && !l->error && sure)
 		s->log_read_off = true;
 }
 
@@ -240,16 +240,17 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 	if (l->sensors || l->took_ns > s->took_ns)
 		s->took_ns = l->took_ns;
 	judge_bmc(s, l);
-	judge_power(s, l, now);
+	judge_power(s, l, !against, now);
 	if (l->has_uuid) {
 		s->has_uuid = true;
 		memcpy(s->uuid, l->uuid, sizeof(s->uuid));
 	}
 	levels = levels_count(s, now);
-	for (unsigned int i = 0; i < l->nr_findings && s->bmc != WATCH_BMC_LYING && !against; i++) {
+	for (unsigned int i = 0; i < l->nr_findings && s->bmc != WATCH_BMC_LYING; i++) {
 		const struct watch_finding *f = &l->finding[i];
 
-		if (!f->logged && !levels)
+		/* an entry of the log comes but once */
+		if (!f->logged && (!levels || against))
 			continue;
 		if (f->past) {
 			keep_past(s, f, now);

@@ -355,6 +355,24 @@ static void the_log_is_read_anew_after_the_power_is_off(void **state)
 	told(0, "read");
 }
 
+/* Fans that run down are a contradiction for a moment; entries of the log come but once. */
+static void the_log_of_a_host_on_its_way_down_is_kept_and_read_again(void **state)
+{
+	look(BMC_OFF);
+	l.fans = l.fans_turning = 2;
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, 3, "VRM", "x");
+	watch_look_entry(&l, WATCH_CPU_CATERR, true, 600, "CPU", "x");
+	see();
+	assert_int_equal(s.bmc, WATCH_BMC_OK);
+	assert_int_equal(s.nr_events, 1);
+	told(1, "read");
+	later(10);
+	look(BMC_OFF);
+	l.fans = 2;
+	see();
+	told(1, "read-since-off");
+}
+
 static void an_incomplete_look_has_read_nothing(void **state)
 {
 	look(BMC_OFF);
@@ -384,6 +402,7 @@ int main(void)
 		T(nor_is_it_of_before_the_first_look),
 		T(a_storm_begins_with_what_made_it_one),
 		T(the_log_is_read_anew_after_the_power_is_off),
+		T(the_log_of_a_host_on_its_way_down_is_kept_and_read_again),
 		T(an_incomplete_look_has_read_nothing),
 	};
 
