@@ -228,6 +228,13 @@ static void take_uuid(struct agent *a, const struct health_host *h)
 		agent_save(a);
 }
 
+/* What it told another time is of no use then: the address was another one's, or it has been repaired. */
+static void forget_uuid(struct agent *a, const char *host, const struct health_report *r)
+{
+	if (r->bmc == WATCH_BMC_OK && uuid_is_null(r->uuid) && proof_bmc(&a->proof, host, r->uuid))
+		agent_save(a);
+}
+
 /* As the host itself tells. */
 static const uint8_t *uuid_of(const struct agent *a, const char *host)
 {
@@ -260,6 +267,8 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 			"cluster's devices",
 			host);
 	log_changes(h, &r);
+	if (h->awaited) /* the first one since the start */
+		forget_uuid(a, host, &r);
 	fault = health_take(h, &r, monotonic_ns());
 	if (fault)
 		take_fault(a, host, fault);

@@ -157,6 +157,25 @@ static void which_machine_it_is_stays_known_while_it_does_not_say(void **state)
 	assert_int_equal(p->bmc[0], 1);
 }
 
+/* As after a restart of kemari-agent for an address that was wrong: this BMC says no UUID. */
+static void a_first_report_of_a_well_bmc_without_a_uuid_ends_what_was_known(void **state)
+{
+	struct agent *a = *state;
+	struct health_report r = { .bmc = WATCH_BMC_OK };
+	const struct proof_host *p = hear(a, 1);
+
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 2); /* not the first one */
+	a->health.h[0].awaited = true;
+	r.bmc = WATCH_BMC_UNREACHABLE;
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 2);
+	a->health.h[0].awaited = true;
+	r.bmc = WATCH_BMC_OK;
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 0);
+}
+
 /* Logged before xa was heard of in this boot, and read after that. */
 static void a_fault_of_an_earlier_life_is_none_of_this_one(void **state)
 {
@@ -197,6 +216,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(which_machine_it_is_stays_known_while_it_does_not_say, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_first_report_of_a_well_bmc_without_a_uuid_ends_what_was_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fault_of_an_earlier_life_is_none_of_this_one, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_report_is_awaited_from_the_start, setup, teardown),
