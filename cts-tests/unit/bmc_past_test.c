@@ -97,6 +97,26 @@ static void the_past_is_read_once_in_turns(void **state)
 	assert_int_equal(past(), 0);
 }
 
+static void turns_are_shorter_when_one_took_too_long(void **state)
+{
+	struct watch_sel before;
+	int i;
+
+	first_look(WATCH_SEL_BATCH + 6);
+	before = sel;
+	assert_int_equal(past(), WATCH_SEL_BATCH);
+	sel = before;
+	watch_sel_past_slow(&sel);
+	assert_int_equal(past(), WATCH_SEL_BATCH / 2);
+	assert_int_equal(past(), WATCH_SEL_BATCH / 2);
+	assert_int_equal(past(), 6);
+	sel = before;
+	for (i = 0; i < 100; i++)
+		watch_sel_past_slow(&sel);
+	assert_int_equal(past(), 1);
+	assert_int_equal(ids[0], 1);
+}
+
 static void what_comes_meanwhile_is_not_past(void **state)
 {
 	first_look(3);
@@ -387,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(the_past_is_read_once_in_turns),
+		T(turns_are_shorter_when_one_took_too_long),
 		T(what_comes_meanwhile_is_not_past),
 		T(an_empty_log_has_no_past),
 		T(a_log_that_was_cleared_has_no_past_any_more),
