@@ -303,6 +303,8 @@ static int read_past(struct ipmi_source *i)
 			rc = 0;
 		if (rc)
 			i->sel = before;
+		if (rc == -ETIME) /* or the next look would get no further */
+			watch_sel_past_slow(&i->sel);
 	}
 	i->past = false;
 	return rc == -ETIME ? 0 : rc;

@@ -116,11 +116,12 @@ static bool may_tell(const uint8_t record[16], size_t len)
 int watch_sel_past(struct watch_sel *s, watch_sel_read *read, void *arg, unsigned int ids[WATCH_SEL_BATCH],
 		   unsigned int *n)
 {
+	const unsigned int most = WATCH_SEL_BATCH >> s->past_halved;
 	unsigned int i;
 	int rc = 0;
 
 	*n = 0;
-	for (i = 0; i < WATCH_SEL_BATCH && s->primed && s->past != WATCH_SEL_LAST; i++) {
+	for (i = 0; i < most && s->primed && s->past != WATCH_SEL_LAST; i++) {
 		uint8_t record[16] = { 0 };
 		uint16_t id, next = WATCH_SEL_LAST;
 		size_t len = 0;
@@ -136,6 +137,12 @@ int watch_sel_past(struct watch_sel *s, watch_sel_read *read, void *arg, unsigne
 			ids[(*n)++] = id;
 	}
 	return rc == -ENOENT ? 0 : rc;
+}
+
+void watch_sel_past_slow(struct watch_sel *s)
+{
+	if (WATCH_SEL_BATCH >> s->past_halved > 1)
+		s->past_halved++;
 }
 
 bool watch_sel_past_read(const struct watch_sel *s)

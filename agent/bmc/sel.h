@@ -36,9 +36,10 @@ struct watch_sel {
 	uint64_t told;		    /* records since it was caught up */
 	struct watch_sel_info seen; /* when it was caught up */
 	/* of what was there at the first look, which is read in turns, the oldest first */
-	uint16_t past;	    /* the next one; WATCH_SEL_LAST: it is read */
-	uint16_t past_last; /* the last one that is past */
-	uint64_t past_read; /* records so far */
+	uint16_t past;		  /* the next one; WATCH_SEL_LAST: it is read */
+	uint16_t past_last;	  /* the last one that is past */
+	uint64_t past_read;	  /* records so far */
+	unsigned int past_halved; /* so often was a turn too long */
 };
 
 /*
@@ -50,12 +51,14 @@ int watch_sel_new(struct watch_sel *s, const struct watch_sel_info *info, watch_
 void watch_sel_done(struct watch_sel *s, unsigned int id);
 
 /*
- * The numbers of past records that may tell of a fault, of the next WATCH_SEL_BATCH ones.  They are read with
- * that: what they say is asked for once.  A log that was cleared meanwhile has no past any more.  Errors as
- * above, after which nothing more of it is read.
+ * The numbers of past records that may tell of a fault, of the next WATCH_SEL_BATCH ones or fewer.  They are
+ * read with that: what they say is asked for once.  A log that was cleared meanwhile has no past any more.
+ * Errors as above, after which nothing more of it is read.
  */
 int watch_sel_past(struct watch_sel *s, watch_sel_read *read, void *arg, unsigned int ids[WATCH_SEL_BATCH],
 		   unsigned int *n);
+/* What they say took too long to read: turns are half as long from now on, of one record at least. */
+void watch_sel_past_slow(struct watch_sel *s);
 /* All past records were read, or never will be. */
 bool watch_sel_past_read(const struct watch_sel *s);
 /* ... and all new ones were told. */

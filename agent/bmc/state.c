@@ -59,6 +59,17 @@ static struct watch_event *place_for(struct watch_state *s, enum watch_kind kind
 	return rule_of(s, least->kind)->action < rule_of(s, kind)->action ? least : NULL;
 }
 
+/*
+ * One of the log whose age is not known came after the log was read last, perhaps at once: before a fencing
+ * that was later than that.
+ */
+static int64_t began(const struct watch_state *s, const struct watch_finding *f, struct watch_now now)
+{
+	if (f->logged && f->age < 0 && s->log_at)
+		return s->log_at;
+	return now.wall - (f->age > 0 ? f->age : 0);
+}
+
 static void raise_event(struct watch_state *s, const struct watch_finding *f, struct watch_now now)
 {
 	const struct watch_rule *rule = rule_of(s, f->kind);
@@ -70,9 +81,7 @@ static void raise_event(struct watch_state *s, const struct watch_finding *f, st
 		e = place_for(s, f->kind);
 		if (!e)
 			return;
-		*e = (struct watch_event){ .kind = f->kind,
-					   .since = now.wall - (f->age > 0 ? f->age : 0),
-					   .first_ns = now.ns };
+		*e = (struct watch_event){ .kind = f->kind, .since = began(s, f, now), .first_ns = now.ns };
 		memcpy(e->sensor, f->sensor, sizeof(e->sensor));
 		memcpy(e->text, f->text, sizeof(e->text));
 	}
@@ -113,7 +122,7 @@ static void end_events(struct watch_state *s, struct watch_now now, bool seen_al
 static void count_correctable(struct watch_state *s, const struct watch_finding *f, struct watch_now now)
 {
 	const struct watch_table *t = s->table;
-	struct watch_finding storm = { .kind = WATCH_MEMORY_STORM, .logged = true };
+	struct watch_finding storm = { .kind = WATCH_MEMORY_STORM, .logged = true, .age = f->age };
 	uint64_t oldest;
 
 	for (unsigned int i = 0; i < f->times && i < WATCH_STORM_MAX; i++)
@@ -187,7 +196,7 @@ static void judge_bmc(struct watch_state *s, const struct watch_look *l)
 		set_bmc(s, WATCH_BMC_OK, "");
 }
 
-static void judge_power(struct watch_state *s, const struct watch_look *l, struct watch_now now)
+static void judge_power(struct watch_state *s, const struct watch_look *l, bool sure, struct watch_now now)
 {
 	s->power_known = l->has_power && s->bmc != WATCH_BMC_LYING;
 	s->power = l->power;
@@ -198,8 +207,15 @@ static void judge_power(struct watch_state *s, const struct watch_look *l, struc
 	s->was_off = l->power == BMC_OFF;
 	if (!s->was_off)
 		s->log_read_off = false;
-	else if (l->log_read && !l->error)
+	else if (l->log_read && !l->error && sure)
 		s->log_read_off = true;
+}
+
+/* What is found in the log from now on came after this look began. */
+static void date_log(struct watch_state *s, const struct watch_look *l, struct watch_now now)
+{
+	if (l->sensors && !l->error && (l->log_read || !s->log_at))
+		s->log_at = now.wall - (int64_t)((l->took_ns + SECOND - 1) / SECOND);
 }
 
 /* Sensors of a host without power, or that is just starting, say a lot that means nothing: fans stand still.
@@ -224,16 +240,17 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 	if (l->sensors || l->took_ns > s->took_ns)
 		s->took_ns = l->took_ns;
 	judge_bmc(s, l);
-	judge_power(s, l, now);
+	judge_power(s, l, !against, now);
 	if (l->has_uuid) {
 		s->has_uuid = true;
 		memcpy(s->uuid, l->uuid, sizeof(s->uuid));
 	}
 	levels = levels_count(s, now);
-	for (unsigned int i = 0; i < l->nr_findings && s->bmc != WATCH_BMC_LYING && !against; i++) {
+	for (unsigned int i = 0; i < l->nr_findings && s->bmc != WATCH_BMC_LYING; i++) {
 		const struct watch_finding *f = &l->finding[i];
 
-		if (!f->logged && !levels)
+		/* an entry of the log comes but once */
+		if (!f->logged && (!levels || against))
 			continue;
 		if (f->past) {
 			keep_past(s, f, now);
@@ -243,6 +260,7 @@ void watch_state_look(struct watch_state *s, const struct watch_look *l, struct 
 		if (f->logged && f->kind == WATCH_MEMORY_CORRECTABLE)
 			count_correctable(s, f, now);
 	}
+	date_log(s, l, now);
 	end_events(s, now, l->sensors);
 }
 

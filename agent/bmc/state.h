@@ -64,6 +64,7 @@ struct watch_state {
 	bool has_uuid;
 	uint8_t uuid[16];
 	bool log_read;			     /* by the last look at the log, all of it */
+	int64_t log_at;			     /* wall; when that began, or the first one; 0: none */
 	bool log_read_off;		     /* ... since the power is off */
 	struct watch_past past[WATCH_KINDS]; /* the newest entry of each kind that holds the power back */
 	unsigned int nr_events;

@@ -183,8 +183,8 @@ static bool watchdog_proves(const struct devices *d, const char *believed, char 
 	return false;
 }
 
-bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
-		   const char *believed, char *why)
+static bool all_prove(const struct devices *d, const char *host, const struct device_identity *who,
+		      const char *believed, char *why)
 {
 	bool any = false, topology = false;
 	unsigned int i;
@@ -219,4 +219,15 @@ bool devices_prove(const struct devices *d, const char *host, const struct devic
 	if (!any)
 		snprintf(why, DEVICE_WHY, "the cluster's configuration has no device for it");
 	return any && watchdog_proves(d, believed, why);
+}
+
+bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
+		   const char *believed, char *why)
+{
+	const bool proven = all_prove(d, host, who, believed, why);
+
+	/* within a level one that does not confirm gives way to one that does */
+	if (proven)
+		why[0] = '\0';
+	return proven;
 }

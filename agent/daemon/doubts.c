@@ -62,14 +62,15 @@ static void judge(struct agent *a, unsigned int i)
 	const bool was = known && d->why[0];
 	char why[DEVICE_WHY] = "";
 	struct device_identity who;
+	bool proven;
 
 	identify(a, h, &who);
-	devices_prove(&a->devices, h->host, &who, a->cfg.fence_agents_believed, why);
+	proven = devices_prove(&a->devices, h->host, &who, a->cfg.fence_agents_believed, why);
 	if (known && !strcmp(d->why, why))
 		return;
 	memcpy(d->host, h->host, sizeof(d->host));
 	memcpy(d->why, why, sizeof(d->why));
-	if (why[0]) {
+	if (!proven) {
 		kem_err("no fencing of %s would be a proof: %s; if it dies, its guests stay down here",
 			h->host, why);
 		if (h->fenced && h->member)

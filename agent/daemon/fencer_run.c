@@ -33,6 +33,7 @@
 struct asked {
 	char host[ROW_HOST]; /* "": free */
 	bool on;
+	int first; /* the call that the place was taken for: earlier ones were for who had it before */
 };
 
 struct talk {
@@ -162,7 +163,8 @@ static void on_result(stonith_t *st, stonith_callback_data_t *d)
 {
 	struct asked *a = d->userdata;
 
-	if (!a->host[0]) /* one of two calls for the same has answered for both */
+	/* one of two calls for the same has answered for both */
+	if (!a->host[0] || d->call_id < a->first)
 		return;
 	tell_result(talking, a->host, a->on, d->rc ? strerror(-d->rc) : NULL);
 	a->host[0] = '\0';
@@ -305,6 +307,8 @@ static void ask(struct talk *t, const char *host, bool on)
 			    t->st ? strerror(call ? -call : EIO) : "Pacemaker's fencer is not there");
 		return;
 	}
+	if (!t->asked[i].host[0])
+		t->asked[i].first = call;
 	snprintf(t->asked[i].host, sizeof(t->asked[i].host), "%s", host);
 	t->asked[i].on = on;
 	/* no time limit: libstonithd's needs GLib's main loop, and the fencer has its own */

@@ -228,6 +228,13 @@ static void take_uuid(struct agent *a, const struct health_host *h)
 		agent_save(a);
 }
 
+/* What it told another time is of no use then: the address was another one's, or it has been repaired. */
+static void forget_uuid(struct agent *a, const char *host, const struct health_report *r)
+{
+	if (r->bmc == WATCH_BMC_OK && uuid_is_null(r->uuid) && proof_bmc(&a->proof, host, r->uuid))
+		agent_save(a);
+}
+
 /* As the host itself tells. */
 static const uint8_t *uuid_of(const struct agent *a, const char *host)
 {
@@ -239,11 +246,19 @@ static const uint8_t *uuid_of(const struct agent *a, const char *host)
 	return p ? p->uuid : unknown;
 }
 
+/* Of an earlier boot of it, the present one is not fenced for. */
+static void take_fault(struct agent *a, const char *host, const struct health_event *e)
+{
+	if (proof_fault(&a->proof, host, e->since * PROOF_SECOND, hosts_clock_offset()) == PROOF_RECORDED)
+		agent_save(a);
+}
+
 static void on_report(void *arg, const char *host, const struct health_report *said)
 {
 	struct agent *a = arg;
 	struct health_host *h = health_find(&a->health, host);
 	struct health_report r = *said;
+	const struct health_event *fault;
 
 	if (!h)
 		return;
@@ -252,8 +267,11 @@ static void on_report(void *arg, const char *host, const struct health_report *s
 			"cluster's devices",
 			host);
 	log_changes(h, &r);
-	if (health_take(h, &r, monotonic_ns()) && proof_fault(&a->proof, host) == PROOF_RECORDED)
-		agent_save(a);
+	if (h->awaited) /* the first one since the start */
+		forget_uuid(a, host, &r);
+	fault = health_take(h, &r, monotonic_ns());
+	if (fault)
+		take_fault(a, host, fault);
 	take_uuid(a, h);
 	take_holds(a, h);
 	set_red(a);

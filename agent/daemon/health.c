@@ -34,24 +34,25 @@ const struct health_event *health_worst_event(const struct health_report *r)
 	return worst;
 }
 
-/* The same event that began anew is another one. */
-static bool tells_of_new_fault(const struct health_host *h, const struct health_report *r)
+/* The same event that began anew is another one.  The youngest; NULL: there is none. */
+static const struct health_event *new_fault(const struct health_host *h, const struct health_report *r)
 {
+	const struct health_event *youngest = NULL;
 	unsigned int i;
 
-	if (!believed(r->bmc))
-		return false;
-	for (i = 0; i < r->nr; i++) {
+	for (i = 0; i < r->nr && believed(r->bmc); i++) {
 		const struct health_event *e = &r->event[i], *old = NULL;
 
 		if (e->action != WATCH_FENCE)
 			continue;
 		if (h->known)
 			old = health_event(&h->report, e);
-		if (!old || old->since != e->since || old->action != WATCH_FENCE)
-			return true;
+		if (old && old->since == e->since && old->action == WATCH_FENCE)
+			continue;
+		if (!youngest || e->since > youngest->since)
+			youngest = e;
 	}
-	return false;
+	return youngest;
 }
 
 bool health_foreign(struct health_report *r, const uint8_t told[16])
@@ -70,9 +71,9 @@ bool health_foreign(struct health_report *r, const uint8_t told[16])
 	return true;
 }
 
-bool health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns)
+const struct health_event *health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns)
 {
-	const bool fault = tells_of_new_fault(h, r);
+	const struct health_event *fault = new_fault(h, r);
 
 	h->red = r->worst >= WATCH_MOVE && (h->red || believed(r->bmc));
 	h->known = true;

@@ -82,8 +82,11 @@ struct health {
  */
 bool health_foreign(struct health_report *r, const uint8_t told[16]);
 
-/* Takes a report.  True: it tells of a fault to fence the host for that the last one did not tell of. */
-bool health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns);
+/*
+ * Takes a report.  Of the faults in r to fence the host for that the last one did not tell of, the youngest;
+ * NULL: there is none.
+ */
+const struct health_event *health_take(struct health_host *h, const struct health_report *r, uint64_t now_ns);
 /* Its BMC has not been told of for too long: nothing is known any more.  True: since now. */
 bool health_expire(struct health_host *h, uint64_t now_ns);
 

@@ -90,9 +90,9 @@ enum policy_power policy_fenced(const struct policy_self *self, const struct pol
 		*why = "its BMC told of a fault to fence it for";
 	else if (in->held)
 		*why = "its BMC told of a fault of its hardware in the life that was fenced";
+	else if (in->log_unread && self->now_ns - m->since_ns < POLICY_POWER_LOG_NS)
+		return POLICY_POWER_LATER; /* what else the BMC says may be of before the fencing, too */
 	else if (in->powered)
 		*why = "its BMC says that it is on already";
-	else if (in->log_unread && self->now_ns - m->since_ns < POLICY_POWER_LOG_NS)
-		return POLICY_POWER_LATER;
 	return *why ? POLICY_POWER_NOT : POLICY_POWER_ON;
 }

@@ -271,11 +271,17 @@ const struct proof_host *proof_expire(struct proof *p, int64_t now)
 	return NULL;
 }
 
-enum proof_change proof_fault(struct proof *p, const char *host)
+/* Of this boot of it, as far as is known. */
+static bool in_this_life(const struct proof_host *h, int64_t at)
+{
+	return at >= (h->up_known ? h->booted_ns : h->after_ns);
+}
+
+enum proof_change proof_fault(struct proof *p, const char *host, int64_t wall_ns, int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
 
-	if (!h || h->fault)
+	if (!h || h->fault || !in_this_life(h, wall_ns - clock_offset))
 		return PROOF_SAME;
 	h->fault = true;
 	return PROOF_RECORDED;
@@ -298,7 +304,7 @@ enum proof_change proof_hold(struct proof *p, const char *host, const char *what
 	struct proof_host *h = find(p, host);
 	const int64_t at = wall_ns - clock_offset;
 
-	if (!h || h->hold[0] || at < (h->up_known ? h->booted_ns : h->after_ns))
+	if (!h || h->hold[0] || !in_this_life(h, at))
 		return PROOF_SAME;
 	if (h->fenced && at > h->fenced_ns)
 		return PROOF_SAME;

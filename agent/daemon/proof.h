@@ -109,8 +109,11 @@ enum proof_change proof_history_doubted(struct proof *p, const char *host, int64
  * already, and is void; a proof that stands does.
  */
 enum proof_change proof_doubt(struct proof *p, const char *host, int64_t now, int64_t clock_offset);
-/* Its BMC tells of a fault to fence it for.  PROOF_SAME as well if it was never heard of. */
-enum proof_change proof_fault(struct proof *p, const char *host);
+/*
+ * Its BMC tells of a fault to fence it for, since wall_ns.  PROOF_SAME as well if that was before this boot,
+ * or it was never heard of.
+ */
+enum proof_change proof_fault(struct proof *p, const char *host, int64_t wall_ns, int64_t clock_offset);
 /* When that boot began; the first word counts. */
 enum proof_change proof_up(struct proof *p, const char *host, int64_t booted_ns);
 /*

@@ -49,9 +49,13 @@ static char why[DEVICE_WHY];
 
 static bool proves(const char *cib, const char *believed)
 {
-	why[0] = '\0';
+	bool proven;
+
+	snprintf(why, sizeof(why), "what was here before");
 	assert_true(devices_read(cib, strlen(cib), &devices));
-	return devices_prove(&devices, "xa", &nobody, believed, why);
+	proven = devices_prove(&devices, "xa", &nobody, believed, why);
+	assert_int_equal(!why[0], proven);
+	return proven;
 }
 
 static void assert_no_proof(const char *cib, const char *reason)

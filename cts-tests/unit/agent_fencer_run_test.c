@@ -32,6 +32,7 @@ static struct {
 	unsigned int devices; /* 0: they cannot be read */
 	bool touched;	      /* that there are others is seen */
 	int rc;		      /* of the answer */
+	int only;	      /* the call that is answered; 0: all */
 	int calls, tolerance;
 	char host[ROW_HOST], action[16];
 	struct {
@@ -117,7 +118,8 @@ bool stonith_dispatch(stonith_t *st)
 	for (i = 1; fake.answer && i <= fake.calls; i++) {
 		stonith_callback_data_t d = { .rc = fake.rc, .call_id = i, .userdata = fake.call[i].arg };
 
-		fake.call[i].fn(st, &d);
+		if (!fake.only || i == fake.only)
+			fake.call[i].fn(st, &d);
 	}
 	fake.notify = fake.answer = false;
 	return true;
@@ -403,6 +405,39 @@ static void asked_twice_answered_once(void **state)
 	assert_string_equal(hear(FENCER_FAILED).why, "Pacemaker's fencer is not there");
 }
 
+static void answer(int call, int rc)
+{
+	fake.only = call;
+	fake.rc = rc;
+	fake.answer = true;
+	wake();
+}
+
+static void the_second_answer_is_not_for_who_is_asked_for_since(void **state)
+{
+	struct fencer_packet p;
+
+	begin();
+	hear(FENCER_CONNECTED);
+	say(FENCER_ON, "xb");
+	calls_are(1);
+	say(FENCER_ON, "xb");
+	calls_are(2);
+	answer(1, 0);
+	assert_string_equal(hear(FENCER_DONE).host, "xb");
+	say(FENCER_ON, "xc");
+	calls_are(3);
+	/* the place that was taken for xb is taken for xc now */
+	answer(2, 0);
+	usleep(50 * MS);
+	answer(3, -EHOSTUNREACH);
+	do
+		assert_int_equal(recv(daemon_fd, &p, sizeof(p), 0), sizeof(p));
+	while (p.word == FENCER_HISTORY);
+	assert_int_equal(p.word, FENCER_FAILED);
+	assert_string_equal(p.host, "xc");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_asked_for_is_answered_with_what_came_of_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(asked_twice_answered_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_second_answer_is_not_for_who_is_asked_for_since, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("agent_fencer_run", tests, NULL, NULL);

@@ -437,15 +437,20 @@ static void a_fault_is_of_one_boot(void **state)
 {
 	struct proof p = member();
 
-	assert_int_equal(proof_fault(&p, "xb"), PROOF_SAME);
-	assert_int_equal(proof_fault(&p, "xa"), PROOF_RECORDED);
-	assert_int_equal(proof_fault(&p, "xa"), PROOF_SAME);
+	assert_int_equal(proof_fault(&p, "xb", OFFSET + 120 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fault(&p, "xa", OFFSET + 99 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fault(&p, "xa", OFFSET + 120 * S, OFFSET), PROOF_RECORDED);
+	assert_int_equal(proof_fault(&p, "xa", OFFSET + 130 * S, OFFSET), PROOF_SAME);
 	proof_left(&p, "xa", true, 150 * S);
 	proof_fenced(&p, "xa", 160 * S, &somebody, 161 * S);
 	proof_heard(&p, "xa", BOOT, 200 * S, OFFSET);
 	assert_true(proof_find(&p, "xa")->fault);
 	proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET);
 	assert_false(proof_find(&p, "xa")->fault);
+	/* that boot began before it was heard of; what is told now may be of the one before */
+	proof_up(&p, "xa", 250 * S);
+	assert_int_equal(proof_fault(&p, "xa", OFFSET + 249 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fault(&p, "xa", OFFSET + 250 * S, OFFSET), PROOF_RECORDED);
 }
 
 static void what_is_saved_comes_back(void **state)
@@ -463,7 +468,7 @@ static void what_is_saved_comes_back(void **state)
 	/* fenced and still a member: not proven yet, and not after a restart */
 	proof_heard(&p, "xb", 5, 100 * S, OFFSET);
 	proof_fenced(&p, "xb", 160 * S, &somebody, 161 * S);
-	proof_fault(&p, "xb");
+	proof_fault(&p, "xb", OFFSET + 120 * S, OFFSET);
 	proof_up(&p, "xb", 50 * S);
 	proof_hold(&p, "xb", "cpu-caterr", OFFSET + 120 * S, OFFSET);
 	proof_word(&p, "xc", 160 * S, OFFSET);

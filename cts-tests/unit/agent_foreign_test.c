@@ -157,6 +157,43 @@ static void which_machine_it_is_stays_known_while_it_does_not_say(void **state)
 	assert_int_equal(p->bmc[0], 1);
 }
 
+/* As after a restart of kemari-agent for an address that was wrong: this BMC says no UUID. */
+static void a_first_report_of_a_well_bmc_without_a_uuid_ends_what_was_known(void **state)
+{
+	struct agent *a = *state;
+	struct health_report r = { .bmc = WATCH_BMC_OK };
+	const struct proof_host *p = hear(a, 1);
+
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 2); /* not the first one */
+	a->health.h[0].awaited = true;
+	r.bmc = WATCH_BMC_UNREACHABLE;
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 2);
+	a->health.h[0].awaited = true;
+	r.bmc = WATCH_BMC_OK;
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_int_equal(p->bmc[0], 0);
+}
+
+/* Logged before xa was heard of in this boot, and read after that. */
+static void a_fault_of_an_earlier_life_is_none_of_this_one(void **state)
+{
+	struct health_report r = { .bmc = WATCH_BMC_OK, .worst = WATCH_FENCE, .nr = 1 };
+	struct agent *a = *state;
+
+	proof_heard(&a->proof, "xa", 7, 100 * S, 0);
+	r.event[0] = (struct health_event){ .kind = WATCH_CPU_CATERR, .action = WATCH_FENCE, .since = 99 };
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_false(proof_find(&a->proof, "xa")->fault);
+	/* of two that are new the youngest counts */
+	r.nr = 2;
+	r.event[0].since = 150;
+	r.event[1] = (struct health_event){ .kind = WATCH_MACHINE_CHECK, .action = WATCH_FENCE, .since = 90 };
+	agent_watcher_ops.report(a, "xa", &r);
+	assert_true(proof_find(&a->proof, "xa")->fault);
+}
+
 static void a_report_is_awaited_from_the_start(void **state)
 {
 	struct health_report r = { .bmc = WATCH_BMC_UNREACHABLE };
@@ -178,6 +215,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_another_machines_told_before_that_was_known_is_dropped,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(which_machine_it_is_stays_known_while_it_does_not_say, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_first_report_of_a_well_bmc_without_a_uuid_ends_what_was_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_fault_of_an_earlier_life_is_none_of_this_one, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_report_is_awaited_from_the_start, setup, teardown),
 	};

@@ -267,6 +267,21 @@ static void the_log_is_waited_for_and_not_for_ever(void **state)
 	assert_int_equal(after(POLICY_POWER_NS, &why), POLICY_POWER_NOT);
 }
 
+/* A look that began before the fencing may still say so: it reads the power first. */
+static void that_it_is_on_counts_with_the_log_or_after_its_time(void **state)
+{
+	const char *why;
+
+	fenced.powered = fenced.log_unread = true;
+	assert_int_equal(after(POLICY_POWER_NS, &why), POLICY_POWER_LATER);
+	assert_null(why);
+	assert_int_equal(after(POLICY_POWER_LOG_NS - 1, &why), POLICY_POWER_LATER);
+	assert_int_equal(after(POLICY_POWER_LOG_NS, &why), POLICY_POWER_NOT);
+	assert_non_null(strstr(why, "on already"));
+	fenced.log_unread = false;
+	assert_int_equal(after(POLICY_POWER_NS, &why), POLICY_POWER_NOT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +297,7 @@ int main(void)
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test_setup(a_fault_holds_the_power_back, setup),
 		cmocka_unit_test_setup(the_log_is_waited_for_and_not_for_ever, setup),
+		cmocka_unit_test_setup(that_it_is_on_counts_with_the_log_or_after_its_time, setup),
 	};
 
 	return cmocka_run_group_tests_name("agent_power", tests, NULL, NULL);

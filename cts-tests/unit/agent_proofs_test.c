@@ -144,6 +144,42 @@ static void what_confirms_is_a_proof(void **state)
 	assert_string_equal(story, "asked for by kemari-agent on xb, carried out by xb (g1: it waits)");
 }
 
+static void level(struct devices *d, const char *of)
+{
+	struct device_level *one = &d->level[d->nr_levels++];
+
+	snprintf(one->node, sizeof(one->node), "xa");
+	snprintf(one->devices, sizeof(one->devices), "%s", of);
+}
+
+/* As kemari.conf(5) and doctor have it: the BMC, and the outlets when it does not answer. */
+static void levels_whose_devices_confirm_are_a_proof(void **state)
+{
+	struct bed *b = *state;
+
+	device(&b->good, "pdu-xa", "fence_apc");
+	level(&b->good, "bmc-xa");
+	level(&b->good, "pdu-xa");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_null(agent_doubt(&b->a, "xa"));
+	assert_string_equal(attribute, "");
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void a_level_that_confirms_nothing_is_none(void **state)
+{
+	struct bed *b = *state;
+
+	device(&b->good, "kdump", "fence_kdump");
+	level(&b->good, "bmc-xa");
+	level(&b->good, "kdump");
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_non_null(strstr(attribute, "no proof of xa: kdump (fence_kdump)"));
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
+}
+
 static void what_confirms_nothing_is_none(void **state)
 {
 	struct bed *b = *state;
@@ -405,6 +441,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PROOFS_TEST(what_confirms_is_a_proof),
+		PROOFS_TEST(levels_whose_devices_confirm_are_a_proof),
+		PROOFS_TEST(a_level_that_confirms_nothing_is_none),
 		PROOFS_TEST(what_confirms_nothing_is_none),
 		PROOFS_TEST(what_was_no_proof_is_none_when_the_devices_are_better),
 		PROOFS_TEST(a_member_that_was_fenced_is_doubted_with_its_devices),

@@ -97,6 +97,26 @@ static void the_past_is_read_once_in_turns(void **state)
 	assert_int_equal(past(), 0);
 }
 
+static void turns_are_shorter_when_one_took_too_long(void **state)
+{
+	struct watch_sel before;
+	int i;
+
+	first_look(WATCH_SEL_BATCH + 6);
+	before = sel;
+	assert_int_equal(past(), WATCH_SEL_BATCH);
+	sel = before;
+	watch_sel_past_slow(&sel);
+	assert_int_equal(past(), WATCH_SEL_BATCH / 2);
+	assert_int_equal(past(), WATCH_SEL_BATCH / 2);
+	assert_int_equal(past(), 6);
+	sel = before;
+	for (i = 0; i < 100; i++)
+		watch_sel_past_slow(&sel);
+	assert_int_equal(past(), 1);
+	assert_int_equal(ids[0], 1);
+}
+
 static void what_comes_meanwhile_is_not_past(void **state)
 {
 	first_look(3);
@@ -257,6 +277,78 @@ static void an_event_begins_when_it_was_logged(void **state)
 	assert_int_equal(s.event[1].since, 1700000000);
 }
 
+static void later(unsigned int seconds)
+{
+	now.ns += seconds * SECOND;
+	now.wall += seconds;
+}
+
+static void see_entry(int64_t age, const char *sensor)
+{
+	look(BMC_ON);
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, age, sensor, "x");
+	see();
+}
+
+/* Redfish tells no age, nor does IPMI with a clock that was not set. */
+static void an_entry_without_an_age_is_of_after_the_last_look_at_the_whole_log(void **state)
+{
+	look(BMC_ON);
+	l.took_ns = SECOND * 3 / 2;
+	see();
+	later(10);
+	look(BMC_ON); /* the power alone, a log in part, a look that failed */
+	l.sensors = l.log_read = false;
+	see();
+	look(BMC_ON);
+	l.log_read = false;
+	see();
+	look(BMC_ON);
+	l.error = -ETIMEDOUT;
+	see();
+	later(10);
+	see_entry(-1, "A");
+	assert_int_equal(s.event[0].since, 1700000000 - 2);
+	later(10);
+	see_entry(-1, "B");
+	assert_int_equal(s.event[1].since, 1700000000 + 20);
+	see_entry(3, "C");
+	assert_int_equal(s.event[2].since, 1700000000 + 30 - 3);
+	/* a sensor shows it now */
+	later(5);
+	look(BMC_ON);
+	watch_look_add(&l, WATCH_VRM_FAILED, false, "D", "x");
+	see();
+	assert_int_equal(s.event[3].since, 1700000000 + 35);
+}
+
+/* Its past is read in turns, and what comes meanwhile is new. */
+static void nor_is_it_of_before_the_first_look(void **state)
+{
+	look(BMC_ON);
+	l.log_read = false;
+	see();
+	later(10);
+	look(BMC_ON);
+	l.log_read = false;
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, -1, "A", "x");
+	see();
+	assert_int_equal(s.event[0].since, 1700000000);
+}
+
+static void a_storm_begins_with_what_made_it_one(void **state)
+{
+	look(BMC_ON);
+	see();
+	later(10);
+	look(BMC_ON);
+	for (unsigned int i = 0; i < t.storm_count; i++)
+		watch_look_entry(&l, WATCH_MEMORY_CORRECTABLE, false, -1, "DIMM", "x");
+	see();
+	assert_int_equal(s.event[1].kind, WATCH_MEMORY_STORM);
+	assert_int_equal(s.event[1].since, 1700000000);
+}
+
 static void the_log_is_read_anew_after_the_power_is_off(void **state)
 {
 	look(BMC_ON);
@@ -283,6 +375,24 @@ static void the_log_is_read_anew_after_the_power_is_off(void **state)
 	told(0, "read");
 }
 
+/* Fans that run down are a contradiction for a moment; entries of the log come but once. */
+static void the_log_of_a_host_on_its_way_down_is_kept_and_read_again(void **state)
+{
+	look(BMC_OFF);
+	l.fans = l.fans_turning = 2;
+	watch_look_entry(&l, WATCH_VRM_FAILED, false, 3, "VRM", "x");
+	watch_look_entry(&l, WATCH_CPU_CATERR, true, 600, "CPU", "x");
+	see();
+	assert_int_equal(s.bmc, WATCH_BMC_OK);
+	assert_int_equal(s.nr_events, 1);
+	told(1, "read");
+	later(10);
+	look(BMC_OFF);
+	l.fans = 2;
+	see();
+	told(1, "read-since-off");
+}
+
 static void an_incomplete_look_has_read_nothing(void **state)
 {
 	look(BMC_OFF);
@@ -297,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(the_past_is_read_once_in_turns),
+		T(turns_are_shorter_when_one_took_too_long),
 		T(what_comes_meanwhile_is_not_past),
 		T(an_empty_log_has_no_past),
 		T(a_log_that_was_cleared_has_no_past_any_more),
@@ -308,7 +419,11 @@ int main(void)
 		T(of_each_kind_the_newest_is_told),
 		T(what_does_not_hold_or_has_no_time_is_not),
 		T(an_event_begins_when_it_was_logged),
+		T(an_entry_without_an_age_is_of_after_the_last_look_at_the_whole_log),
+		T(nor_is_it_of_before_the_first_look),
+		T(a_storm_begins_with_what_made_it_one),
 		T(the_log_is_read_anew_after_the_power_is_off),
+		T(the_log_of_a_host_on_its_way_down_is_kept_and_read_again),
 		T(an_incomplete_look_has_read_nothing),
 	};
 
