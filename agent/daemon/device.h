@@ -64,6 +64,8 @@ enum device_confirms {
 enum device_confirms device_confirms(const char *agent, const char *believed, const char **why);
 /* Is it an agent for management controllers? */
 bool device_is_bmc(const char *agent);
+/* Is it one for switched outlets, of which a host may have several? */
+bool device_is_outlet(const char *agent);
 static inline bool device_counts(enum device_confirms c)
 {
 	return c <= DEVICE_BELIEVED;

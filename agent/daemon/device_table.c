@@ -18,14 +18,13 @@ static const char *const controllers[] = {
 	"fence_ilo3_ssh", "fence_ilo4_ssh",  "fence_ilo5_ssh", "fence_ilo_mp",	    "fence_ilo_moonshot",
 	"fence_imm",	  "fence_rsa",	     "fence_rsb",      "fence_amt",	    "fence_amt_ws"
 };
-static const char *const chassis_and_outlets[] = {
-	/* chassis */
-	"fence_bladecenter", "fence_ibmblade", "fence_hpblade", "fence_hds_cb", "fence_cisco_ucs",
-	"fence_intelmodular",
-	/* outlets */
-	"fence_apc", "fence_apc_snmp", "fence_cdu", "fence_cyberpower_ssh", "fence_eaton_snmp",
-	"fence_eaton_ssh", "fence_emerson", "fence_eps", "fence_ipdu", "fence_lindypdu", "fence_netio",
-	"fence_powerman", "fence_raritan", "fence_raritan_px3", "fence_tripplite_snmp", "fence_wti"
+static const char *const chassis[] = { "fence_bladecenter", "fence_ibmblade",  "fence_hpblade",
+				       "fence_hds_cb",	    "fence_cisco_ucs", "fence_intelmodular" };
+static const char *const outlets[] = {
+	"fence_apc",	   "fence_apc_snmp", "fence_cdu",     "fence_cyberpower_ssh", "fence_eaton_snmp",
+	"fence_eaton_ssh", "fence_emerson",  "fence_eps",     "fence_ipdu",	      "fence_lindypdu",
+	"fence_netio",	   "fence_powerman", "fence_raritan", "fence_raritan_px3",    "fence_tripplite_snmp",
+	"fence_wti"
 };
 
 static const struct {
@@ -71,13 +70,18 @@ bool device_is_bmc(const char *agent)
 	return is_in(controllers, NR(controllers), agent);
 }
 
+bool device_is_outlet(const char *agent)
+{
+	return is_in(outlets, NR(outlets), agent);
+}
+
 enum device_confirms device_confirms(const char *agent, const char *believed, const char **why)
 {
 	const bool is_believed = device_has_word(believed, ", \t", agent);
 	size_t i;
 
 	*why = NULL;
-	if (device_is_bmc(agent) || is_in(chassis_and_outlets, NR(chassis_and_outlets), agent))
+	if (device_is_bmc(agent) || device_is_outlet(agent) || is_in(chassis, NR(chassis), agent))
 		return DEVICE_CONFIRMS;
 	for (i = 0; i < NR(others) && strcmp(others[i].agent, agent) != 0; i++)
 		;

@@ -15,40 +15,9 @@
 #define LOGIN_TIMEOUT 5L
 #define STONITH_TIMEOUT 60L
 
-static bool is_one_of(const char *const list[], size_t nr, const char *agent)
-{
-	for (size_t i = 0; i < nr; i++)
-		if (!strcmp(list[i], agent))
-			return true;
-	return false;
-}
-
-static bool is_outlet(const char *agent)
-{
-	static const char *const pdus[] = {
-		"fence_apc",
-		"fence_apc_snmp",
-		"fence_cdu",
-		"fence_cyberpower_ssh",
-		"fence_emerson",
-		"fence_eaton_snmp",
-		"fence_eps",
-		"fence_ipdu",
-		"fence_lindypdu",
-		"fence_netio",
-		"fence_powerman",
-		"fence_raritan",
-		"fence_wti",
-		"fence_raritan_px3",
-		"fence_tripplite_snmp",
-	};
-
-	return is_one_of(pdus, sizeof(pdus) / sizeof(pdus[0]), agent);
-}
-
 static bool is_outlet_of(const struct device *d, const char *host)
 {
-	return is_outlet(d->agent) && device_targets(d, host) == DEVICE_DOES;
+	return device_is_outlet(d->agent) && device_targets(d, host) == DEVICE_DOES;
 }
 
 /* ---- one level with all outlets ---- */

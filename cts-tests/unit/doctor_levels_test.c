@@ -53,6 +53,8 @@ static void all_outlets_of_a_host_are_in_one_level(void **state)
 	one(b, FINDING_PROBLEM, "fencing-level", "xa has 2 outlets", "outlets of xa into one level");
 	b->f.cib.fencing.nr_levels = 0; /* each is tried */
 	one(b, FINDING_PROBLEM, "fencing-level", "xa has 2 outlets", "outlets of xa into one level");
+	SET(b->f.cib.fencing.device[4].agent, "fence_eaton_ssh"); /* of another make */
+	one(b, FINDING_PROBLEM, "fencing-level", "xa has 2 outlets", "outlets of xa into one level");
 	SET(b->f.cib.fencing.device[4].agent, "fence_ipmilan"); /* no outlet */
 	nothing(b);
 }
