@@ -112,18 +112,25 @@ static bool is_any_plug(const struct device *d)
 	       strcmp(d->snmp_version, "1") != 0;
 }
 
-const char *device_misused(const struct device *d)
+const struct device_misuse *device_misused(const struct device *d)
 {
+	static const struct device_misuse
+		cycle = { "method=cycle says done before the host has lost its power", "set method=onoff" },
+		off = { "pcmk_off_action has it do something else", "remove pcmk_off_action and action" },
+		reboot = { "pcmk_reboot_action has it do something else",
+			   "remove pcmk_reboot_action and action" },
+		plug = { "its outlet is a number, and over SNMP 2c and 3 one that does not exist counts as "
+			 "off",
+			 "give the outlet a name in the PDU, and plug= that name" };
+
 	if (!strcmp(d->method, "cycle"))
-		return "method=cycle says done before the host has lost its power";
+		return &cycle;
 	if (d->off_action[0] && strcmp(d->off_action, "off") != 0)
-		return "pcmk_off_action has it do something else";
+		return &off;
 	if (d->reboot_action[0] && strcmp(d->reboot_action, "off") != 0 &&
 	    strcmp(d->reboot_action, "reboot") != 0)
-		return "pcmk_reboot_action has it do something else";
-	if (is_any_plug(d))
-		return "its outlet is a number, and over SNMP 2c and 3 one that does not exist counts as off";
-	return NULL;
+		return &reboot;
+	return is_any_plug(d) ? &plug : NULL;
 }
 
 bool device_is_anothers(const struct device *d, const struct device_identity *who)
@@ -148,10 +155,11 @@ static const char *anothers(const struct device *d, const struct device_identity
 /* Does its success mean that the host is off?  Else why. */
 static bool proves(const struct device *d, const struct device_identity *who, const char *believed, char *why)
 {
+	const struct device_misuse *misuse = device_misused(d);
 	const char *reason = NULL;
 
 	if (device_counts(device_confirms(d->agent, believed, &reason)))
-		reason = device_misused(d) ?: anothers(d, who);
+		reason = misuse ? misuse->why : anothers(d, who);
 	if (reason)
 		snprintf(why, DEVICE_WHY, "%s (%s): %s", d->id, d->agent, reason);
 	return !reason;

@@ -91,8 +91,14 @@ struct device_identity {
 
 /* Is the device set up for another machine than the host?  As its system_uuid has it. */
 bool device_is_anothers(const struct device *d, const struct device_identity *who);
-/* What is wrong with how the device is set up, so that its success means nothing; NULL: nothing. */
-const char *device_misused(const struct device *d);
+/* Of the way a device is set up, so that its success means nothing.  fix: what to do, to be followed by
+ * "for ID". */
+struct device_misuse {
+	const char *why, *fix;
+};
+
+/* NULL: nothing is wrong. */
+const struct device_misuse *device_misused(const struct device *d);
 
 /*
  * Proves a fencing of host that it is off?  Else why (DEVICE_WHY bytes), a clause.  A device for another

@@ -143,7 +143,7 @@ static void check_confirms(const struct facts *f, const struct device *d, struct
 
 static void check_device(const struct facts *f, const struct device *d, struct findings *l)
 {
-	const char *misused = device_misused(d);
+	const struct device_misuse *misuse = device_misused(d);
 
 	if (d->stopped) {
 		finding_warning(l, "fencing", "the fencing device %s is switched off (target-role)", d->id);
@@ -151,15 +151,9 @@ static void check_device(const struct facts *f, const struct device *d, struct f
 		return;
 	}
 	check_confirms(f, d, l);
-	if (misused) {
-		finding_problem(l, "fencing", "%s: %s; no fencing by it is a proof", d->id, misused);
-		if (d->method[0])
-			finding_fix(l, "set method=onoff for %s", d->id);
-		else if (d->plug[0])
-			finding_fix(l, "give the outlet a name in the PDU, and plug= that name for %s",
-				    d->id);
-		else
-			finding_fix(l, "remove pcmk_off_action and pcmk_reboot_action of %s", d->id);
+	if (misuse) {
+		finding_problem(l, "fencing", "%s: %s; no fencing by it is a proof", d->id, misuse->why);
+		finding_fix(l, "%s for %s", misuse->fix, d->id);
 	}
 	if (!d->host_list[0] && !d->host_map[0] && strcasecmp(d->host_check, "none")) {
 		finding_warning(l, "fencing",

@@ -485,6 +485,13 @@ static void a_device_is_judged_by_its_parameters(void **state)
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_PROBLEM, "fencing", "pcmk_off_action", "pcmk_off_action");
 	again(b);
+	/* the fix is for what is wrong, whatever else is set */
+	SET(d->method, "onoff");
+	SET(d->plug, "xa");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_PROBLEM, "fencing", "pcmk_off_action", "pcmk_off_action");
+	again(b);
+	SET(d->plug, "");
 	SET(d->off_action, "");
 	SET(d->reboot_action, "off");
 	SET(d->method, "onoff");
