@@ -10,18 +10,22 @@
 
 #include "fencing/fence.h"
 
-bool device_has_word(const char *list, const char *sep, const char *word)
+/* Is word in list, behind any of sep or at its begin?  What is read as a word ends before what is not in
+ * chars, or, when that is NULL, at the next of sep. */
+static bool has(const char *list, const char *sep, const char *chars, const char *word,
+		int (*compare)(const char *, const char *, size_t))
 {
 	const size_t len = strlen(word);
 
-	for (const char *p = list + strspn(list, sep); *p; p += strspn(p, sep)) {
-		const size_t n = strcspn(p, sep);
-
-		if (n == len && !strncmp(p, word, len))
+	for (const char *p = list + strspn(list, sep); *p; p += strcspn(p, sep), p += strspn(p, sep))
+		if ((chars ? strspn(p, chars) : strcspn(p, sep)) == len && !compare(p, word, len))
 			return true;
-		p += n;
-	}
 	return false;
+}
+
+bool device_has_word(const char *list, const char *sep, const char *word)
+{
+	return has(list, sep, NULL, word, strncmp);
 }
 
 /*
@@ -36,26 +40,14 @@ static bool unclear(const char *list)
 /* As Pacemaker has it (2.1), without regard to case: a name ends at what is no character of a name. */
 static bool names(const char *list, const char *host)
 {
-	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-	static const char sep[] = " ,;\t\n\r\v\f";
-	const size_t len = strlen(host);
-
-	for (const char *p = list + strspn(list, sep); *p; p += strcspn(p, sep), p += strspn(p, sep))
-		if (strspn(p, name) == len && !strncasecmp(p, host, len))
-			return true;
-	return false;
+	return has(list, " ,;\t\n\r\v\f", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.",
+		   host, strncasecmp);
 }
 
 /* A map's outlets are taken for hosts, too; ':' and '=' are the same. */
 static bool maps(const char *map, const char *host)
 {
-	static const char sep[] = " ;:=\t\n";
-	const size_t len = strlen(host);
-
-	for (const char *p = map + strspn(map, sep); *p; p += strcspn(p, sep), p += strspn(p, sep))
-		if (strcspn(p, sep) == len && !strncasecmp(p, host, len))
-			return true;
-	return false;
+	return has(map, " ;:=\t\n", NULL, host, strncasecmp);
 }
 
 enum device_targets device_targets(const struct device *d, const char *host)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct proof_host *find(struct proof *p, const char *host)
+const struct proof_host *proof_find(const struct proof *p, const char *host)
 {
 	unsigned int i;
 
@@ -14,14 +14,9 @@ static struct proof_host *find(struct proof *p, const char *host)
 	return NULL;
 }
 
-const struct proof_host *proof_find(const struct proof *p, const char *host)
+static struct proof_host *find(struct proof *p, const char *host)
 {
-	unsigned int i;
-
-	for (i = 0; i < p->nr; i++)
-		if (!strcmp(p->h[i].host, host))
-			return &p->h[i];
-	return NULL;
+	return (struct proof_host *)proof_find(p, host);
 }
 
 const struct proof_host *proof_off(const struct proof *p, const char *host)

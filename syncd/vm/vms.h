@@ -26,7 +26,6 @@ void vms_close(struct daemon *d);
 void vms_accepted(void *arg, struct conn *c);
 /* struct control_handlers.request */
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r);
-/* Xen has a domain of that uuid, other than domid; true also when Xen does not answer. */
 /* Xen has another domain of that uuid than domid, or cannot be asked. */
 bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid);
 /* Something that `kemari status` shows of all VMs has changed: to those who watch it, soon. */
