@@ -99,8 +99,8 @@ static struct fencer_packet packet_of(enum fencer_word word, const char *host, i
 	return p;
 }
 
-/* Tells of them when the configuration is another one than before.  False: what they are now is not known. */
-static bool read_devices(struct talk *t)
+/* Tells of them when the configuration is another one than before, and when they cannot be read. */
+static void read_devices(struct talk *t)
 {
 	const uint64_t before = t->devices_sum;
 
@@ -110,14 +110,13 @@ static bool read_devices(struct talk *t)
 	if (!t->devices_known) {
 		t->devices_sum = 0; /* they are told of when they can be read, whatever they are */
 		tell(t, FENCER_UNREAD, NULL);
-		return false;
+		return;
 	}
 	if (t->devices_sum == before)
-		return true;
+		return;
 	t->devices.word = FENCER_DEVICES;
 	if (send(t->fd, &t->devices, sizeof(t->devices), MSG_NOSIGNAL) < 0)
 		t->hopeless = true;
-	return true;
 }
 
 /* Of what was asked for. */
@@ -200,29 +199,31 @@ static uint64_t history_sum(const struct talk *t)
 	return sum;
 }
 
-static void read_history(struct talk *t)
+/* False: it is not told now. */
+static bool read_history(struct talk *t)
 {
 	stonith_history_t *list = NULL, *h;
-	struct fencer_packet p;
-	unsigned int i;
-	uint64_t sum;
 
-	t->read_now = false;
-	if (t->st->cmds->history(t->st, st_opt_none, NULL, &list, HISTORY_S))
-		return;
+	if (t->st->cmds->history(t->st, st_opt_none, NULL, &list, HISTORY_S)) {
+		t->read_now = false;
+		return false;
+	}
 	t->nr = 0;
 	for (h = list; h; h = h->next)
 		if (h->state == st_done && h->target && switches_off(h->action) &&
 		    !(h->delegate && !strcmp(h->delegate, A_HUMAN)))
 			note(t, h->target, (int64_t)h->completed * 1000000000LL + h->completed_nsec, h);
 	stonith_history_free(list);
-	sum = history_sum(t);
-	/* what is new in it was done by the devices that there are now */
-	if (sum != t->history_sum && !read_devices(t)) {
-		t->read_now = true;
-		return;
-	}
-	t->history_sum = sum;
+	return true;
+}
+
+static void tell_history(struct talk *t)
+{
+	struct fencer_packet p;
+	unsigned int i;
+
+	t->read_now = false;
+	t->history_sum = history_sum(t);
 	for (i = 0; i < t->nr; i++) {
 		p = packet_of(FENCER_HISTORY, t->last[i].host, t->last[i].wall_ns, &t->last[i].asker);
 		send_packet(t, &p);
@@ -365,21 +366,26 @@ static bool turn(struct talk *t)
 /* Each second, and when something has come. */
 static void look(struct talk *t)
 {
-	bool touched;
+	bool due, history;
 
 	if (!t->st)
 		connect_fencer(t);
 	if (!t->st)
 		return;
-	touched = fencer_devices_touched();
-	if (touched || t->devices_now || boottime() >= t->devices_next_ns)
+	due = fencer_devices_touched() || t->devices_now || boottime() >= t->devices_next_ns;
+	if (!t->devices_known && !due)
+		return;
+	history = (t->read_now || t->want) && read_history(t);
+	/* what is new was done by the devices that there are now: they are read after it was heard of, once,
+	 * for they take a program and the time of a failover */
+	if (due || (history && history_sum(t) != t->history_sum))
 		read_devices(t);
 	/* what is told is judged by them: it waits until they are known */
 	if (!t->devices_known)
 		return;
 	tell_fenced(t);
-	if (t->read_now || t->want)
-		read_history(t);
+	if (history)
+		tell_history(t);
 }
 
 int fencer_run(int fd, const void *conf)

@@ -30,6 +30,7 @@ static struct {
 	stonith_event_t event;
 	bool notify, answer, gone;
 	unsigned int devices; /* 0: they cannot be read */
+	unsigned int reads;   /* of them */
 	bool touched;	      /* that there are others is seen */
 	int rc;		      /* of the answer */
 	int only;	      /* the call that is answered; 0: all */
@@ -131,6 +132,7 @@ bool fencer_devices(struct devices *d, uint64_t *sum)
 {
 	const unsigned int nr = __atomic_load_n(&fake.devices, __ATOMIC_SEQ_CST);
 
+	__atomic_add_fetch(&fake.reads, 1, __ATOMIC_SEQ_CST);
 	if (!nr)
 		return false;
 	memset(d, 0, sizeof(*d));
@@ -295,6 +297,23 @@ static void a_fencing_is_told_of_after_the_devices_that_there_are_now(void **sta
 	assert_int_equal(word_of_next(&d), FENCER_FENCED);
 }
 
+/* By another program, in the middle of a failover: once is enough for the notification and the history. */
+static void a_fencing_has_the_devices_read_once(void **state)
+{
+	struct fencer_devices_packet d;
+	unsigned int before;
+
+	begin();
+	hear(FENCER_CONNECTED);
+	assert_int_equal(word_of_next(&d), FENCER_DEVICES);
+	before = __atomic_load_n(&fake.reads, __ATOMIC_SEQ_CST);
+	fake.history[fake.nr_history++] = done("xb", "off", "stonith_admin.77", "xa", 100);
+	notify_of_xb();
+	assert_int_equal(word_of_next(&d), FENCER_FENCED);
+	assert_int_equal(word_of_next(&d), FENCER_HISTORY);
+	assert_int_equal(__atomic_load_n(&fake.reads, __ATOMIC_SEQ_CST), before + 1);
+}
+
 static void what_is_new_in_the_history_is_told_of_after_the_devices_that_there_are_now(void **state)
 {
 	struct fencer_devices_packet d;
@@ -446,6 +465,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_fencing_is_told_of_after_the_devices_that_there_are_now,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_fencing_has_the_devices_read_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_new_in_the_history_is_told_of_after_the_devices_that_there_are_now, setup,
 			teardown),
