@@ -88,29 +88,42 @@ static const char *kind_word(unsigned int i)
 	return watch_kind_name((enum watch_kind)i);
 }
 
-static int parse_event(const json_t *o, struct health_event *e, char *why)
+/* What all events have, of the list `list`; time: the key of when it was. */
+static int parse_what(const json_t *o, const char *list, const char *time, struct health_event *e, char *why)
 {
-	const json_t *since = json_object_get(o, "since"), *restart = json_object_get(o, "restart");
-	unsigned int kind = 0, action = 0;
+	const json_t *since = json_object_get(o, time);
+	unsigned int kind = 0;
 	int rc;
 
 	if (!json_is_object(o))
-		return bad(why, "events", "no list of objects");
+		return bad(why, list, "no list of objects");
 	rc = word(o, "what", kind_word, WATCH_KINDS, &kind, why) ?:
-	     word(o, "action", action_word, WATCH_FENCE + 1, &action, why) ?:
 	     text(o, "sensor", e->sensor, sizeof(e->sensor), why) ?:
 	     text(o, "text", e->text, sizeof(e->text), why);
 	if (rc)
 		return rc;
 	if (!json_is_integer(since))
-		return bad(why, "since", "no number");
+		return bad(why, time, "no number");
+	e->kind = (enum watch_kind)kind;
+	e->since = json_integer_value(since);
+	return 0;
+}
+
+static int parse_event(const json_t *o, struct health_event *e, char *why)
+{
+	const json_t *restart = json_object_get(o, "restart");
+	unsigned int action = 0;
+	int rc = parse_what(o, "events", "since", e, why);
+
+	if (!rc)
+		rc = word(o, "action", action_word, WATCH_FENCE + 1, &action, why);
+	if (rc)
+		return rc;
 	if (restart && !json_is_boolean(restart))
 		return bad(why, "restart", "neither true nor false");
 	/* an older kemari-bmc does not say it */
 	e->holds = restart ? json_is_false(restart) : action == WATCH_FENCE;
-	e->kind = (enum watch_kind)kind;
 	e->action = (enum watch_action)action;
-	e->since = json_integer_value(since);
 	return 0;
 }
 
@@ -133,27 +146,6 @@ static int parse_events(const json_t *o, struct health_report *r, char *why)
 	return 0;
 }
 
-static int parse_past_event(const json_t *o, struct health_event *e, char *why)
-{
-	const json_t *at = json_object_get(o, "at");
-	unsigned int kind = 0;
-	int rc;
-
-	if (!json_is_object(o))
-		return bad(why, "past", "no list of objects");
-	rc = word(o, "what", kind_word, WATCH_KINDS, &kind, why) ?:
-	     text(o, "sensor", e->sensor, sizeof(e->sensor), why) ?:
-	     text(o, "text", e->text, sizeof(e->text), why);
-	if (rc)
-		return rc;
-	if (!json_is_integer(at))
-		return bad(why, "at", "no number");
-	e->kind = (enum watch_kind)kind;
-	e->holds = true;
-	e->since = json_integer_value(at);
-	return 0;
-}
-
 /* Of an older kemari-bmc there is none. */
 static int parse_past(const json_t *o, struct health_report *r, char *why)
 {
@@ -166,10 +158,10 @@ static int parse_past(const json_t *o, struct health_report *r, char *why)
 	if (!json_is_array(list) || json_array_size(list) > WATCH_KINDS)
 		return bad(why, "past", "no list, or too long");
 	json_array_foreach(list, i, event) {
-		rc = parse_past_event(event, &r->past[r->nr_past], why);
+		rc = parse_what(event, "past", "at", &r->past[r->nr_past], why);
 		if (rc)
 			return rc;
-		r->nr_past++;
+		r->past[r->nr_past++].holds = true;
 	}
 	return 0;
 }
