@@ -143,14 +143,19 @@ def link_cut(s):
     s.settled(300)
 
 
+def one_shoots(s, shot, survivor, seconds=90):
+    """While they do not see each other."""
+    s.fenced += 1
+    s.until(f"{shot} is off", lambda: not shot.bmc_says_on(), seconds)
+    s.story.check(f"{survivor} was not shot", [] if survivor.bmc_says_on() else ["it is off"])
+
+
 def ring_cut(s):
     """Both hosts are well, and each takes the other one for dead: the one that runs the guest survives."""
     s.client.wait_for_more()
     begin = time.monotonic_ns()
     with s.story.step(f"corosync's networks are cut: {s.at} must shoot first"), without_ring(s, s.at):
-        s.fenced += 1
-        s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 90)
-        s.story.check(f"{s.at} was not shot", [] if s.at.bmc_says_on() else ["it is off"])
+        one_shoots(s, s.other, s.at)
         s.wait_state(s.at, "unprotected", 90)
         s.client.wait_for_more()
     s.event("ring cut", begin)
@@ -162,9 +167,7 @@ def everything_cut(s):
     begin = time.monotonic_ns()
     with s.story.step(f"all networks between the hosts are cut: {s.at} must shoot first"), without_link(s), \
             without_ring(s, s.at):
-        s.fenced += 1
-        s.until(f"{s.other} is off", lambda: not s.other.bmc_says_on(), 90)
-        s.story.check(f"{s.at} was not shot", [] if s.at.bmc_says_on() else ["it is off"])
+        one_shoots(s, s.other, s.at)
         s.wait_state(s.at, "unprotected", 90)
         s.client.wait_for_more()
     s.event("all cut", begin)
@@ -570,9 +573,7 @@ def two_guests_cut(s):
         begin = time.monotonic_ns()
         with s.story.step(f"all networks between the hosts are cut: {s.a} must shoot first"), without_link(s), \
                 without_ring(s, s.at):
-            s.fenced += 1
-            s.until(f"{s.b} is off", lambda: not s.b.bmc_says_on(), 120)
-            s.story.check(f"{s.a} was not shot", [] if s.a.bmc_says_on() else ["it is off"])
+            one_shoots(s, s.b, s.a, 120)
             if s.at is s.b:
                 s.swap()
             for vm in (VM, "g2"):
