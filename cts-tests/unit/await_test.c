@@ -26,6 +26,8 @@
 #include "vm/vm.h"
 #include "vm/vms.h"
 
+#include "standins.h"
+
 #define UUID "11112222-3333-4444-5555-666677778888"
 #define SECOND 1000000000ULL
 #define FAR_NS (8 * SECOND)
@@ -187,46 +189,37 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 }
 
 /* Done, or nobody's question here. */
-#define NOTHING(call, ...)                                                                                   \
-	__VA_ARGS__ call                                                                                     \
-	{                                                                                                    \
-	}
-NOTHING(vm_look_for_foreign(struct vm *vm), void)
-NOTHING(link_end_session(struct vm *vm), void)
-NOTHING(link_connect(struct vm *vm), void)
-NOTHING(link_apply(struct vm *vm), void)
-NOTHING(link_send_record(struct vm *vm, uint16_t type, const void *p, size_t len), void)
-NOTHING(relay_send(const struct vm *vm, const struct engine_message *m), void)
-NOTHING(vm_forget(struct vm *vm, struct control_client *c, bool last_copy), void)
-NOTHING(vm_forget_result(struct vm *vm, enum engine_result result), void)
-NOTHING(relay_receive(struct daemon *d, struct control_client *c, const struct control_request *r), void)
-NOTHING(vm_capture(struct vm *vm, uint64_t epoch, uint64_t base), void)
-NOTHING(vm_send_epoch(struct vm *vm, uint64_t epoch), void)
-NOTHING(vm_devices_release(struct vm *vm, uint64_t epoch), void)
-NOTHING(vm_devices_discard(struct vm *vm, uint64_t epoch), void)
-NOTHING(vm_devices_quiesce(struct vm *vm), void)
-NOTHING(vm_bulk_start(struct vm *vm), void)
-NOTHING(vm_bulk_stop(struct vm *vm), void)
-NOTHING(vm_drop_copy(struct vm *vm), void)
-NOTHING(vm_free_shell(struct vm *vm), void)
-NOTHING(vm_destroy(struct vm *vm), void)
+NOTHING(vm_look_for_foreign(struct vm *vm))
+NOTHING(link_end_session(struct vm *vm))
+NOTHING(link_connect(struct vm *vm))
+NOTHING(link_apply(struct vm *vm))
+NOTHING(link_send_record(struct vm *vm, uint16_t type, const void *p, size_t len))
+NOTHING(relay_send(const struct vm *vm, const struct engine_message *m))
+NOTHING(vm_forget(struct vm *vm, struct control_client *c, bool last_copy))
+NOTHING(vm_forget_result(struct vm *vm, enum engine_result result))
+NOTHING(relay_receive(struct daemon *d, struct control_client *c, const struct control_request *r))
+NOTHING(vm_capture(struct vm *vm, uint64_t epoch, uint64_t base))
+NOTHING(vm_send_epoch(struct vm *vm, uint64_t epoch))
+NOTHING(vm_devices_release(struct vm *vm, uint64_t epoch))
+NOTHING(vm_devices_discard(struct vm *vm, uint64_t epoch))
+NOTHING(vm_devices_quiesce(struct vm *vm))
+NOTHING(vm_bulk_start(struct vm *vm))
+NOTHING(vm_bulk_stop(struct vm *vm))
+NOTHING(vm_drop_copy(struct vm *vm))
+NOTHING(vm_free_shell(struct vm *vm))
+NOTHING(vm_destroy(struct vm *vm))
 
-#define FALSE(call, type)                                                                                    \
-	type call                                                                                            \
-	{                                                                                                    \
-		return 0;                                                                                    \
-	}
-FALSE(vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid), bool)
-FALSE(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
-FALSE(vm_domain_is_down(const struct xc_dominfo *info), bool)
-FALSE(link_end_of_boot(struct vm *vm, uint64_t boot), bool)
-FALSE(vms_left(const struct daemon *d, const uint8_t uuid[16], const char *name), bool)
-FALSE(vms_reopening(const struct daemon *d), bool)
-FALSE(vm_guest_go(struct vm *vm), int)
-FALSE(vm_guest_stop(struct vm *vm), int)
-FALSE(vm_hold(struct vm *vm, uint64_t g), int)
-FALSE(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
-NOTHING(vms_reopening_rows(const struct daemon *d, const char *vm, json_t *rows), void)
+ZERO(vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid), bool)
+ZERO(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
+ZERO(vm_domain_is_down(const struct xc_dominfo *info), bool)
+ZERO(link_end_of_boot(struct vm *vm, uint64_t boot), bool)
+ZERO(vms_left(const struct daemon *d, const uint8_t uuid[16], const char *name), bool)
+ZERO(vms_reopening(const struct daemon *d), bool)
+ZERO(vm_guest_go(struct vm *vm), int)
+ZERO(vm_guest_stop(struct vm *vm), int)
+ZERO(vm_hold(struct vm *vm, uint64_t g), int)
+ZERO(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
+NOTHING(vms_reopening_rows(const struct daemon *d, const char *vm, json_t *rows))
 
 /* every domid is free */
 int xc_domain_getinfo(xc_interface *xc, uint32_t first, unsigned int max, xc_dominfo_t *info)

@@ -15,6 +15,8 @@
 #include "vm/vm.h"
 #include "vm/vms.h"
 
+#include "standins.h"
+
 #define DOMID 9
 
 static struct {
@@ -86,35 +88,26 @@ bool vm_request_waits(const struct vm *vm, enum control_op op)
 }
 
 /* Done, or nobody's question here. */
-#define NOTHING(call, ...)                                                                                   \
-	__VA_ARGS__ call                                                                                     \
-	{                                                                                                    \
-	}
-NOTHING(vm_tell(struct vm *vm, const char *fmt, ...), void)
-NOTHING(vm_forget_done(struct vm *vm, const char *error), void)
-NOTHING(vm_capture_close(struct vm *vm, bool keep), void)
-NOTHING(vm_devices_close(struct vm *vm), void)
-NOTHING(vm_devices_stopped_by_toolstack(struct vm *vm), void)
-NOTHING(vm_standby_close(struct vm *vm), void)
-NOTHING(vm_event_type(struct vm *vm, enum engine_event_type type), void)
-NOTHING(link_close(struct vm *vm), void)
-NOTHING(link_offer(struct vm *vm), void)
-NOTHING(link_reconnect_later(struct vm *vm), void)
-NOTHING(vms_look_beside(void *arg), void)
+NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
+NOTHING(vm_forget_done(struct vm *vm, const char *error))
+NOTHING(vm_capture_close(struct vm *vm, bool keep))
+NOTHING(vm_devices_close(struct vm *vm))
+NOTHING(vm_devices_stopped_by_toolstack(struct vm *vm))
+NOTHING(vm_standby_close(struct vm *vm))
+NOTHING(vm_event_type(struct vm *vm, enum engine_event_type type))
+NOTHING(link_close(struct vm *vm))
+NOTHING(link_offer(struct vm *vm))
+NOTHING(link_reconnect_later(struct vm *vm))
+NOTHING(vms_look_beside(void *arg))
 
-#define FALSE(call, type)                                                                                    \
-	type call                                                                                            \
-	{                                                                                                    \
-		return 0;                                                                                    \
-	}
-FALSE(link_up(const struct vm *vm), bool)
-FALSE(resource_wants_to_run(const struct vm *vm), bool)
-FALSE(vm_shell_in_the_making(const struct vm *vm), bool)
-FALSE(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
-FALSE(vm_domain_is_down(const struct xc_dominfo *info), bool)
-FALSE(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
-FALSE(vm_run(struct vm *vm, uint64_t g, uint64_t epoch), int)
-FALSE(vm_incarnation(void), uint64_t)
+ZERO(link_up(const struct vm *vm), bool)
+ZERO(resource_wants_to_run(const struct vm *vm), bool)
+ZERO(vm_shell_in_the_making(const struct vm *vm), bool)
+ZERO(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
+ZERO(vm_domain_is_down(const struct xc_dominfo *info), bool)
+ZERO(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
+ZERO(vm_run(struct vm *vm, uint64_t g, uint64_t epoch), int)
+ZERO(vm_incarnation(void), uint64_t)
 
 /* ---- the tests ------------------------------------------------------------------------------------------
  */

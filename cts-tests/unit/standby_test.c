@@ -13,6 +13,8 @@
 #include "hvop.h"
 #include "vm/vm.h"
 
+#include "standins.h"
+
 #define G 7
 
 static struct {
@@ -79,17 +81,6 @@ void vm_devices_passivate(struct vm *vm)
 }
 
 /* Nothing of these is to happen. */
-#define NEVER(call, type)                                                                                    \
-	type call                                                                                            \
-	{                                                                                                    \
-		fail();                                                                                      \
-		return 0;                                                                                    \
-	}
-#define NEVER_VOID(call, ...)                                                                                \
-	__VA_ARGS__ call                                                                                     \
-	{                                                                                                    \
-		fail();                                                                                      \
-	}
 NEVER(hvop_state_check(const void *blob, uint32_t size), int)
 NEVER(hvop_kick(struct hvop *h, uint32_t domid, uint32_t port), int)
 NEVER(promote_image(const struct promote_cfg *cfg), int)
@@ -101,11 +92,11 @@ NEVER(link_apply_all(struct vm *vm), int)
 NEVER(vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int ms, domain_helper_fn fn), int)
 NEVER(vm_timer_start(struct vm *vm, uint64_t *t, enum qb_loop_priority p, uint64_t ns, void (*fn)(void *vm)),
       int)
-NEVER_VOID(vm_timer_stop(struct vm *vm, uint64_t *timer), void)
-NEVER_VOID(vm_devices_announce(struct vm *vm), void)
-NEVER_VOID(vm_devices_mirror(struct vm *vm), void)
-NEVER_VOID(vm_event(struct vm *vm, const struct engine_event *ev), void)
-NEVER_VOID(link_attach(struct vm *vm), void)
+NEVER_VOID(vm_timer_stop(struct vm *vm, uint64_t *timer))
+NEVER_VOID(vm_devices_announce(struct vm *vm))
+NEVER_VOID(vm_devices_mirror(struct vm *vm))
+NEVER_VOID(vm_event(struct vm *vm, const struct engine_event *ev))
+NEVER_VOID(link_attach(struct vm *vm))
 
 /* ---- the tests ------------------------------------------------------------------------------------------
  */

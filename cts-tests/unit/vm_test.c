@@ -20,6 +20,8 @@
 #include "vm/vm.h"
 #include "vm/vms.h"
 
+#include "standins.h"
+
 #define UUID "11112222-3333-4444-5555-666677778888"
 #define G ENGINE_G(7)
 #define PEER_BOOT 77
@@ -78,37 +80,28 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
 }
 
 /* Done, or nobody's question here. */
-#define NOTHING(call, ...)                                                                                   \
-	__VA_ARGS__ call                                                                                     \
-	{                                                                                                    \
-	}
-NOTHING(vm_tell(struct vm *vm, const char *fmt, ...), void)
-NOTHING(vm_publish_status(const struct vm *vm), void)
-NOTHING(vm_committed(struct vm *vm), void)
-NOTHING(vm_capture_close(struct vm *vm, bool keep), void)
-NOTHING(vm_devices_close(struct vm *vm), void)
-NOTHING(capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid), void)
-NOTHING(vm_forgotten(struct vm *vm), void)
-NOTHING(vm_make_anew(struct vm *vm), void)
-NOTHING(vm_shell_waits(struct vm *vm), void)
-NOTHING(vm_staging_close(struct vm *vm, bool keep), void)
-NOTHING(vm_standby_close(struct vm *vm), void)
-NOTHING(vm_vanished(struct vm *vm), void)
-NOTHING(link_close(struct vm *vm), void)
-NOTHING(link_connect(struct vm *vm), void)
-NOTHING(link_leave(struct vm *vm), void)
-NOTHING(link_offer(struct vm *vm), void)
-NOTHING(resource_settle(struct vm *vm), void)
-NOTHING(resources_close(struct daemon *d), void)
-NOTHING(vms_publish(struct daemon *d), void)
-NOTHING(vms_publish_stop(struct daemon *d), void)
-NOTHING(vms_reopen_stop(struct daemon *d), void)
+NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
+NOTHING(vm_publish_status(const struct vm *vm))
+NOTHING(vm_committed(struct vm *vm))
+NOTHING(vm_capture_close(struct vm *vm, bool keep))
+NOTHING(vm_devices_close(struct vm *vm))
+NOTHING(capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid))
+NOTHING(vm_forgotten(struct vm *vm))
+NOTHING(vm_make_anew(struct vm *vm))
+NOTHING(vm_shell_waits(struct vm *vm))
+NOTHING(vm_staging_close(struct vm *vm, bool keep))
+NOTHING(vm_standby_close(struct vm *vm))
+NOTHING(vm_vanished(struct vm *vm))
+NOTHING(link_close(struct vm *vm))
+NOTHING(link_connect(struct vm *vm))
+NOTHING(link_leave(struct vm *vm))
+NOTHING(link_offer(struct vm *vm))
+NOTHING(resource_settle(struct vm *vm))
+NOTHING(resources_close(struct daemon *d))
+NOTHING(vms_publish(struct daemon *d))
+NOTHING(vms_publish_stop(struct daemon *d))
+NOTHING(vms_reopen_stop(struct daemon *d))
 
-#define ZERO(call, type)                                                                                     \
-	type call                                                                                            \
-	{                                                                                                    \
-		return 0;                                                                                    \
-	}
 ZERO(vm_capture_open(struct vm *vm), int)
 ZERO(vm_console_retake(struct vm *vm), int)
 ZERO(vm_devices_open(struct vm *vm, enum xendev_mode mode), int)
