@@ -46,12 +46,11 @@ bool hosts_awaits_bmc(struct agent *a, const char *host)
 	return !devices_prove(&a->devices, host, &who, a->cfg.fence_agents_believed, why);
 }
 
-/* What was done until now may have been done by what is worth nothing. */
+/* What was done until now may have been done by what is worth nothing.  The caller saves it. */
 static void doubt(struct agent *a, const char *host)
 {
 	if (proof_doubt(&a->proof, host, hosts_boottime(), hosts_clock_offset()) == PROOF_DOUBTED)
 		kem_err("that %s was fenced just now, as a member, does not count", host);
-	agent_save(a);
 }
 
 static void judge(struct agent *a, unsigned int i)
@@ -73,11 +72,12 @@ static void judge(struct agent *a, unsigned int i)
 	if (!proven) {
 		kem_err("no fencing of %s would be a proof: %s; if it dies, its guests stay down here",
 			h->host, why);
-		if (h->fenced && h->member)
-			doubt(a, h->host);
 	} else if (was) {
 		kem_info("a fencing of %s would be a proof now", h->host);
+	}
+	if (proven ? was : h->fenced && h->member) {
 		doubt(a, h->host);
+		agent_save(a);
 	}
 	agent_touch(a);
 }
