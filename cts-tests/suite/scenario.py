@@ -502,6 +502,7 @@ class Session:
         check("every number answered once, in order", audit.count(seen.answers))
         check(f"{len(seen.reports)} journal records durable, the chain whole", problems + audit.journal(data, seen.reports))
         if told:
+            (self.story.folder / f"clocks.{len(self.audits)}.txt").write_text(told["clocks"])
             check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)",
                   audit.clocks(told["clocks"], longest))
             check("the guest's memory is intact", audit.memory(told["memory"]))
