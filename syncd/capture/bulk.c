@@ -11,8 +11,8 @@
 #include "wire/writer.h"
 
 /*
- * A bulk round that leaves no more than this is the last: one epoch carries the rest, about as many pages as any
- * epoch of a busy guest.  In sync mode the guest stands still until it is committed.
+ * A bulk round that leaves no more than this is the last: one epoch carries the rest, about as many pages as
+ * any epoch of a busy guest.  In sync mode the guest stands still until it is committed.
  */
 #define BULK_ENOUGH 256U
 #define BULK_MAX_ROUNDS 8U
