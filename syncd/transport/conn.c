@@ -350,7 +350,7 @@ static void tick(void *arg)
 	} else if (c->state == CONN_UP) {
 		check_silence(c, now);
 		if (c->state == CONN_UP && !c->nr && c->ops->idle &&
-		    now - c->last_sent >= cfg->keepalive_ms * NS_PER_MS)
+		    now - c->last_sent >= cfg->keepalive_ms * NS_PER_MS / 2)
 			c->ops->idle(c, c->arg);
 	}
 	if (c->state != CONN_DEAD)
@@ -360,7 +360,7 @@ static void tick(void *arg)
 
 static void start_timer(struct conn *c)
 {
-	uint64_t period = c->t->cfg.keepalive_ms * NS_PER_MS / 2 ?: NS_PER_MS;
+	uint64_t period = c->t->cfg.keepalive_ms * NS_PER_MS;
 
 	if (qb_loop_timer_add(c->t->cfg.loop, QB_LOOP_MED, period, c, tick, &c->timer))
 		conn_fail(c, "no timer");
@@ -420,7 +420,7 @@ int conn_new(struct transport *t, int fd, bool server, const struct transport_ad
 	ret = qb_loop_poll_add(t->cfg.loop, QB_LOOP_HIGH, fd, c->events, c, ready);
 	if (ret)
 		goto out_free;
-	ret = qb_loop_timer_add(t->cfg.loop, QB_LOOP_MED, t->cfg.keepalive_ms * NS_PER_MS / 2, c, tick,
+	ret = qb_loop_timer_add(t->cfg.loop, QB_LOOP_MED, t->cfg.keepalive_ms * NS_PER_MS, c, tick,
 				&c->timer);
 	if (ret)
 		goto out_poll;

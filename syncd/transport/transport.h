@@ -29,7 +29,7 @@ struct transport_cfg {
 	struct qb_loop *loop;
 	const char *key_file;	   /* hex of 32..64 bytes, mode 0600 */
 	const char *priority;	   /* GnuTLS priority string, NULL or "": the built-in one */
-	unsigned int keepalive_ms; /* idle() after that long without sending; 0: 250 */
+	unsigned int keepalive_ms; /* a look so often, idle() if nothing was sent for half of it; 0: 250 */
 	unsigned int silence_ms;   /* down after that long without receiving; 0: 2000 */
 	unsigned int handshake_ms; /* 0: 5000 */
 	size_t high_water;	   /* conn_full() from this many queued bytes on; 0: 8 MiB */
@@ -54,7 +54,7 @@ struct conn_ops {
 	 * (TRANSPORT_WHY_MAX bytes).
 	 */
 	ssize_t (*received)(struct conn *c, void *arg, const uint8_t *bytes, size_t len, char *why);
-	/* Nothing was sent for keepalive_ms: send something.  May be NULL. */
+	/* Nothing was sent for a while (cfg.keepalive_ms): send something.  May be NULL. */
 	void (*idle)(struct conn *c, void *arg);
 	/* conn_full() was true and the queue has fallen to half of high_water.  May be NULL. */
 	void (*drained)(struct conn *c, void *arg);

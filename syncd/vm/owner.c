@@ -15,7 +15,7 @@
 #define BULK_RETRY_NS 1000000ULL
 /* How often the guest is looked at between epochs. */
 #define POLL_BUSY_NS (20ULL * 1000000)
-#define POLL_IDLE_NS (100ULL * 1000000)
+#define POLL_IDLE_NS (200ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
 /* A stop that a person may ask about. */
