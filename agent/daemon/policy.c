@@ -55,19 +55,36 @@ static bool green_standby(const struct policy_input *in)
 	return false;
 }
 
-/* A link that is away for a moment (a switchover, a restarted daemon) is not worth two changes of the score.
+static bool alone(const struct policy_input *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->nr_hosts; i++)
+		if (in->host[i].member)
+			return false;
+	return true;
+}
+
+/*
+ * A link that is away for a moment (a switchover, a restarted daemon) is not worth two changes of the score.
+ * Nor is one to a host that is gone: this copy is about to be promoted, and a change has Pacemaker begin
+ * anew.
  */
 static void standby_score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
-	if (in->row->linked || !m->linked_ns)
+	if (in->row->linked || !m->linked_ns) {
 		m->linked_ns = in->now_ns;
-	if (in->now_ns - m->linked_ns <= POLICY_LINK_NS) {
+		m->unlinked = false;
+	} else if (in->now_ns - m->linked_ns > POLICY_LINK_NS && !alone(in)) {
+		m->unlinked = true;
+	}
+	if (m->unlinked) {
+		out->score = POLICY_SCORE_STANDBY;
+		out->why = "a copy without a link";
+	} else {
 		out->score = POLICY_SCORE_LINKED;
 		out->why =
 			in->row->linked ? "a copy that is kept up to date" : "a copy that waits for its link";
-	} else {
-		out->score = POLICY_SCORE_STANDBY;
-		out->why = "a copy without a link";
 	}
 }
 

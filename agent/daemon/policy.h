@@ -68,6 +68,7 @@ struct policy_memory {
 	uint8_t needs;		   /* what was needed at the last call */
 	uint64_t needs_since_ns;
 	uint64_t linked_ns; /* a standby's link was there, or has been waited for since; 0: no standby */
+	bool unlinked;	    /* ... and its score is that of one without */
 };
 
 struct policy_output {

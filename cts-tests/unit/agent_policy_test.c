@@ -113,6 +113,24 @@ static void standby_keeps_its_score_without_a_link(void **state)
 	assert_int_equal(score(b), 1000);
 }
 
+static void a_host_that_is_gone_changes_no_score(void **state)
+{
+	struct bed *b = fresh();
+
+	b->own.role = ROW_STANDBY;
+	b->own.linked = true;
+	assert_int_equal(score(b), 1000);
+	b->own.linked = false;
+	b->in.host[0].member = false;
+	b->in.now_ns += POLICY_LINK_NS + 1;
+	assert_int_equal(score(b), 1000);
+	b->in.host[0].member = true;
+	assert_int_equal(score(b), 900);
+	b->in.host[0].member = false;
+	b->in.now_ns += POLICY_LINK_NS + 1;
+	assert_int_equal(score(b), 900);
+}
+
 static void cold_score_when_the_peer_says_none(void **state)
 {
 	struct bed *b = fresh();
@@ -515,6 +533,7 @@ int main(void)
 		cmocka_unit_test(primary_has_the_highest_score),
 		cmocka_unit_test(held_is_as_good_as_a_copy),
 		cmocka_unit_test(standby_keeps_its_score_without_a_link),
+		cmocka_unit_test(a_host_that_is_gone_changes_no_score),
 		cmocka_unit_test(cold_score_when_the_peer_says_none),
 		cmocka_unit_test(cold_score_is_lower_on_the_higher_node),
 		cmocka_unit_test(cold_score_when_the_peer_is_proven_off),
