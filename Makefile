@@ -23,14 +23,14 @@ LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengntt
 HELPER_PKG := xenlight xlutil jansson
 FENCE_PKG := libfreeipmi libcurl jansson uuid
 BMC_PKG := $(FENCE_PKG) libipmimonitoring libqb
-DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing libqb jansson libxxhash libxml-2.0 uuid libsystemd
+DAEMON_PKG := libcpg libcmap libquorum libcorosync_common pacemaker-fencing pacemaker-cib glib-2.0 libqb jansson libxxhash libxml-2.0 uuid libsystemd
 DOCTOR_PKG := libcmap libcorosync_common libxml-2.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"' \
 	-DKEMARI_BMC='"$(LIBEXECDIR)/kemari/kemari-bmc"'
 KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include $(DEFS) -MMD -MP \
-	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG) $(DOCTOR_PKG))
+	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG) $(DAEMON_PKG))
 LDLIBS_ALL = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lutil -lpthread
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
 

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* In the fencer's helper: the cluster's fencing devices, from this host's copy of the configuration. */
-#include <stdlib.h>
-#include <string.h>
+/* In the fencer's helper: what the configuration says of fencing devices, and whether it is another one. */
 #include <sys/stat.h>
 #include <xxhash.h>
 
 #include "agent/daemon/fencer_int.h"
-#include "agent/daemon/helper.h"
-
-#define COMMAND_MS 5000
-#define CONFIGURATION_MAX (4U << 20) /* bytes; what is longer is cut, and makes no sense then */
 
 /* Where Pacemaker writes each change to (and nothing of its status).  Only a hint, so nothing else is read of
  * it. */
@@ -29,23 +23,14 @@ bool fencer_devices_touched(void)
 	return touched;
 }
 
-bool fencer_devices(struct devices *d, uint64_t *sum)
+bool fencer_devices_take(const char *text, size_t len, struct devices *d, uint64_t *sum)
 {
-	static const char *const argv[] = {
-		"cibadmin", "--query", "--local", "--scope", "configuration", NULL
-	};
-	char *text = malloc(CONFIGURATION_MAX);
-	uint64_t now;
+	const uint64_t now = XXH64(text, len, 0) | 1;
 	bool ok;
 
-	if (!text)
-		return false;
-	ok = !helper_command(argv, COMMAND_MS, text, CONFIGURATION_MAX);
-	now = ok ? XXH64(text, strlen(text), 0) | 1 : 0;
-	if (ok && now != *sum) {
-		ok = devices_read(text, strlen(text), d);
-		*sum = ok ? now : 0;
-	}
-	free(text);
+	if (now == *sum)
+		return true;
+	ok = devices_read(text, len, d);
+	*sum = ok ? now : 0;
 	return ok;
 }

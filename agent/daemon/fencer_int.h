@@ -39,9 +39,13 @@ struct fencer_devices_packet {
 
 /*
  * For use in the helper: reads the cluster's devices.  False: it cannot be told.  sum: of the configuration,
- * never 0; the devices are read only if it is another one.
+ * never 0 once it was read; the devices are read only if it is another one.  cib: the connection to
+ * pacemaker-based, NULL: none; it is made and ended here.  May end this process, when that one hangs.
  */
-bool fencer_devices(struct devices *d, uint64_t *sum);
+struct cib_s;
+bool fencer_devices(struct cib_s **cib, struct devices *d, uint64_t *sum);
+/* The same of a configuration as text. */
+bool fencer_devices_take(const char *text, size_t len, struct devices *d, uint64_t *sum);
 /* The configuration may be another one than at the last call; if it is, that is not always told. */
 bool fencer_devices_touched(void);
 

@@ -57,6 +57,7 @@ struct talk {
 	struct fencer_packet fenced[FENCED];
 	bool devices_now;	 /* they have to be read before anything else is told */
 	bool devices_known;	 /* the last time they could be read */
+	struct cib_s *cib;	 /* where they are read, NULL: not connected */
 	uint64_t devices_sum;	 /* of the configuration that was read, 0: none */
 	int64_t devices_next_ns; /* CLOCK_BOOTTIME when they are read again */
 	struct fencer_devices_packet devices;
@@ -104,7 +105,7 @@ static void read_devices(struct talk *t)
 {
 	const uint64_t before = t->devices_sum;
 
-	t->devices_known = fencer_devices(&t->devices.devices, &t->devices_sum);
+	t->devices_known = fencer_devices(&t->cib, &t->devices.devices, &t->devices_sum);
 	t->devices_now = false;
 	t->devices_next_ns = boottime() + (t->devices_known ? DEVICES_NS : DEVICES_RETRY_NS);
 	if (!t->devices_known) {
@@ -376,8 +377,7 @@ static void look(struct talk *t)
 	if (!t->devices_known && !due)
 		return;
 	history = (t->read_now || t->want) && read_history(t);
-	/* what is new was done by the devices that there are now: they are read after it was heard of, once,
-	 * for they take a program and the time of a failover */
+	/* what is new was done by the devices that there are now: they are read after it was heard of */
 	if (due || (history && history_sum(t) != t->history_sum))
 		read_devices(t);
 	/* what is told is judged by them: it waits until they are known */

@@ -357,50 +357,22 @@ static void a_watched_bmc_tells_whether_its_device_is_the_hosts(void **state)
 	assert_true(devices_prove(&devices, "xa", &who, "", why));
 }
 
-static void command_prints(const char *dir, const char *text, int status)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/cibadmin", dir);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fprintf(f, "#!/bin/sh\ncat <<'END'\n%s\nEND\nexit %d\n", text, status);
-	assert_int_equal(fchmod(fileno(f), 0755), 0);
-	fclose(f);
-}
-
 static void the_configuration_is_read_when_it_is_another_one(void **state)
 {
 	static const char cib[] = HEAD BMC LEVELS TAIL, other[] = HEAD BMC KDUMP LEVELS TAIL;
-	char dir[] = "/tmp/kemari-device-XXXXXX", path[256];
-	const char *before = getenv("PATH");
 	uint64_t sum = 0, first;
 
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s:%.200s", dir, before);
-	setenv("PATH", path, 1);
-	command_prints(dir, cib, 0);
-	assert_true(fencer_devices(&devices, &sum));
+	assert_true(fencer_devices_take(cib, strlen(cib), &devices, &sum));
 	assert_int_equal(devices.nr, 1);
 	first = sum;
 	devices.nr = 7;
-	assert_true(fencer_devices(&devices, &sum));
+	assert_true(fencer_devices_take(cib, strlen(cib), &devices, &sum));
 	assert_int_equal(devices.nr, 7);
-	command_prints(dir, other, 1); /* it cannot tell */
-	assert_false(fencer_devices(&devices, &sum));
-	assert_int_equal(sum, first);
-	command_prints(dir, other, 0);
-	assert_true(fencer_devices(&devices, &sum));
+	assert_true(fencer_devices_take(other, strlen(other), &devices, &sum));
 	assert_int_equal(devices.nr, 2);
 	assert_int_not_equal(sum, first);
-	command_prints(dir, "what?", 0);
-	assert_false(fencer_devices(&devices, &sum));
+	assert_false(fencer_devices_take("what?", 5, &devices, &sum));
 	assert_int_equal(sum, 0);
-	setenv("PATH", before, 1);
-	snprintf(path, sizeof(path), "%s/cibadmin", dir);
-	unlink(path);
-	rmdir(dir);
 }
 
 static void what_is_no_configuration_is_refused(void **state)

@@ -128,7 +128,7 @@ bool stonith_dispatch(stonith_t *st)
 
 /* ---- the cluster's devices ---- */
 
-bool fencer_devices(struct devices *d, uint64_t *sum)
+bool fencer_devices(struct cib_s **cib, struct devices *d, uint64_t *sum)
 {
 	const unsigned int nr = __atomic_load_n(&fake.devices, __ATOMIC_SEQ_CST);
 
