@@ -589,8 +589,11 @@ def two_guests_cut(s):
 
 def starts_anew(s, seconds=300):
     """After this the guest is another one: it has booted from its disk, once."""
-    s.until("the guest is promoted", lambda: any(s.promoted(h) for h in s.lab.hosts), seconds)
-    s.at = next(p for p in map(s.promoted, s.lab.hosts) if p)
+    def found():
+        """A host that has just lost its power is Promoted to the other one for some seconds."""
+        return next((p for p in map(s.promoted, s.lab.hosts)
+                     if p and p.bmc_says_on() and (s.status(p) or {}).get("role") == "primary"), None)
+    s.at = s.until("the guest is promoted", found, seconds)
     s.other = s.b if s.at is s.a else s.a
     s.attach()
 
