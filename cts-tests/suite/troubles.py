@@ -49,7 +49,7 @@ def host_frozen(s):
 
 def xen_crash(s):
     """An NMI that nobody asked for; the lab's Xen panics on it, and stays so."""
-    s.failover("Xen crashes", lambda: s.at.exec("xl debug-keys n", timeout=3, check=False))
+    s.failover("Xen crashes", lambda: s.at.exec("xl debug-keys N", timeout=3, check=False))
     s.come_back()
 
 
