@@ -16,6 +16,7 @@
 #include <qb/qbloop.h>
 
 #include "ring/guest_xen.h"
+#include "vm/link.h"
 #include "vm/resource.h"
 #include "vm/vm.h"
 #include "vm/vms.h"
@@ -30,6 +31,7 @@ static struct bed {
 	struct daemon d;
 	struct vm *vm;
 	bool starts; /* an image does */
+	unsigned int left;
 } * bed;
 
 static const char record[] =
@@ -64,6 +66,11 @@ int guest_xen_open(uint32_t domid, struct qb_loop *loop, struct guest **out)
 	return 0;
 }
 
+void link_leave(struct vm *vm)
+{
+	bed->left++;
+}
+
 void vm_domain_close(struct vm *vm)
 {
 	vm->guest = NULL;
@@ -94,7 +101,6 @@ NOTHING(vm_standby_close(struct vm *vm))
 NOTHING(vm_vanished(struct vm *vm))
 NOTHING(link_close(struct vm *vm))
 NOTHING(link_connect(struct vm *vm))
-NOTHING(link_leave(struct vm *vm))
 NOTHING(link_offer(struct vm *vm))
 NOTHING(resource_settle(struct vm *vm))
 NOTHING(resources_close(struct daemon *d))
@@ -196,6 +202,26 @@ static void of_a_guest_that_ran_here_no_run_has_failed(void **state)
 	assert_false(bed->vm->engine.unborn);
 }
 
+/* Its link is for the grant, and the end of it is what a host that leaves waits for. */
+static void a_guest_that_is_held_lets_a_leaving_standby_go(void **state)
+{
+	struct link link = { .left = false };
+
+	promoted(true);
+	EVENT(.type = ENGINE_EV_DEMOTE);
+	EVENT(.type = ENGINE_EV_UNPROTECT);
+	assert_int_equal(engine_role(&bed->vm->engine), ENGINE_HELD);
+	bed->vm->link = &link;
+	strcpy(bed->vm->mem->peer, "xb");
+	bed->left = 0;
+	EVENT(.type = ENGINE_EV_TICK);
+	assert_int_equal(bed->left, 0);
+	link.left = true;
+	EVENT(.type = ENGINE_EV_TICK);
+	assert_int_equal(bed->left, 1);
+	bed->vm->link = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -203,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(of_an_image_that_never_ran_the_engine_is_told_first),
 		TEST(of_a_guest_that_ran_here_no_run_has_failed),
+		TEST(a_guest_that_is_held_lets_a_leaving_standby_go),
 	};
 
 	return cmocka_run_group_tests_name("vm", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <qb/qbloop.h>
 
+#include "link.h"
 #include "resource.h"
 #include "ring/guest_xen.h"
 #include "vms.h"
@@ -69,12 +70,20 @@ static void carry_out(struct vm *vm, struct engine_actions *acts)
 	}
 }
 
-/* The operator unprotected it: no link, no peer to look for, no dirty logging. */
+/* Nobody is to ask a guest that is held for the grant if the standby's host leaves. */
+static bool is_without_standby(const struct vm *vm)
+{
+	enum engine_role role = engine_role(&vm->engine);
+
+	return role == ENGINE_OWNER || (role == ENGINE_HELD && vm->link && vm->link->left);
+}
+
+/* It was unprotected, by the operator or since the standby's host leaves: no link, no peer to look for, no
+ * dirty logging. */
 static void leave_protection(struct vm *vm)
 {
-	if (engine_role(&vm->engine) != ENGINE_OWNER ||
-	    engine_protection(&vm->engine) != ENGINE_UNPROTECTED || engine_wants_protection(&vm->engine) ||
-	    !(vm->mem->peer[0] || vm->capture))
+	if (!is_without_standby(vm) || engine_protection(&vm->engine) != ENGINE_UNPROTECTED ||
+	    engine_wants_protection(&vm->engine) || !(vm->mem->peer[0] || vm->capture))
 		return;
 	link_leave(vm);
 	vm_capture_close(vm, false);
