@@ -207,6 +207,7 @@ def outlets(s):
         yield
     finally:
         s.at.exec("cibadmin --delete --xpath //fencing-topology; "
+                  "cibadmin --delete-all --force --xpath \"//rsc_location[starts-with(@rsc,'pdu')]\"; "
                   "cibadmin --delete-all --force --xpath \"//primitive[@type='fence_apc_snmp']\"", timeout=60, check=False)
         s.lab.script("pdu-up", "--down")
 
