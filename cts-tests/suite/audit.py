@@ -3,6 +3,7 @@
 failed would have done. Pure functions; each returns a list of problems, empty when all is well.
 mix() and fnv1a() mirror cts-tests/lab/guest/witness.c, the formats those of the programs there."""
 
+import datetime
 import re
 from dataclasses import dataclass, field
 
@@ -177,6 +178,40 @@ def dmesg(before, after, expected=None):
     if expected:
         added = [line for line in added if not expected.search(line)]
     return [f"new in the guest's log: {line}" for line in added[:10]]
+
+
+# Linux does when it comes to a timer's interrupt so late, or is held up in it for so long, that it never gets to its end.
+LATE_TIMER = re.compile(r"new in the guest's log: \[ *([\d.]+)\] hrtimer: interrupt took \d+ ns$")
+
+
+def untouched(story, when, margin_s=2):
+    """Whether by a host's story (`kemari log`) the guest ran there unprotected at that time (CLOCK_REALTIME): Kemari does not
+    stop such a guest. margin_s: what clocks differ by."""
+    begin = None
+    for at, role, state in re.findall(r"^(\S+Z) +(\S+) +(.*?) +epoch \d+ ", story, re.M) + [("", "", "")]:
+        end = datetime.datetime.fromisoformat(at).timestamp() if at else float("inf")
+        if (role, state) == ("primary", "unprotected"):
+            begin = end if begin is None else begin
+        elif begin is not None:
+            if begin + margin_s <= when <= end - margin_s:
+                return True
+            begin = None
+    return False
+
+
+def of_kemari(problems, clock_report, stories):
+    """Those of dmesg() that are Kemari's: an emulated CPU, too, is late at times, and a timer's interrupt that was late while
+    nothing of Kemari touched the guest is that one's doing."""
+    try:
+        table, _ = parse_clocks(clock_report)
+        ahead = (table["realtime"]["last"] - table["monotonic"]["last"]) / 1e9
+    except (ValueError, KeyError):
+        return problems
+
+    def emulated(problem):
+        m = LATE_TIMER.match(problem)
+        return m and any(untouched(story, float(m[1]) + ahead) for story in stories)
+    return [p for p in problems if not emulated(p)]
 
 
 def memory(text):

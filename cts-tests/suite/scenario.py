@@ -490,6 +490,9 @@ class Session:
         seen.errors = [(when, what) for when, what in seen.errors if when < died]
         self.judge(told, image, seen)
 
+    def stories(self):
+        return [h.exec(f"kemari log {VM}", timeout=60, check=False).out for h in self.lab.hosts]
+
     def judge(self, told, image, seen):
         """What the guest told, its disk, what the client saw."""
         check, before = self.story.check, len(self.story.failed)
@@ -506,7 +509,8 @@ class Session:
             check(f"no clock stepped back or jumped further than the outage ({longest:.2f} s)",
                   audit.clocks(told["clocks"], longest))
             check("the guest's memory is intact", audit.memory(told["memory"]))
-            check("no new line in the guest's log", audit.dmesg(self.dmesg, told["log"]))
+            new = audit.dmesg(self.dmesg, told["log"])
+            check("no new line in the guest's log", new and audit.of_kemari(new, told["clocks"], self.stories()))
             self.story.say(f"    its timer interrupts: {' '.join(told['timer'].split())}")
         check("datagrams in order, none twice", audit.frames(seen.pulses, may_lose=True))
         for h in self.lab.hosts:

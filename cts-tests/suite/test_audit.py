@@ -138,6 +138,21 @@ class Rest(unittest.TestCase):
         self.assertTrue(audit.dmesg("a\nb\n", "b\nc\n"))
         self.assertTrue(audit.dmesg("a\nb\n", "a\n"))
 
+    def test_a_late_timer_is_kemaris_unless_it_did_not_touch_the_guest(self):
+        story = ("2026-11-27T22:04:00.000Z  standby  copy         epoch 3029     the link to xa is down\n"
+                 "2026-11-27T22:04:10.000Z  primary  unprotected  epoch 0        runs here\n"
+                 "2026-11-27T22:04:11.000Z  primary  unprotected  epoch 0        the guest runs here\n"
+                 "2026-11-27T22:04:40.000Z  primary  syncing      epoch 0        copying the guest to the standby\n")
+        begin = 1795817050     # 22:04:10
+        clocks = make_clocks().replace("clock realtime first 1 last 1000000000", f"clock realtime first 1 last {begin}000000000")
+        late = "new in the guest's log: [   {}] hrtimer: interrupt took 8544867 ns"
+        for at, problems in ((10.5, 0), (1.5, 1), (30.5, 1), (45.5, 1)):
+            found = audit.of_kemari([late.format(at + 1)], clocks, ["", story])
+            self.assertEqual(len(found), problems, at)
+        self.assertTrue(audit.of_kemari([late.format(11.5), "new in the guest's log: [ 11.5] oops"], clocks, [story]))
+        self.assertTrue(audit.of_kemari([late.format(11.5)], "", [story]))
+        self.assertTrue(audit.of_kemari([late.format(11.5)], clocks, []))
+
     def test_memory(self):
         self.assertEqual(audit.memory("pages 10 writes 5 errors 0 first 0 generation 0\n"), [])
         self.assertTrue(audit.memory("pages 10 writes 5 errors 2 first 3 generation 1\n"))
