@@ -9,23 +9,29 @@
 
 #include "agent/daemon/fencer_int.h"
 
-/* It greets without a limit of time: whoever waits for longer ends, and the daemon starts the helper anew. */
-#define CIB_S 5
+#define CIB_S 2
+/* It greets without a limit of time: whoever waits for longer ends, and kemari-agent with it, to begin anew.
+ */
+#define GREETING_S 10
 
 static void disconnect(struct cib_s **cib)
 {
+	(*cib)->cmds->signoff(*cib); /* cib_delete() does not when the other side has ended it */
 	cib_delete(*cib);
 	*cib = NULL;
 }
 
 static bool connect_cib(struct cib_s **cib)
 {
-	int fd; /* for what is told without asking, which is nothing */
+	int rc, fd; /* for what is told without asking, which is nothing */
 
 	*cib = cib_new_no_shadow();
 	if (!*cib)
 		return false;
-	if ((*cib)->cmds->signon_raw(*cib, "kemari-agent", cib_query, &fd) == pcmk_ok) {
+	alarm(GREETING_S);
+	rc = (*cib)->cmds->signon_raw(*cib, "kemari-agent", cib_query, &fd);
+	alarm(0);
+	if (rc == pcmk_ok) {
 		(*cib)->call_timeout = CIB_S;
 		return true;
 	}
@@ -48,6 +54,9 @@ static xmlNode *configuration(struct cib_s **cib)
 		    pcmk_ok)
 			return xml;
 		free_xml(xml);
+		if ((*cib)->state != cib_disconnected)
+			return NULL; /* it answers too late, and libcib leaves that answer out at the next
+					call */
 		disconnect(cib);
 	} while (!fresh);
 	return NULL;
@@ -56,12 +65,9 @@ static xmlNode *configuration(struct cib_s **cib)
 bool fencer_devices(struct cib_s **cib, struct devices *d, uint64_t *sum)
 {
 	xmlBuffer *text = xmlBufferCreate();
-	xmlNode *xml;
+	xmlNode *xml = configuration(cib);
 	bool ok;
 
-	alarm(CIB_S);
-	xml = configuration(cib);
-	alarm(0);
 	ok = text && xml && xmlNodeDump(text, xml->doc, xml, 0, 0) > 0 &&
 	     fencer_devices_take((const char *)xmlBufferContent(text), (size_t)xmlBufferLength(text), d, sum);
 	free_xml(xml);

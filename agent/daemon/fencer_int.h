@@ -40,7 +40,7 @@ struct fencer_devices_packet {
 /*
  * For use in the helper: reads the cluster's devices.  False: it cannot be told.  sum: of the configuration,
  * never 0 once it was read; the devices are read only if it is another one.  cib: the connection to
- * pacemaker-based, NULL: none; it is made and ended here.  May end this process, when that one hangs.
+ * pacemaker-based, NULL: none; it is made and ended here.  Takes some seconds at most.
  */
 struct cib_s;
 bool fencer_devices(struct cib_s **cib, struct devices *d, uint64_t *sum);

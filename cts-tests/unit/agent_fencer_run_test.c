@@ -297,7 +297,7 @@ static void a_fencing_is_told_of_after_the_devices_that_there_are_now(void **sta
 	assert_int_equal(word_of_next(&d), FENCER_FENCED);
 }
 
-/* By another program, in the middle of a failover: once is enough for the notification and the history. */
+/* By libcib, in the middle of a failover: once is enough for the notification and the history. */
 static void a_fencing_has_the_devices_read_once(void **state)
 {
 	struct fencer_devices_packet d;
