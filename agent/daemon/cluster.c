@@ -71,6 +71,7 @@ static void set_member(struct cluster_host *h, bool member, uint64_t now_ns)
 		h->complained = false;
 	}
 	h->member = member;
+	h->down = h->down && !member;
 	h->coming = false;
 }
 
@@ -84,13 +85,28 @@ static bool is_member(const struct group_change *change, uint32_t nodeid)
 	return false;
 }
 
+static bool is_down(const struct group_change *change, uint32_t nodeid)
+{
+	unsigned int i;
+
+	for (i = 0; i < change->nr_left; i++)
+		if (change->left[i].nodeid == nodeid)
+			return change->left[i].down;
+	return false;
+}
+
 void cluster_members(struct cluster *c, const struct group_change *change, uint64_t now_ns)
 {
 	unsigned int i;
 
-	for (i = 0; i < CLUSTER_HOSTS; i++)
-		if (c->host[i].nodeid && !is_member(change, c->host[i].nodeid))
-			set_member(&c->host[i], false, now_ns);
+	for (i = 0; i < CLUSTER_HOSTS; i++) {
+		struct cluster_host *h = &c->host[i];
+
+		if (!h->nodeid || is_member(change, h->nodeid))
+			continue;
+		set_member(h, false, now_ns);
+		h->down = h->down || is_down(change, h->nodeid);
+	}
 	for (i = 0; i < change->nr; i++) {
 		struct cluster_host *h = place(c, change->member[i].nodeid);
 

@@ -17,6 +17,7 @@
 struct cluster_host {
 	uint32_t nodeid; /* 0: this place is free */
 	bool member;
+	bool down;	     /* it was a member, and its node is gone from the ring */
 	uint64_t since_ns;   /* CLOCK_MONOTONIC of its joining or leaving */
 	char name[ROW_HOST]; /* "": no HELLO yet */
 	uint64_t boot;

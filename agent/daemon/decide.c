@@ -120,6 +120,7 @@ static void put_member(const struct agent *a, const struct cluster_host *c, cons
 		return;
 	h->nodeid = c->nodeid;
 	h->member = c->member;
+	h->down = c->down;
 	h->since_ns = c->since_ns;
 	h->complete = cluster_complete(&a->cluster, c);
 	h->red = c->red;

@@ -55,14 +55,14 @@ static bool green_standby(const struct policy_input *in)
 	return false;
 }
 
-static bool alone(const struct policy_input *in)
+static bool is_gone(const struct policy_input *in, const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < in->nr_hosts; i++)
-		if (in->host[i].member)
-			return false;
-	return true;
+		if (!strcmp(in->host[i].name, name))
+			return in->host[i].down;
+	return false;
 }
 
 /*
@@ -75,7 +75,7 @@ static void standby_score(const struct policy_input *in, struct policy_memory *m
 	if (in->row->linked || !m->linked_ns) {
 		m->linked_ns = in->now_ns;
 		m->unlinked = false;
-	} else if (in->now_ns - m->linked_ns > POLICY_LINK_NS && !alone(in)) {
+	} else if (in->now_ns - m->linked_ns > POLICY_LINK_NS && !is_gone(in, in->row->peer)) {
 		m->unlinked = true;
 	}
 	if (m->unlinked) {

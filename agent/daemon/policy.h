@@ -35,6 +35,7 @@ struct policy_host {
 	const char *name;
 	uint32_t nodeid;	  /* 0: not known */
 	bool member;		  /* of the group now */
+	bool down;		  /* it was one, and its node is gone */
 	uint64_t since_ns;	  /* CLOCK_MONOTONIC of its joining or leaving; 0: never */
 	bool complete;		  /* its whole statement of this membership is known */
 	bool off;		  /* proven off (proof.h) */

@@ -232,6 +232,25 @@ static void hosts_that_left_make_room(void **state)
 	}
 }
 
+static void a_node_that_went_down_is_so_until_it_comes_back(void **state)
+{
+	static const struct group_change left = {
+		.nr = 1, .member = { { 1, 11 } }, .nr_left = 1, .left = { { 2, false } }
+	};
+	static const struct group_change nobody_else = { .nr = 1, .member = { { 1, 11 } } };
+	struct cluster *c = *state;
+
+	cluster_members(c, &left, 2);
+	assert_false(cluster_node(c, 2)->down);
+	cluster_members(c, &both, 3);
+	cluster_members(c, &one, 4);
+	assert_true(cluster_node(c, 2)->down);
+	cluster_members(c, &nobody_else, 5);
+	assert_true(cluster_node(c, 2)->down);
+	cluster_members(c, &both, 6);
+	assert_false(cluster_node(c, 2)->down);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +264,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(engine_messages_need_a_hello_of_that_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_members_make_the_same_view, setup, teardown),
 		cmocka_unit_test_setup_teardown(hosts_that_left_make_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_node_that_went_down_is_so_until_it_comes_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(who_runs_more_guests_shoots_first_then_the_lower_node, setup,
 						teardown),
 	};

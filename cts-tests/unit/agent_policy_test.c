@@ -122,11 +122,12 @@ static void a_host_that_is_gone_changes_no_score(void **state)
 	assert_int_equal(score(b), 1000);
 	b->own.linked = false;
 	b->in.host[0].member = false;
+	b->in.host[0].down = true;
 	b->in.now_ns += POLICY_LINK_NS + 1;
 	assert_int_equal(score(b), 1000);
-	b->in.host[0].member = true;
+	b->in.host[0].down = false; /* its kemari-agent has left, no more than that */
 	assert_int_equal(score(b), 900);
-	b->in.host[0].member = false;
+	b->in.host[0].down = true;
 	b->in.now_ns += POLICY_LINK_NS + 1;
 	assert_int_equal(score(b), 900);
 }
