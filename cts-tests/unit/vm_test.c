@@ -16,7 +16,6 @@
 #include <qb/qbloop.h>
 
 #include "ring/guest_xen.h"
-#include "vm/link.h"
 #include "vm/resource.h"
 #include "vm/vm.h"
 #include "vm/vms.h"
@@ -205,21 +204,17 @@ static void of_a_guest_that_ran_here_no_run_has_failed(void **state)
 /* Its link is for the grant, and the end of it is what a host that leaves waits for. */
 static void a_guest_that_is_held_lets_a_leaving_standby_go(void **state)
 {
-	struct link link = { .left = false };
-
 	promoted(true);
 	EVENT(.type = ENGINE_EV_DEMOTE);
 	EVENT(.type = ENGINE_EV_UNPROTECT);
 	assert_int_equal(engine_role(&bed->vm->engine), ENGINE_HELD);
-	bed->vm->link = &link;
 	strcpy(bed->vm->mem->peer, "xb");
 	bed->left = 0;
 	EVENT(.type = ENGINE_EV_TICK);
 	assert_int_equal(bed->left, 0);
-	link.left = true;
+	bed->vm->peer_leaves = true;
 	EVENT(.type = ENGINE_EV_TICK);
 	assert_int_equal(bed->left, 1);
-	bed->vm->link = NULL;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -199,13 +199,14 @@ static int on_verify(struct link *l, const struct record *r, char *why)
 static int on_leave(struct link *l)
 {
 	struct vm *vm = l->vm;
+	bool protects = engine_wants_protection(&vm->engine);
 
-	if (engine_role(&vm->engine) >= ENGINE_HELD && engine_wants_protection(&vm->engine)) {
-		if (!l->left)
-			vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
-		l->left = true; /* it says so until we let go */
-		vm_event_type(vm, ENGINE_EV_UNPROTECT);
-	}
+	if (engine_role(&vm->engine) < ENGINE_HELD)
+		return 0;
+	if (protects && !vm->peer_leaves)
+		vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
+	vm->peer_leaves = true; /* it says so until we let go */
+	vm_event_type(vm, protects ? ENGINE_EV_UNPROTECT : ENGINE_EV_TICK);
 	return 0;
 }
 

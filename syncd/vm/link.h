@@ -24,7 +24,6 @@ struct link {
 	bool bound;   /* both ends know the VM: messages may flow */
 	bool offered; /* HELLO of an owner was sent, no answer yet */
 	bool up;      /* a session: WELCOME was sent or read */
-	bool left;    /* the peer asked to be let go, and it was told */
 	bool ended;
 	struct later_item apply, free;
 	uint64_t session;

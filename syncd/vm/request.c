@@ -295,6 +295,7 @@ static void protect(struct vm *vm, struct control_client *c, const struct contro
 	}
 	snprintf(vm->mem->peer, sizeof(vm->mem->peer), "%s", r->host);
 	vm->mem->by_hand = 0;
+	vm->peer_leaves = false;
 	vm_command(vm, c, CONTROL_PROTECT, ev);
 	if (!vm->link)
 		link_connect(vm);

@@ -10,7 +10,6 @@
 
 #include <qb/qbloop.h>
 
-#include "link.h"
 #include "resource.h"
 #include "ring/guest_xen.h"
 #include "vms.h"
@@ -75,7 +74,7 @@ static bool is_without_standby(const struct vm *vm)
 {
 	enum engine_role role = engine_role(&vm->engine);
 
-	return role == ENGINE_OWNER || (role == ENGINE_HELD && vm->link && vm->link->left);
+	return role == ENGINE_OWNER || (role == ENGINE_HELD && vm->peer_leaves);
 }
 
 /* It was unprotected, by the operator or since the standby's host leaves: no link, no peer to look for, no

@@ -177,6 +177,7 @@ struct vm {
 	struct vm_share *share; /* the disks are being compared with the peer's */
 	bool shared;		/* ... and were, for the bulk copy that begins now */
 	unsigned int failed;	/* captures in a row */
+	bool peer_leaves;	/* it asked to be let go, since the last `kemari protect` */
 	bool bulk;		/* a bulk copy is under way */
 	uint64_t bulk_again;	/* qb handle: it waits, for the guest to leave a handler or for others */
 	bool bulk_sending;
