@@ -200,18 +200,18 @@ def untouched(story, when, margin_s=2):
 
 
 def of_kemari(problems, clock_report, stories):
-    """Those of dmesg() that are Kemari's: an emulated CPU, too, is late at times, and a timer's interrupt that was late while
+    """Those of dmesg() that are Kemari's, and those that are not: an emulated CPU, too, is late at times, and a timer's interrupt that was late while
     nothing of Kemari touched the guest is that one's doing."""
     try:
         table, _ = parse_clocks(clock_report)
         ahead = (table["realtime"]["last"] - table["monotonic"]["last"]) / 1e9
     except (ValueError, KeyError):
-        return problems
+        return problems, []
 
     def emulated(problem):
         m = LATE_TIMER.match(problem)
         return m and any(untouched(story, float(m[1]) + ahead) for story in stories)
-    return [p for p in problems if not emulated(p)]
+    return [p for p in problems if not emulated(p)], [p for p in problems if emulated(p)]
 
 
 def memory(text):

@@ -92,9 +92,8 @@ class Pacemaker(unittest.TestCase):
 
 
 class Single(unittest.TestCase):
-    def failed(self, xa, xb, cpu=True):
+    def failed(self, xa, xb):
         s = session({"xl list": xa}, {"xl list": xb})
-        s.gets_cpu = lambda host: cpu
         s.single()
         return s.story.failed
 
@@ -104,9 +103,6 @@ class Single(unittest.TestCase):
     def test_none_runs_or_both_or_the_other_one(self):
         for xa, xb in (("", ""), ("r-----\n", "-b----\n"), ("", "r-----\n")):
             self.assertTrue(self.failed(xa, xb))
-
-    def test_a_copy_that_was_unpaused_gets_no_cpu(self):
-        self.assertEqual(self.failed("r-----\n", "------\n", cpu=False), [])
 
     def test_a_host_that_is_off_runs_nothing(self):
         self.assertEqual(self.failed("r-----\n", None), [])

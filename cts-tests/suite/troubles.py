@@ -396,6 +396,7 @@ def by_hand(s):
     s.story.say(f"xl create {s.config} on {s.at}, where the guest runs")
     made = s.at.exec(f"xl create {s.config}", timeout=60, check=False)
     s.story.check("xl makes no second guest", ["it did"] if made.ok else [])
+    s.other.exec("xl pause $(xl list | awk '/g1/ { print $2 }')")    # as it was: whoever is not paused counts as one that runs
     s.goes_on_protected()
 
 
@@ -593,7 +594,7 @@ def starts_anew(s, seconds=300):
     def found():
         """A host that has just lost its power is Promoted to the other one for some seconds."""
         return next((p for p in map(s.promoted, s.lab.hosts)
-                     if p and p.bmc_says_on() and (s.status(p) or {}).get("role") == "primary"), None)
+                     if p and p.bmc_says_on() and s.role_of(VM, p).get("role") == "primary"), None)
     s.at = s.until("the guest is promoted", found, seconds)
     s.other = s.b if s.at is s.a else s.a
     s.attach()
