@@ -40,6 +40,17 @@ static void cold_score(const struct policy_input *in, struct policy_output *out)
 	}
 }
 
+/* The other host of this VM; NULL: it has none, or none that is known. */
+static const struct policy_host *peer_of(const struct policy_input *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->nr_hosts; i++)
+		if (!strcmp(in->host[i].name, in->row->peer))
+			return &in->host[i];
+	return NULL;
+}
+
 /* A standby that could take over from a red host. */
 static bool green_standby(const struct policy_input *in)
 {
@@ -55,16 +66,6 @@ static bool green_standby(const struct policy_input *in)
 	return false;
 }
 
-static bool is_gone(const struct policy_input *in, const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < in->nr_hosts; i++)
-		if (!strcmp(in->host[i].name, name))
-			return in->host[i].down;
-	return false;
-}
-
 /*
  * A link that is away for a moment (a switchover, a restarted daemon) is not worth two changes of the score.
  * Nor is one to a host that is gone: this copy is about to be promoted, and a change has Pacemaker begin
@@ -72,10 +73,12 @@ static bool is_gone(const struct policy_input *in, const char *name)
  */
 static void standby_score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
+	const struct policy_host *peer = peer_of(in);
+
 	if (in->row->linked || !m->linked_ns) {
 		m->linked_ns = in->now_ns;
 		m->unlinked = false;
-	} else if (in->now_ns - m->linked_ns > POLICY_LINK_NS && !is_gone(in, in->row->peer)) {
+	} else if (in->now_ns - m->linked_ns > POLICY_LINK_NS && !(peer && peer->down)) {
 		m->unlinked = true;
 	}
 	if (m->unlinked) {
@@ -183,14 +186,12 @@ static uint64_t patience(const struct policy_input *in, const struct policy_host
 /* Whose being off is needed; NULL: nobody's. */
 static const struct policy_host *needed(const struct policy_input *in)
 {
-	unsigned int i;
+	const struct policy_host *peer;
 
 	if (!in->syncd || !in->row || in->row->needs == ROW_NEEDS_NOTHING)
 		return NULL;
-	for (i = 0; i < in->nr_hosts; i++)
-		if (!strcmp(in->host[i].name, in->row->peer))
-			return in->host[i].off ? NULL : &in->host[i];
-	return NULL;
+	peer = peer_of(in);
+	return peer && peer->off ? NULL : peer;
 }
 
 static void fence(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
