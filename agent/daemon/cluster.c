@@ -70,8 +70,9 @@ static void set_member(struct cluster_host *h, bool member, uint64_t now_ns)
 		h->since_ns = now_ns;
 		h->complained = false;
 	}
+	if (member)
+		h->down = false;
 	h->member = member;
-	h->down = h->down && !member;
 	h->coming = false;
 }
 
@@ -105,7 +106,8 @@ void cluster_members(struct cluster *c, const struct group_change *change, uint6
 		if (!h->nodeid || is_member(change, h->nodeid))
 			continue;
 		set_member(h, false, now_ns);
-		h->down = h->down || is_down(change, h->nodeid);
+		if (is_down(change, h->nodeid))
+			h->down = true;
 	}
 	for (i = 0; i < change->nr; i++) {
 		struct cluster_host *h = place(c, change->member[i].nodeid);
