@@ -317,7 +317,7 @@ static int32_t ready(int32_t fd, int32_t revents, void *arg)
 
 /* ---- timer ---- */
 
-static void start_timer(struct conn *c);
+static int start_timer(struct conn *c);
 
 /* A daemon that wakes late first reads what has come meanwhile: only then is silence the peer's. */
 static void check_silence(struct conn *c, uint64_t now)
@@ -353,17 +353,16 @@ static void tick(void *arg)
 		    now - c->last_sent >= cfg->keepalive_ms * NS_PER_MS / 2)
 			c->ops->idle(c, c->arg);
 	}
-	if (c->state != CONN_DEAD)
-		start_timer(c);
+	if (c->state != CONN_DEAD && start_timer(c))
+		conn_fail(c, "no timer");
 	leave(c);
 }
 
-static void start_timer(struct conn *c)
+static int start_timer(struct conn *c)
 {
 	uint64_t period = c->t->cfg.keepalive_ms * NS_PER_MS;
 
-	if (qb_loop_timer_add(c->t->cfg.loop, QB_LOOP_MED, period, c, tick, &c->timer))
-		conn_fail(c, "no timer");
+	return qb_loop_timer_add(c->t->cfg.loop, QB_LOOP_MED, period, c, tick, &c->timer);
 }
 
 /* ---- life ---- */
@@ -420,8 +419,7 @@ int conn_new(struct transport *t, int fd, bool server, const struct transport_ad
 	ret = qb_loop_poll_add(t->cfg.loop, QB_LOOP_HIGH, fd, c->events, c, ready);
 	if (ret)
 		goto out_free;
-	ret = qb_loop_timer_add(t->cfg.loop, QB_LOOP_MED, t->cfg.keepalive_ms * NS_PER_MS, c, tick,
-				&c->timer);
+	ret = start_timer(c);
 	if (ret)
 		goto out_poll;
 	c->stranger = server;
