@@ -161,6 +161,7 @@ $(BUILD)/unit/action_test $(BUILD)/unit/death_test $(BUILD)/unit/forget_test $(B
 $(BUILD)/unit-san/action_test $(BUILD)/unit-san/death_test $(BUILD)/unit-san/forget_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test $(BUILD)/unit-san/standby_test $(BUILD)/unit-san/vm_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_% $(BUILD)/unit/agent_device_% $(BUILD)/unit-san/agent_device_% \
+	$(BUILD)/unit/agent_fencer_cib_% $(BUILD)/unit-san/agent_fencer_cib_% \
 	$(BUILD)/unit/agent_proofs_% $(BUILD)/unit-san/agent_proofs_%: LDLIBS_ALL += $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 
 # One test alone: make unit-NAME

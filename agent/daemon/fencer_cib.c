@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* In the fencer's helper: this host's copy of the cluster's configuration, over one connection to
- * pacemaker-based. */
+/* In the fencer's helper: the cluster's configuration as this host's pacemaker-based has it. */
 #include <unistd.h>
 
 #include <libxml/tree.h>
@@ -10,8 +9,7 @@
 #include "agent/daemon/fencer_int.h"
 
 #define CIB_S 2
-/* It greets without a limit of time: whoever waits for longer ends, and kemari-agent with it, to begin anew.
- */
+/* It greets without a limit of time: who waits for longer ends, and kemari-agent with it, to begin anew. */
 #define GREETING_S 10
 
 static void disconnect(struct cib_s **cib)
@@ -54,9 +52,9 @@ static xmlNode *configuration(struct cib_s **cib)
 		    pcmk_ok)
 			return xml;
 		free_xml(xml);
+		/* it answers too late, and libcib leaves that answer out at the next call */
 		if ((*cib)->state != cib_disconnected)
-			return NULL; /* it answers too late, and libcib leaves that answer out at the next
-					call */
+			return NULL;
 		disconnect(cib);
 	} while (!fresh);
 	return NULL;

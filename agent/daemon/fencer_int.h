@@ -5,6 +5,8 @@
 
 #include "agent/daemon/fencer.h"
 
+struct cib_s; /* libcib's */
+
 enum fencer_word {
 	/* of the daemon */
 	FENCER_ASK, /* host */
@@ -42,7 +44,6 @@ struct fencer_devices_packet {
  * never 0 once it was read; the devices are read only if it is another one.  cib: the connection to
  * pacemaker-based, NULL: none; it is made and ended here.  Takes some seconds at most.
  */
-struct cib_s;
 bool fencer_devices(struct cib_s **cib, struct devices *d, uint64_t *sum);
 /* The same of a configuration as text. */
 bool fencer_devices_take(const char *text, size_t len, struct devices *d, uint64_t *sum);
