@@ -180,7 +180,7 @@ def dmesg(before, after, expected=None):
     return [f"new in the guest's log: {line}" for line in added[:10]]
 
 
-# Linux does when it comes to a timer's interrupt so late, or is held up in it for so long, that it never gets to its end.
+# What Linux says, once, when it was so slow in a timer's interrupt that the next timers were due each time it was done.
 LATE_TIMER = re.compile(r"new in the guest's log: \[ *([\d.]+)\] hrtimer: interrupt took \d+ ns$")
 
 
@@ -200,18 +200,20 @@ def untouched(story, when, margin_s=2):
 
 
 def of_kemari(problems, clock_report, stories):
-    """Those of dmesg() that are Kemari's, and those that are not: an emulated CPU, too, is late at times, and a timer's interrupt that was late while
-    nothing of Kemari touched the guest is that one's doing."""
+    """Those of dmesg()'s problems that are Kemari's, and those that are not: an emulated CPU, too, is late at times, and a
+    timer's interrupt that was late while nothing of Kemari touched the guest is that one's doing."""
     try:
         table, _ = parse_clocks(clock_report)
         ahead = (table["realtime"]["last"] - table["monotonic"]["last"]) / 1e9
     except (ValueError, KeyError):
         return problems, []
 
-    def emulated(problem):
+    ours, others = [], []
+    for problem in problems:
         m = LATE_TIMER.match(problem)
-        return m and any(untouched(story, float(m[1]) + ahead) for story in stories)
-    return [p for p in problems if not emulated(p)], [p for p in problems if emulated(p)]
+        emulated = m and any(untouched(story, float(m[1]) + ahead) for story in stories)
+        (others if emulated else ours).append(problem)
+    return ours, others
 
 
 def memory(text):

@@ -512,7 +512,7 @@ class Session:
             new = audit.dmesg(self.dmesg, told["log"])
             new, emulated = audit.of_kemari(new, told["clocks"], self.stories()) if new else ([], [])
             check("no new line in the guest's log", new)
-            for line in emulated:   # which its kernel says once
+            for line in emulated:   # from here on that check is blind to those lines: its kernel says them once
                 self.story.say(f"    {line}: Kemari did not touch the guest then")
             self.story.say(f"    its timer interrupts: {' '.join(told['timer'].split())}")
         check("datagrams in order, none twice", audit.frames(seen.pulses, may_lose=True))

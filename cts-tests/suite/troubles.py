@@ -592,7 +592,7 @@ def two_guests_cut(s):
 def starts_anew(s, seconds=300):
     """After this the guest is another one: it has booted from its disk, once."""
     def found():
-        """A host that has just lost its power is Promoted to the other one for some seconds."""
+        # a host that has just lost its power is Promoted to the other one for some seconds
         return next((p for p in map(s.promoted, s.lab.hosts)
                      if p and p.bmc_says_on() and s.role_of(VM, p).get("role") == "primary"), None)
     s.at = s.until("the guest is promoted", found, seconds)
