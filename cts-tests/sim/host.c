@@ -16,6 +16,7 @@ static const struct engine_cfg sim_cfg = {
 	.outdate_after_ns = 50,
 	.fence_after_ns = 50,
 	.handover_ns = 100,
+	.yield_ns = 60,
 };
 
 static struct engine_cfg cfg_of(const struct world *w, unsigned int h)

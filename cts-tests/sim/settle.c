@@ -83,7 +83,7 @@ static void promote(struct world *w, unsigned int h)
 /* Who owns is kept protected: the other host is there, and fenced if it does not answer. */
 static void keep_protected(struct world *w, unsigned int h)
 {
-	if (role(w, h) == ENGINE_HELD) {
+	if (role(w, h) == ENGINE_HELD && !w->host[h].record.gone) {
 		if (!busy(w, h))
 			step_do(w, STEP_PROMOTE, h, 0);
 		return;

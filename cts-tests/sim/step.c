@@ -43,6 +43,7 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_PROMOTE_OFF] = { "promote-off", 10, 1, 2, step_promote_off },
 	[STEP_AWAIT] = { "await", 16, 1, 2, step_await },
 	[STEP_DEMOTE] = { "demote", 8, 1, 2, step_demote },
+	[STEP_YIELD] = { "yield", 8, 1, 2, step_yield },
 	[STEP_SWITCHOVER] = { "switchover", 8, 1, 2, step_switchover },
 	[STEP_STOP] = { "stop", 4, 1, 2, step_stop },
 	[STEP_FORGET] = { "forget", 4, 1, 2, step_forget },

@@ -52,6 +52,7 @@ bool step_promote(struct world *w, unsigned int h, unsigned int choice);
 bool step_promote_off(struct world *w, unsigned int h, unsigned int choice);
 bool step_await(struct world *w, unsigned int h, unsigned int choice);
 bool step_demote(struct world *w, unsigned int h, unsigned int choice);
+bool step_yield(struct world *w, unsigned int h, unsigned int choice);
 bool step_switchover(struct world *w, unsigned int h, unsigned int choice);
 bool step_stop(struct world *w, unsigned int h, unsigned int choice);
 bool step_forget(struct world *w, unsigned int h, unsigned int choice);

@@ -101,6 +101,17 @@ bool step_demote(struct world *w, unsigned int h, unsigned int choice)
 	return simple_command(w, h, ENGINE_EV_DEMOTE);
 }
 
+/* Demoted as kemari-syncd does it: the guest runs on until the copy asks for it. */
+bool step_yield(struct world *w, unsigned int h, unsigned int choice)
+{
+	struct engine_event ev = { .type = ENGINE_EV_DEMOTE, .flag = true };
+
+	if (!up(w, h))
+		return false;
+	command(w, h, &ev);
+	return true;
+}
+
 bool step_switchover(struct world *w, unsigned int h, unsigned int choice)
 {
 	return owns(w, h) && simple_command(w, h, ENGINE_EV_SWITCHOVER);

@@ -17,6 +17,8 @@
 #define RUNS GRANTED " link.b"
 /* The same by the cluster manager: a is demoted and waits for b to be promoted. */
 #define HELD_SENT "protected output.a demote.a quiet.a captured.a sent.a"
+/* The same, and the guest runs on until b asks for it. */
+#define YIELDS "protected output.a yield.a"
 /* One epoch of b's is acked by a. */
 #define REVERSE RUNS " ring.a connect.b link.b captured.b sent.b link.a link.b"
 
@@ -40,6 +42,15 @@ static const struct cell {
 	{ "B host, b has the grant", TAKEN " fence.b demote.a promote-off.a", 0, ENGINE_OWNER, 2 },
 	{ "B host, b runs", RUNS " fence.b demote.a promote-off.a", 0, ENGINE_OWNER, 2 },
 	{ "B host, b runs, mirrored", REVERSE " fence.b promote-off.a", 0, ENGINE_OWNER, 3 },
+
+	{ "nothing, a yields and b asks",
+	  YIELDS " promote.b ring.a quiet.a captured.a sent.a link.b link.a link.a quiet.a ring.b", 1,
+	  ENGINE_OWNER, 2 },
+	{ "A host, yielding", YIELDS " fence.a promote-off.b", 1, ENGINE_OWNER, 1 },
+	{ "B host, yielding", YIELDS " fence.b linkdown.a", 0, ENGINE_OWNER, 0 },
+	{ "link, yielding, b asks", YIELDS CUT " promote.b ring.a quiet.a ring.b", 1, ENGINE_OWNER, 1 },
+	{ "syncd A, yielding", YIELDS " kill.a restart.a", 0, ENGINE_HELD, 0 },
+	{ "syncd B, yielding", YIELDS " kill.b linkdown.a restart.b", 0, ENGINE_OWNER, 0 },
 
 	{ "link, before the final ack", SENT CUT, 0, ENGINE_OWNER, 0 },
 	{ "link, before the final ack, b asks", HELD_SENT CUT " promote.b ring.a ring.b", 1, ENGINE_OWNER,

@@ -18,6 +18,7 @@
 #define OUTDATE_AFTER 500
 #define FENCE_AFTER 300
 #define HANDOVER 1000
+#define YIELD 700
 
 struct host {
 	struct engine e;
@@ -153,6 +154,7 @@ static inline void begin(struct host *h, uint32_t node)
 		.outdate_after_ns = OUTDATE_AFTER,
 		.fence_after_ns = FENCE_AFTER,
 		.handover_ns = HANDOVER,
+		.yield_ns = YIELD,
 	};
 	assert_int_equal(engine_init(&h->e, &h->cfg), 0);
 }

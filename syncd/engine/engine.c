@@ -314,6 +314,7 @@ static bool record_is_sound(const struct engine_persist *p)
 		sound = p->flight[i] > last && p->flight[i] <= p->captured;
 		last = p->flight[i];
 	}
+	sound = sound && !p->reserved && (!p->yields || p->role == ENGINE_OWNER);
 	return sound && (p->role == ENGINE_NONE || p->g);
 }
 
@@ -342,6 +343,7 @@ int engine_restore(struct engine *e, const struct engine_cfg *cfg, const struct 
 	e->p = *p;
 	e->now = now;
 	e->resend_at = now ? now : 1; /* what the last daemon was asking is asked again at once */
+	handover_restore(e);
 	switch (e->p.role) {
 	case ENGINE_OWNER:
 		protect_restore(e);

@@ -64,7 +64,9 @@ enum engine_protection {
  */
 #define ENGINE_PERSIST_VERSION 2
 struct engine_persist {
-	uint32_t version;
+	uint16_t version;
+	uint8_t yields; /* owner: demoted, and runs on until the copy asks for it */
+	uint8_t reserved;
 	uint32_t seq;	      /* of the PERSIST action that wrote it */
 	uint8_t role;	      /* enum engine_role */
 	uint8_t right;	      /* owner: 1 = may release without commit (peer NONE or off) */
@@ -105,6 +107,7 @@ struct engine_cfg {
 	uint64_t outdate_after_ns; /* link loss to OUTDATE (rule 24); token + consensus + 2 s */
 	uint64_t fence_after_ns;   /* OUTDATE to "cannot fence" and asking for it (rule 27) */
 	uint64_t handover_ns;	   /* promote, switchover, stop: how long to wait for the peer */
+	uint64_t yield_ns;	   /* demoted: how long the guest runs on if nobody asks for it */
 };
 
 /* ---- messages between the two engines -------------------------------------------------------------------
@@ -168,7 +171,11 @@ enum engine_event_type {
 	 * peer is answered with OUTDATED then: that guest is lost, and whoever moved it is to know it.
 	 */
 	ENGINE_EV_PROMOTE,
-	ENGINE_EV_DEMOTE,     /* hold the guest; answered at once */
+	/*
+	 * Hold the guest; answered at once.  .flag: with a copy that follows it may run on until that one
+	 * asks for it, for yield_ns.
+	 */
+	ENGINE_EV_DEMOTE,
 	ENGINE_EV_SWITCHOVER, /* demote and grant; answered after HAVE, or resumed and refused */
 	ENGINE_EV_STOP, /* hand over; ENGINE_RES_PARKED: keep the domain, ENGINE_RES_SHUTDOWN: end it orderly
 			 */
@@ -294,6 +301,8 @@ enum engine_note {
 	ENGINE_NOTE_FENCE_PEER,	 /* no answer: have the peer fenced (or unprotect by hand) */
 	ENGINE_NOTE_UNPROTECTED, /* peer has no copy: running on alone */
 	ENGINE_NOTE_TOO_LARGE,	 /* delta > staging: the copy has to be made anew */
+	ENGINE_NOTE_YIELDS,	 /* demoted: runs on until its copy asks for it */
+	ENGINE_NOTE_STAYS,	 /* ... promoted again before that */
 	ENGINE_NOTE_HELD,
 	ENGINE_NOTE_GRANTED,
 	ENGINE_NOTE_HANDED_OVER, /* HAVE: the peer runs it */

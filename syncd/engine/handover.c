@@ -22,6 +22,7 @@ void handover_released(struct engine *e)
 static void hold(struct engine *e)
 {
 	e->p.role = ENGINE_HELD;
+	e->p.yields = 0;
 	e->p.exact = 0;
 	e->quiesced = false;
 	e->requested = false;
@@ -33,11 +34,37 @@ static void hold(struct engine *e)
 	engine_emit(e, ENGINE_ACT_QUIESCE);
 }
 
+/* What the cluster manager does between its demote and its promote is time in which the guest may work. */
+static void yield(struct engine *e)
+{
+	e->p.yields = 1;
+	e->yield_until = e->now + e->cfg.yield_ns;
+	engine_changed(e);
+	engine_note(e, ENGINE_NOTE_YIELDS);
+}
+
 void handover_demote(struct engine *e, const struct engine_event *ev)
 {
-	if (e->p.role == ENGINE_OWNER && !e->p.gone)
-		hold(e);
+	if (e->p.role == ENGINE_OWNER && !e->p.gone) {
+		if (!ev->flag || e->protection != ENGINE_PROTECTED)
+			hold(e);
+		else if (!e->p.yields)
+			yield(e);
+	}
 	engine_answer(e, ev->request, ENGINE_RES_OK);
+}
+
+/* For how much longer it was to run on is not known any more. */
+void handover_restore(struct engine *e)
+{
+	if (!e->p.yields)
+		return;
+	e->p.yields = 0;
+	if (!e->p.gone) {
+		e->p.role = ENGINE_HELD;
+		e->p.exact = 0;
+	}
+	engine_changed(e);
 }
 
 /* What is here is still exactly the image that it was to start from. */
@@ -225,12 +252,14 @@ static bool request_fits(struct engine *e, const struct engine_message *m)
 	return epoch_peer_holds(e, m->epoch) || (m->epoch && m->epoch < e->p.acked);
 }
 
-static void held_requested(struct engine *e, const struct engine_message *m)
+static void requested(struct engine *e, const struct engine_message *m)
 {
 	if (!engine_allowed(GUARD_REFUSED_FINAL, !was_refused(e, m)) || !request_fits(e, m)) {
 		refuse(e, m);
 		return;
 	}
+	if (e->p.yields)
+		hold(e);
 	e->requested = true;
 	handover_continue(e);
 }
@@ -267,15 +296,15 @@ void handover_request(struct engine *e, const struct engine_message *m)
 {
 	switch (e->p.role) {
 	case ENGINE_OWNER:
-		if (engine_weak(GUARD_GRANT_HELD))
-			held_requested(e, m);
+		if (e->p.yields || engine_weak(GUARD_GRANT_HELD))
+			requested(e, m);
 		else if (engine_weak(GUARD_OWNER_SILENT))
 			engine_say(e, ENGINE_MSG_VOID, m->g, 0, m->nonce);
 		else
 			refuse(e, m);
 		break;
 	case ENGINE_HELD:
-		held_requested(e, m);
+		requested(e, m);
 		break;
 	case ENGINE_COPY:
 		copy_requested(e, m);
@@ -348,12 +377,19 @@ static void command_expired(struct engine *e)
 	}
 }
 
+static bool yielding(const struct engine *e)
+{
+	return e->p.yields && !e->p.gone;
+}
+
 void handover_tick(struct engine *e)
 {
 	if (e->cmd.type && e->now >= e->cmd.deadline)
 		command_expired(e);
 	if (asking(e) && e->now >= e->resend_at)
 		handover_ask(e);
+	if (yielding(e) && e->now >= e->yield_until)
+		hold(e);
 	if (e->give_back_at && e->now >= e->give_back_at) {
 		e->give_back_at = 0;
 		e->requested = e->unborn && e->p.role == ENGINE_HELD;
@@ -368,5 +404,7 @@ uint64_t handover_deadline(const struct engine *e)
 
 	if (e->give_back_at && (!t || e->give_back_at < t))
 		t = e->give_back_at;
+	if (yielding(e) && (!t || e->yield_until < t))
+		t = e->yield_until;
 	return e->cmd.type && (!t || e->cmd.deadline < t) ? e->cmd.deadline : t;
 }

@@ -26,6 +26,7 @@ struct engine {
 	} cmd;
 	uint64_t resend_at;    /* of the question p.nonce: GRANT, REQUEST, CLAIM, OUTDATE */
 	uint64_t give_back_at; /* HELD: an image that could not be started; 0: none */
+	uint64_t yield_until;  /* OWNER with p.yields: then it is held */
 	bool unborn;	       /* HELD: its RUN failed, nothing of the guest has run here */
 
 	/* Owner. */

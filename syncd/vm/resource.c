@@ -218,7 +218,7 @@ static void monitor(struct daemon *d, struct control_client *c, const struct con
 /* Reversible and never waits for another host: what the cluster manager wants next decides. */
 void resource_hold(struct resource *r, struct vm *vm, struct control_client *c)
 {
-	struct engine_event ev = { .type = ENGINE_EV_DEMOTE };
+	struct engine_event ev = { .type = ENGINE_EV_DEMOTE, .flag = true };
 
 	r->promoted = false;
 	resource_save(r); /* told if not; the guest is held in any case */

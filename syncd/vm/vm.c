@@ -175,6 +175,7 @@ void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct e
 		.outdate_after_ns = c->outdate_after_ms * 1000000ULL,
 		.fence_after_ns = c->fence_after_ms * 1000000ULL,
 		.handover_ns = 20000000000ULL,
+		.yield_ns = 5000000000ULL,
 	};
 	memcpy(e->uuid, uuid, 16);
 }

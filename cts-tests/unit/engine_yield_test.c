@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Demoted, with a copy that follows: the guest works on while the cluster manager is on its way to the other
+ * host. */
+#include "engine_env.h"
+
+static void yield(void)
+{
+	EVENT(&a, .type = ENGINE_EV_DEMOTE, .flag = true);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+}
+
+static void who_yields_runs_until_the_copy_asks(void **state)
+{
+	yield();
+	assert_true(engine_may_run(&a.e));
+	assert_null(did(&a, ENGINE_ACT_STOP_GUEST));
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	assert_non_null(did(&a, ENGINE_ACT_RELEASE));
+
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	assert_true(did(&a, ENGINE_ACT_CAPTURE)->final);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED); /* again: outputs have left */
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_int_equal(result(&b), ENGINE_RES_OK);
+	assert_true(engine_may_run(&b.e));
+}
+
+static void who_yields_and_is_not_asked_is_held(void **state)
+{
+	yield();
+	tick(&a, YIELD / 2);
+	yield(); /* again: its time does not begin anew */
+	tick(&a, YIELD / 2 - 1);
+	assert_true(engine_may_run(&a.e));
+	tick(&a, 1);
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+}
+
+static void who_yields_and_is_promoted_stays(void **state)
+{
+	yield();
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+	assert_null(did(&a, ENGINE_ACT_RUN)); /* it never stopped */
+	tick(&a, YIELD);
+	assert_true(engine_may_run(&a.e));
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	deliver(&a, &b, ENGINE_MSG_STATE);
+	assert_int_equal(result(&b), ENGINE_RES_PEER_OWNS);
+}
+
+static void nobody_yields_to_a_copy_that_does_not_follow(void **state)
+{
+	cut();
+	yield();
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+}
+
+/* A REQUEST for something that is not the copy of here stops nothing. */
+static void who_yields_does_so_to_its_own_copy_only(void **state)
+{
+	struct engine_message m;
+
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	m = *said(&b, ENGINE_MSG_REQUEST);
+	m.g++;
+	yield();
+	EVENT(&a, .type = ENGINE_EV_MSG, .msg = m);
+	assert_non_null(said(&a, ENGINE_MSG_STATE));
+	assert_true(engine_may_run(&a.e));
+}
+
+static void who_yields_and_is_restarted_is_held(void **state)
+{
+	yield();
+	restart(&a);
+	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+	assert_null(did(&a, ENGINE_ACT_RUN));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PAIR(who_yields_runs_until_the_copy_asks),
+		PAIR(who_yields_and_is_not_asked_is_held),
+		PAIR(who_yields_and_is_promoted_stays),
+		PAIR(nobody_yields_to_a_copy_that_does_not_follow),
+		PAIR(who_yields_does_so_to_its_own_copy_only),
+		PAIR(who_yields_and_is_restarted_is_held),
+	};
+
+	return cmocka_run_group_tests_name("engine: yield", tests, NULL, NULL);
+}
