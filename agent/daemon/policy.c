@@ -91,7 +91,7 @@ static void standby_score(const struct policy_input *in, struct policy_memory *m
 	}
 }
 
-static void score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+static void score_now(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
 	out->score = 0;
 	if (!in->row || in->row->role != ROW_STANDBY)
@@ -119,6 +119,52 @@ static void score(const struct policy_input *in, struct policy_memory *m, struct
 	default:
 		cold_score(in, out);
 	}
+}
+
+/* On its way from one host to the other, whichever this one is: its outputs wait for the end of that. */
+static bool moves(const struct vm_row *row, const struct policy_memory *m)
+{
+	switch (row->role) {
+	case ROW_HELD:
+		return true;
+	case ROW_PRIMARY:
+		return row->protection == ROW_LINK_LOST;
+	case ROW_STANDBY:
+		return !row->linked && m->score == POLICY_SCORE_PRIMARY;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Each change of a score is work for all of the cluster's programs on both hosts, and none is urgent while
+ * the guest waits for its first epochs on its new host.
+ */
+static bool waits_for_move(const struct policy_input *in, struct policy_memory *m)
+{
+	if (!in->syncd || !in->row || !in->row->started || in->row->role == ROW_NONE || !m->score) {
+		m->moves_ns = 0;
+		return false;
+	}
+	if (moves(in->row, m)) {
+		m->moved_ns = in->now_ns;
+		if (!m->moves_ns)
+			m->moves_ns = in->now_ns;
+	} else if (in->now_ns - m->moved_ns >= POLICY_MOVED_NS) {
+		m->moves_ns = 0;
+	}
+	return m->moves_ns && in->now_ns - m->moves_ns < POLICY_MOVE_NS;
+}
+
+static void score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
+{
+	score_now(in, m, out);
+	if (waits_for_move(in, m)) {
+		out->score = m->score;
+		out->why = m->why;
+	}
+	m->score = out->score;
+	m->why = out->why;
 	if (in->red && out->score > POLICY_SCORE_RED && green_standby(in)) {
 		out->score = POLICY_SCORE_RED;
 		out->why = "this host's health is bad, a healthy one has a copy";

@@ -27,6 +27,8 @@
 
 #define POLICY_SECOND 1000000000ULL
 #define POLICY_LINK_NS (5 * POLICY_SECOND)
+#define POLICY_MOVE_NS (3 * POLICY_SECOND)
+#define POLICY_MOVED_NS POLICY_SECOND
 #define POLICY_PROTECT_FIRST_NS (5 * POLICY_SECOND)
 #define POLICY_PROTECT_LAST_NS (60 * POLICY_SECOND)
 
@@ -70,6 +72,10 @@ struct policy_memory {
 	uint64_t needs_since_ns;
 	uint64_t linked_ns; /* a standby's link was there, or has been waited for since; 0: no standby */
 	bool unlinked;	    /* ... and its score is that of one without */
+	int score;	    /* of the last call, whatever the health */
+	const char *why;
+	uint64_t moves_ns; /* a move began; 0: none is under way, nor was just now */
+	uint64_t moved_ns; /* ... and was seen last */
 };
 
 struct policy_output {

@@ -132,6 +132,55 @@ static void a_host_that_is_gone_changes_no_score(void **state)
 	assert_int_equal(score(b), 900);
 }
 
+static int score_after(struct bed *b, uint64_t ns, uint8_t role, uint8_t protection, bool linked)
+{
+	b->in.now_ns += ns;
+	b->own.role = role;
+	b->own.protection = protection;
+	b->own.linked = linked;
+	return score(b);
+}
+
+static void a_move_changes_scores_when_it_is_over(void **state)
+{
+	struct bed *b = fresh();
+
+	/* the host that the guest leaves */
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, false), 10000);
+	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, true), 10000);
+	assert_int_equal(score_after(b, 3 * S / 4 - 1, ROW_STANDBY, ROW_NOT_OWNER, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true), 1000);
+	/* the one that it comes to */
+	assert_int_equal(score_after(b, 60 * S, ROW_PRIMARY, ROW_LINK_LOST, false), 1000);
+	assert_int_equal(score_after(b, S / 4, ROW_PRIMARY, ROW_PROTECTED, true), 1000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
+}
+
+static void a_move_that_takes_long_changes_scores(void **state)
+{
+	struct bed *b = fresh();
+
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_LINK_LOST, false), 10000);
+	assert_int_equal(score_after(b, POLICY_MOVE_NS - 1, ROW_HELD, ROW_LINK_LOST, false), 10000);
+	assert_int_equal(score_after(b, 1, ROW_HELD, ROW_LINK_LOST, false), 1000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 1000);
+}
+
+static void a_move_changes_nothing_about_what_is_lost(void **state)
+{
+	struct bed *b = fresh();
+
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_NONE, ROW_NOT_OWNER, true), 10); /* the peer has nothing */
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true), 1000);
+	b->own.started = false;
+	assert_int_equal(score(b), 0);
+}
+
 static void cold_score_when_the_peer_says_none(void **state)
 {
 	struct bed *b = fresh();
@@ -533,6 +582,9 @@ int main(void)
 		cmocka_unit_test(silent_syncd_has_no_score),
 		cmocka_unit_test(primary_has_the_highest_score),
 		cmocka_unit_test(held_is_as_good_as_a_copy),
+		cmocka_unit_test(a_move_changes_scores_when_it_is_over),
+		cmocka_unit_test(a_move_that_takes_long_changes_scores),
+		cmocka_unit_test(a_move_changes_nothing_about_what_is_lost),
 		cmocka_unit_test(standby_keeps_its_score_without_a_link),
 		cmocka_unit_test(a_host_that_is_gone_changes_no_score),
 		cmocka_unit_test(cold_score_when_the_peer_says_none),
