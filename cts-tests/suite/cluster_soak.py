@@ -19,12 +19,13 @@ import soak_table
 from cluster import Cluster
 from lab import LabError
 from story import telling
-from troubles import ALL
+from troubles import ALL, OFTEN
 
 TOP = figures.TOP
 # what decides how a guest fares; the results of one content of these are counted together
 PRODUCT = ("syncd", "agent", "ocf", "fencing", "hv-patch", "lib", "systemd")
 PER_SESSION = (8, 12)
+WANTED_RUNS = 10        # of doc/results/cluster.md, whatever is asked for now
 START = "(start)"       # a session that did not get as far as a trouble
 
 
@@ -36,7 +37,7 @@ class Options:
     seed: int = None
     minutes: int = None     # after these no other trouble begins
     state: Path = None
-    names: list = None
+    names: list = None      # none: all
 
 
 def options(args, env):
@@ -49,7 +50,7 @@ def options(args, env):
             given[name] = value
         else:
             names.append(arg)
-    o = Options(names=names or given.pop("NAMES", "").split() or list(ALL))
+    o = Options(names=names or given.pop("NAMES", "").split())
     given.pop("NAMES", None)
     for name, value in given.items():
         if name == "STATE":
@@ -128,9 +129,17 @@ class State:
         return [line for line in self.lines if line["product"] == key]
 
 
-def plan(names, runs, seed, done):
-    """What is to be done: runs of each name in the order of the seed, without what is done, a list of names."""
-    todo = [name for name in names for _ in range(runs)]
+def wanted(runs, names=()):
+    """{name: its number of runs}; of all that there are, those that are rare are run three times for ten."""
+    if names:
+        return dict.fromkeys(names, runs)
+    return {name: runs if name in OFTEN else -(-runs * 3 // 10) for name in ALL}
+
+
+def plan(runs, seed, done):
+    """What is to be done: as many runs of each name as `runs` says, in the order of the seed, without what is done, a list
+    of names."""
+    todo = [name for name, nr in runs.items() for _ in range(nr)]
     random.Random(seed).shuffle(todo)
     return without(todo, done)
 
@@ -295,7 +304,7 @@ def soak(lab, o, run_session=session):
     done = [line for line in state.of(key) if line["trouble"] != START]
     if o.seed is None:
         o.seed = done[-1]["seed"] if done else int(time.time())
-    todo = plan(o.names, o.runs, o.seed, [line["trouble"] for line in done])
+    todo = plan(wanted(o.runs, o.names), o.seed, [line["trouble"] for line in done])
     print(f"run cluster-soak RUNS={o.runs} SEED={o.seed} STATE={state.path}\n"
           f"{len(todo)} runs to do, {len(done)} are there of this code, {len(state.lines) - len(done)} of other code",
           flush=True)
@@ -320,7 +329,7 @@ def soak(lab, o, run_session=session):
                 passed += soak_table.passed(line)
                 failed += not soak_table.passed(line)
             if nr:
-                figures.write("cluster.md", soak_table.text(state.lines, key, list(ALL)))
+                figures.write("cluster.md", soak_table.text(state.lines, key, wanted(WANTED_RUNS)))
             if starts == 3:
                 raise LabError("three times in a row the lab did not come up")
     finally:

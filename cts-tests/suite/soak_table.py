@@ -5,7 +5,7 @@ import statistics
 
 import figures
 
-WANTED_RUNS, WANTED_CUTS = 10, 50
+WANTED_CUTS = 50
 LAB = "*lab: Xen under QEMU TCG; not tried on hardware*"
 
 
@@ -46,16 +46,16 @@ def by_event(lines):
                          [[kind, len(t), *middle(t, "{:.2f}")] for kind, t in sorted(kinds.items())])
 
 
-def reached(lines, names):
-    """What of the wanted count is there."""
-    runs = {name: sum(line["trouble"] == name for line in lines) for name in names}
-    there = [name for name in names if runs[name] >= WANTED_RUNS]
+def reached(lines, wanted):
+    """What of the wanted count, {trouble: runs}, is there."""
+    runs = {name: sum(line["trouble"] == name for line in lines) for name in wanted}
+    missing = [f"`{name}` {nr - runs[name]}" for name, nr in wanted.items() if runs[name] < nr]
     cuts = sum(line["power_cuts"] for line in lines)
-    both = len(there) == len(names) and cuts >= WANTED_CUTS
-    text = [f"Wanted: {WANTED_RUNS} runs of each trouble and {WANTED_CUTS} power cuts. "
-            f"**{'Reached' if both else 'Not reached yet'}**: {len(there)} of {len(names)} troubles have their "
-            f"{WANTED_RUNS} runs, {cuts} power cuts."]
-    missing = [f"`{name}` {WANTED_RUNS - runs[name]}" for name in names if runs[name] < WANTED_RUNS]
+    both = not missing and cuts >= WANTED_CUTS
+    most, least = max(wanted.values()), min(wanted.values())
+    text = [f"Wanted: {most} runs of each trouble that a cluster meets, {least} of those that are about one rule of "
+            f"`doc/ownership.md`, {WANTED_CUTS} power cuts. **{'Reached' if both else 'Not reached yet'}**: "
+            f"{len(wanted) - len(missing)} of {len(wanted)} troubles have their runs, {cuts} power cuts."]
     return text + ([f"Runs that are missing: {', '.join(missing)}."] if missing else [])
 
 
@@ -85,9 +85,9 @@ def other_code(lines, key):
     return rows
 
 
-def text(all_lines, key, names):
+def text(all_lines, key, wanted):
     lines = [line for line in all_lines if line["product"] == key]
-    runs = [line for line in lines if line["trouble"] in names]
+    runs = [line for line in lines if line["trouble"] in wanted]
     audits = {a["id"]: bool(a["failed"]) for line in runs for a in line["audits"]}
     failed = failures(lines)
     dates = in_order(sorted({line["when"] for line in lines}))
@@ -99,9 +99,9 @@ def text(all_lines, key, names):
            "20 ms datagrams seen from outside, for each thing that happened to it. Power cuts are hosts that the suite took the",
            "power of; what the cluster fences comes on top.", "",
            f"Commit {in_order(line['commit'] for line in lines)}; seed {in_order(line['seed'] for line in lines)}.", ""]
-    out += reached(runs, names) + [""]
+    out += reached(runs, wanted) + [""]
     out += [f"{len(runs)} runs, {sum(map(passed, runs))} passed; {len(audits)} audits, {sum(audits.values())} failed.", ""]
-    out += by_trouble(runs, names) + [""] + by_event(runs) + [""]
+    out += by_trouble(runs, wanted) + [""] + by_event(runs) + [""]
     if failed:
         out += ["Failed:", "", *failed, ""]
     others = other_code(all_lines, key)

@@ -236,7 +236,7 @@ class Soak(Bed):
             lines, begun, story = cluster_soak.session(lab, todo, stop, Cluster, self.tell)
             lab.findings = []
             return lines, begun, story
-        seed = next(n for n in range(99) if cluster_soak.plan(["gentle", "breaks"], 1, n, []) == ["gentle", "breaks"])
+        seed = next(n for n in range(99) if cluster_soak.plan({"gentle": 1, "breaks": 1}, n, []) == ["gentle", "breaks"])
         o = cluster_soak.Options(runs=1, seed=seed, state=self.state, names=["gentle", "breaks"])
         with contextlib.redirect_stdout(None):
             cluster_soak.soak(self.lab, o, start)
@@ -306,14 +306,21 @@ class File(unittest.TestCase):
 
 class Plan(unittest.TestCase):
     def test_the_order_is_the_seeds(self):
-        names = ["a", "b", "c"]
-        self.assertEqual(cluster_soak.plan(names, 5, 3, []), cluster_soak.plan(names, 5, 3, []))
-        self.assertNotEqual(cluster_soak.plan(names, 5, 3, []), cluster_soak.plan(names, 5, 4, []))
-        self.assertEqual(sorted(cluster_soak.plan(names, 5, 3, [])), sorted(names * 5))
+        runs = {"a": 5, "b": 5, "c": 2}
+        self.assertEqual(cluster_soak.plan(runs, 3, []), cluster_soak.plan(runs, 3, []))
+        self.assertNotEqual(cluster_soak.plan(runs, 3, []), cluster_soak.plan(runs, 4, []))
+        self.assertEqual(sorted(cluster_soak.plan(runs, 3, [])), sorted("aaaaabbbbbcc"))
 
     def test_done_ones_are_left_out_and_no_others(self):
-        todo = cluster_soak.plan(["a", "b"], 3, 1, ["a", "a", "z", "b", "b", "b", "b"])
+        todo = cluster_soak.plan({"a": 3, "b": 3}, 1, ["a", "a", "z", "b", "b", "b", "b"])
         self.assertEqual(todo, ["a"])
+
+    def test_what_is_rare_is_run_less_often(self):
+        runs = cluster_soak.wanted(10)
+        self.assertEqual((runs["moves"], runs["by_hand"]), (10, 3))
+        self.assertEqual(set(cluster_soak.wanted(1).values()), {1})
+        self.assertEqual(cluster_soak.wanted(7, ["by_hand"]), {"by_hand": 7})
+        self.assertLessEqual(set(cluster_soak.OFTEN), set(cluster_soak.ALL))
 
 
 class Options(unittest.TestCase):
@@ -321,7 +328,7 @@ class Options(unittest.TestCase):
         o = cluster_soak.options(["RUNS=3", "moves"], {"RUNS": "5", "SEED": "0", "NAMES": "link_cut", "MINUTES": ""})
         self.assertEqual((o.runs, o.seed, o.minutes, o.names), (3, 0, None, ["moves"]))
         self.assertEqual(cluster_soak.options([], {"NAMES": "moves link_cut"}).names, ["moves", "link_cut"])
-        self.assertEqual(cluster_soak.options([], {}).names, list(cluster_soak.ALL))
+        self.assertEqual(cluster_soak.options([], {}).names, [])
 
     def test_bad_ones_are_refused(self):
         for bad in ("RUNS=0", "RUNS=x", "MINUTES=-1", "SEED=", "ROUNDS=3", "no_such_trouble",
@@ -380,27 +387,27 @@ class Table(unittest.TestCase):
     def test_medians_and_longest(self):
         cut = [line("power_off_primary", events=[["power off", t]], power_cuts=1,
                     failovers=[{"kind": "power off", "promote_ms": ms, "steps": []}]) for t, ms in ((7, 90), (9, 110), (8, None))]
-        text = soak_table.text(cut, "new", ["power_off_primary", "moves"])
+        text = soak_table.text(cut, "new", {"power_off_primary": 10, "moves": 10})
         self.assertIn("| `power_off_primary` | 3 | 3 | 8.00 | 9.00 | 100 | 110 | 3 |", text)
         self.assertIn("| `moves` | 0 | 0 | - | - | - | - | 0 |", text)
         self.assertIn("| power off | 3 | 8.00 | 9.00 |", text)
         self.assertIn("*lab: Xen under QEMU TCG; not tried on hardware*", text)
 
     def test_what_is_wanted_and_there(self):
-        names = ["moves", "power_off_primary"]
+        wanted = {"moves": 10, "power_off_primary": 10}
         lines = [line()] * 10 + [line("power_off_primary", power_cuts=5)] * 9
-        text = " ".join(soak_table.reached(lines, names))
-        self.assertIn("**Not reached yet**: 1 of 2 troubles have their 10 runs, 45 power cuts", text)
+        text = " ".join(soak_table.reached(lines, wanted))
+        self.assertIn("**Not reached yet**: 1 of 2 troubles have their runs, 45 power cuts", text)
         self.assertIn("`power_off_primary` 1", text)
         lines.append(line("power_off_primary", power_cuts=4))
-        self.assertIn("Not reached yet", soak_table.reached(lines, names)[0])
+        self.assertIn("Not reached yet", soak_table.reached(lines, wanted)[0])
         lines[-1] = line("power_off_primary", power_cuts=5)
-        self.assertIn("**Reached**", soak_table.reached(lines, names)[0])
+        self.assertIn("**Reached**", soak_table.reached(lines, wanted)[0])
 
     def test_failures_are_named_and_audits_counted_once(self):
         bad = [{"id": "f#0", "failed": ["memory"]}]
         text = soak_table.text([line(audits=bad), line(audits=bad), line(failed=["quiet"], audits=[{"id": "g#0", "failed": []}])],
-                               "new", ["moves"])
+                               "new", {"moves": 10})
         self.assertIn("3 runs, 0 passed; 2 audits, 1 failed", text)
         self.assertIn("- `moves` (2026-01-01, seed 1, report f): audit: memory", text)
         self.assertIn("report f): quiet", text)

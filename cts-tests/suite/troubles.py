@@ -644,6 +644,11 @@ ALL = {f.__name__: f for f in (
     resync_cut, packages_installed)}
 ALL["agent_killed"] = killed("kemari-agent")
 ALL["syncd_killed"] = killed("kemari-syncd")
+# what a cluster meets; each of the others is about one rule of doc/ownership.md
+OFTEN = ("power_off_primary", "power_off_standby", "dom0_panic", "host_frozen", "xen_crash", "two_in_a_row", "link_cut",
+         "ring_cut", "everything_cut", "bmc_gone", "power_and_bmc_gone", "agent_killed", "syncd_killed", "controld_killed",
+         "corosync_killed", "moves", "standby_node", "sick_host", "two_guests", "cold_start", "resync_cut",
+         "standby_reboots")
 
 
 def troubles(names):
