@@ -121,16 +121,18 @@ static void score_now(const struct policy_input *in, struct policy_memory *m, st
 	}
 }
 
-/* On its way from one host to the other, whichever this one is: its outputs wait for the end of that. */
-static bool moves(const struct vm_row *row, const struct policy_memory *m)
+/*
+ * It has moved before the cluster manager did (kemari switchover), and its outputs wait for the end of that.
+ */
+static bool moves_ahead(const struct vm_row *row)
 {
 	switch (row->role) {
 	case ROW_HELD:
-		return true;
+		return row->promoted;
 	case ROW_PRIMARY:
-		return row->protection == ROW_LINK_LOST;
+		return !row->promoted && row->protection == ROW_LINK_LOST;
 	case ROW_STANDBY:
-		return !row->linked && m->score == POLICY_SCORE_PRIMARY;
+		return row->promoted && !row->linked;
 	default:
 		return false;
 	}
@@ -138,37 +140,40 @@ static bool moves(const struct vm_row *row, const struct policy_memory *m)
 
 /*
  * Each change of a score is work for all of the cluster's programs on both hosts, and none is urgent while
- * the guest waits for its first epochs on its new host.
+ * the guest waits for its first epochs on its new host.  What the cluster manager itself moves has its scores
+ * at once: with the old ones it would move it back.
  */
 static bool waits_for_move(const struct policy_input *in, struct policy_memory *m)
 {
-	if (!in->syncd || !in->row || !in->row->started || in->row->role == ROW_NONE || !m->score) {
+	const struct vm_row *row = in->syncd ? in->row : NULL;
+
+	if (!row || !row->started || row->role == ROW_NONE || row->promoted == (row->role == ROW_PRIMARY)) {
 		m->moves_ns = 0;
 		return false;
 	}
-	if (moves(in->row, m)) {
+	if (moves_ahead(row)) {
 		m->moved_ns = in->now_ns;
 		if (!m->moves_ns)
 			m->moves_ns = in->now_ns;
 	} else if (in->now_ns - m->moved_ns >= POLICY_MOVED_NS) {
 		m->moves_ns = 0;
 	}
-	return m->moves_ns && in->now_ns - m->moves_ns < POLICY_MOVE_NS;
+	return m->score && m->moves_ns && in->now_ns - m->moves_ns < POLICY_MOVE_NS;
 }
 
 static void score(const struct policy_input *in, struct policy_memory *m, struct policy_output *out)
 {
 	score_now(in, m, out);
+	if (in->red && out->score > POLICY_SCORE_RED && green_standby(in)) {
+		out->score = POLICY_SCORE_RED;
+		out->why = "this host's health is bad, a healthy one has a copy";
+	}
 	if (waits_for_move(in, m)) {
 		out->score = m->score;
 		out->why = m->why;
 	}
 	m->score = out->score;
 	m->why = out->why;
-	if (in->red && out->score > POLICY_SCORE_RED && green_standby(in)) {
-		out->score = POLICY_SCORE_RED;
-		out->why = "this host's health is bad, a healthy one has a copy";
-	}
 }
 
 /* The one host that waits to become the standby; NULL: none, or not exactly one. */

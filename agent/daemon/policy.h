@@ -72,7 +72,7 @@ struct policy_memory {
 	uint64_t needs_since_ns;
 	uint64_t linked_ns; /* a standby's link was there, or has been waited for since; 0: no standby */
 	bool unlinked;	    /* ... and its score is that of one without */
-	int score;	    /* of the last call, whatever the health */
+	int score;	    /* of the last call */
 	const char *why;
 	uint64_t moves_ns; /* a move began; 0: none is under way, nor was just now */
 	uint64_t moved_ns; /* ... and was seen last */

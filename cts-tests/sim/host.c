@@ -448,6 +448,7 @@ void host_event(struct world *w, unsigned int h, const struct engine_event *ev)
 {
 	static struct engine_actions list;
 	struct engine_event at = *ev;
+	uint8_t was = w->host[h].record.role;
 
 	at.now = w->now;
 	if (engine_handle(&w->host[h].e, &at, &list))
@@ -455,8 +456,9 @@ void host_event(struct world *w, unsigned int h, const struct engine_event *ev)
 	if (list.nr > w->max_actions)
 		w->max_actions = list.nr;
 	execute(w, h, &list);
-	if (w->host[h].shutdown)
-		host_guest_ends(w, h, false);
+	if (w->host[h].shutdown && ev->type == ENGINE_EV_TICK && was == ENGINE_OWNER &&
+	    w->host[h].record.role == ENGINE_HELD)
+		world_fail(w, "a guest that shuts down is held");
 }
 
 void host_event_type(struct world *w, unsigned int h, enum engine_event_type type)

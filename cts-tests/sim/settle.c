@@ -18,9 +18,9 @@ static void both(struct world *w, enum step_id id)
 /* Until nothing moves any more; bounded, since engines may talk for ever (which is then found). */
 static void drain(struct world *w)
 {
-	static const enum step_id progress[] = { STEP_RESTART, STEP_LINKDOWN, STEP_LINK,
-						 STEP_RING,    STEP_CAPTURED, STEP_SENT,
-						 STEP_BULKED,  STEP_QUIET,    STEP_CONNECT };
+	static const enum step_id progress[] = { STEP_RESTART,	STEP_LINKDOWN,	STEP_LINK,   STEP_RING,
+						 STEP_CAPTURED, STEP_SENT,	STEP_BULKED, STEP_QUIET,
+						 STEP_CONNECT,	STEP_SHUTS_DOWN };
 	bool moved = true;
 
 	for (unsigned int n = 0; moved && n < 40; n++) {

@@ -11,6 +11,7 @@ const struct step_kind step_kinds[STEP_KINDS] = {
 	[STEP_DIRTY] = { "dirty", 20, 1, 3, step_dirty },
 	[STEP_REBOOT] = { "reboot", 2, 1, 2, step_reboot },
 	[STEP_ENDS] = { "ends", 1, 1, 2, step_ends },
+	[STEP_SHUTS_DOWN] = { "shuts-down", 40, 1, 0, step_shuts_down },
 	[STEP_CAPTURED] = { "captured", 120, 1, 0, step_captured },
 	[STEP_CAPTURE_FAILS] = { "capture-fails", 3, 1, 1, step_capture_fails },
 	[STEP_RUN_FAILS] = { "run-fails", 4, 1, 1, step_run_fails },

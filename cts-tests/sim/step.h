@@ -20,6 +20,7 @@ bool step_compute(struct world *w, unsigned int h, unsigned int choice);
 bool step_dirty(struct world *w, unsigned int h, unsigned int choice);
 bool step_reboot(struct world *w, unsigned int h, unsigned int choice);
 bool step_ends(struct world *w, unsigned int h, unsigned int choice);
+bool step_shuts_down(struct world *w, unsigned int h, unsigned int choice);
 bool step_captured(struct world *w, unsigned int h, unsigned int choice);
 bool step_capture_fails(struct world *w, unsigned int h, unsigned int choice);
 bool step_run_fails(struct world *w, unsigned int h, unsigned int choice);

@@ -101,12 +101,13 @@ bool step_demote(struct world *w, unsigned int h, unsigned int choice)
 	return simple_command(w, h, ENGINE_EV_DEMOTE);
 }
 
-/* Demoted as kemari-syncd does it: the guest runs on until the copy asks for it. */
+/* Demoted as kemari-syncd does it: the guest runs on until the copy asks for it.  Nobody does that after a
+ * stop. */
 bool step_yield(struct world *w, unsigned int h, unsigned int choice)
 {
 	struct engine_event ev = { .type = ENGINE_EV_DEMOTE, .flag = true };
 
-	if (!up(w, h))
+	if (!up(w, h) || w->host[h].shutdown)
 		return false;
 	command(w, h, &ev);
 	return true;

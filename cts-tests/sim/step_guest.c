@@ -81,6 +81,15 @@ bool step_ends(struct world *w, unsigned int h, unsigned int choice)
 	return true;
 }
 
+/* It was told to: the answer to a stop. */
+bool step_shuts_down(struct world *w, unsigned int h, unsigned int choice)
+{
+	if (!w->host[h].shutdown || !w->host[h].running || !owns(w, h))
+		return false;
+	host_guest_ends(w, h, false);
+	return true;
+}
+
 /* ---- daemon's own completions ---- */
 
 bool step_captured(struct world *w, unsigned int h, unsigned int choice)

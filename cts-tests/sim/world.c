@@ -203,7 +203,7 @@ static uint64_t mix_engine(uint64_t h, const struct world *w, const struct engin
 			   (uint64_t)e->cmd.awaiting << 16 | (uint64_t)e->unborn << 17 |
 			   (uint64_t)e->stale << 18);
 	h = mix(mix(mix(mix(h, e->session), e->capturing), e->sending), e->first);
-	h = mix_time(h, w, e->give_back_at);
+	h = mix_time(mix_time(h, w, e->give_back_at), w, e->yield_until);
 	h = mix_time(mix_time(h, w, e->cmd.deadline), w, e->resend_at);
 	h = mix_time(mix_time(h, w, e->lost_at), w, e->outdate_at);
 	h = mix_time(mix_time(h, w, e->output_due), w, e->dirty_due);
@@ -216,6 +216,7 @@ static uint64_t mix_host(uint64_t h, const struct world *w, const struct host *h
 			   host->foreign << 3 | host->torn << 4 | host->daemon << 5 | host->capturing << 6 |
 			   host->sending << 7 | host->bulk << 8 | host->quiesce << 9 | host->repeats << 10 |
 			   host->guest << 11 | (uint64_t)host->awaiting << 13 |
+			   (uint64_t)host->shutdown << 15 |
 			   (uint64_t)(host->answered && host->result == ENGINE_RES_PEER_HOLDS) << 14 |
 			   (uint64_t)host->fails << 48 | (uint64_t)host->failed << 49 |
 			   (uint64_t)host->told << 50);

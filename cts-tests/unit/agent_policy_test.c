@@ -132,51 +132,86 @@ static void a_host_that_is_gone_changes_no_score(void **state)
 	assert_int_equal(score(b), 900);
 }
 
-static int score_after(struct bed *b, uint64_t ns, uint8_t role, uint8_t protection, bool linked)
+static int score_after(struct bed *b, uint64_t ns, uint8_t role, uint8_t protection, bool linked,
+		       bool promoted)
 {
 	b->in.now_ns += ns;
 	b->own.role = role;
 	b->own.protection = protection;
 	b->own.linked = linked;
+	b->own.promoted = promoted;
 	return score(b);
 }
 
-static void a_move_changes_scores_when_it_is_over(void **state)
+/* kemari switchover: the cluster manager has it promoted where it was, until the scores change. */
+static void the_host_that_a_guest_leaves_says_so_when_that_is_over(void **state)
 {
 	struct bed *b = fresh();
 
-	/* the host that the guest leaves */
-	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
-	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 10000);
-	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, false), 10000);
-	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, true), 10000);
-	assert_int_equal(score_after(b, 3 * S / 4 - 1, ROW_STANDBY, ROW_NOT_OWNER, true), 10000);
-	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true), 1000);
-	/* the one that it comes to */
-	assert_int_equal(score_after(b, 60 * S, ROW_PRIMARY, ROW_LINK_LOST, false), 1000);
-	assert_int_equal(score_after(b, S / 4, ROW_PRIMARY, ROW_PROTECTED, true), 1000);
-	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, false, true), 10000);
+	assert_int_equal(score_after(b, S / 4, ROW_STANDBY, ROW_NOT_OWNER, true, true), 10000);
+	assert_int_equal(score_after(b, 3 * S / 4 - 1, ROW_STANDBY, ROW_NOT_OWNER, true, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true, true), 1000);
+}
+
+static void the_host_that_a_guest_comes_to_says_so_when_that_is_over(void **state)
+{
+	struct bed *b = fresh();
+
+	assert_int_equal(score_after(b, S, ROW_STANDBY, ROW_NOT_OWNER, true, false), 1000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_LINK_LOST, false, false), 1000);
+	assert_int_equal(score_after(b, S / 4, ROW_PRIMARY, ROW_PROTECTED, true, false), 1000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, false), 10000);
 }
 
 static void a_move_that_takes_long_changes_scores(void **state)
 {
 	struct bed *b = fresh();
 
-	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
-	assert_int_equal(score_after(b, S, ROW_HELD, ROW_LINK_LOST, false), 10000);
-	assert_int_equal(score_after(b, POLICY_MOVE_NS - 1, ROW_HELD, ROW_LINK_LOST, false), 10000);
-	assert_int_equal(score_after(b, 1, ROW_HELD, ROW_LINK_LOST, false), 1000);
-	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 1000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_LINK_LOST, false, true), 10000);
+	assert_int_equal(score_after(b, POLICY_MOVE_NS - 1, ROW_HELD, ROW_LINK_LOST, false, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_HELD, ROW_LINK_LOST, false, true), 1000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true, true), 1000);
+}
+
+static void what_the_cluster_manager_moves_has_its_scores_at_once(void **state)
+{
+	struct bed *b = fresh();
+
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true, false), 1000);
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, false, false), 1000);
+	assert_int_equal(score_after(b, 9 * S, ROW_PRIMARY, ROW_LINK_LOST, false, true), 10000);
+	/* switched over, and it follows before the score has changed */
+	assert_int_equal(score_after(b, 1, ROW_HELD, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, false, false), 1000);
+}
+
+static void a_red_host_that_a_guest_leaves_gets_no_better_score(void **state)
+{
+	struct bed *b = fresh();
+
+	b->in.red = true;
+	b->peer.role = ROW_STANDBY;
+	b->peer.linked = true;
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, true), 500);
+	b->peer.role = ROW_PRIMARY;
+	assert_int_equal(score_after(b, 1, ROW_HELD, ROW_PROTECTED, true, true), 500);
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, false, true), 500);
 }
 
 static void a_move_changes_nothing_about_what_is_lost(void **state)
 {
 	struct bed *b = fresh();
 
-	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true), 10000);
-	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true), 10000);
-	assert_int_equal(score_after(b, 1, ROW_NONE, ROW_NOT_OWNER, true), 10); /* the peer has nothing */
-	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true), 1000);
+	assert_int_equal(score_after(b, S, ROW_PRIMARY, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, S, ROW_HELD, ROW_PROTECTED, true, true), 10000);
+	assert_int_equal(score_after(b, 1, ROW_NONE, ROW_NOT_OWNER, true, true),
+			 10); /* the peer has nothing */
+	assert_int_equal(score_after(b, 1, ROW_STANDBY, ROW_NOT_OWNER, true, true), 1000);
 	b->own.started = false;
 	assert_int_equal(score(b), 0);
 }
@@ -582,7 +617,10 @@ int main(void)
 		cmocka_unit_test(silent_syncd_has_no_score),
 		cmocka_unit_test(primary_has_the_highest_score),
 		cmocka_unit_test(held_is_as_good_as_a_copy),
-		cmocka_unit_test(a_move_changes_scores_when_it_is_over),
+		cmocka_unit_test(the_host_that_a_guest_leaves_says_so_when_that_is_over),
+		cmocka_unit_test(the_host_that_a_guest_comes_to_says_so_when_that_is_over),
+		cmocka_unit_test(what_the_cluster_manager_moves_has_its_scores_at_once),
+		cmocka_unit_test(a_red_host_that_a_guest_leaves_gets_no_better_score),
 		cmocka_unit_test(a_move_that_takes_long_changes_scores),
 		cmocka_unit_test(a_move_changes_nothing_about_what_is_lost),
 		cmocka_unit_test(standby_keeps_its_score_without_a_link),

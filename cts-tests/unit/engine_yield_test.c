@@ -58,6 +58,47 @@ static void who_yields_and_is_promoted_stays(void **state)
 	assert_int_equal(result(&b), ENGINE_RES_PEER_OWNS);
 }
 
+static void who_yields_and_is_stopped_shuts_down_in_peace(void **state)
+{
+	yield();
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT); /* its standby is stopped, too, and asks to be let go */
+	deliver(&a, &b, ENGINE_MSG_OUTDATE);
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	EVENT(&a, .type = ENGINE_EV_STOP);
+	assert_int_equal(result(&a), ENGINE_RES_SHUTDOWN);
+	tick(&a, YIELD);
+	assert_true(engine_may_run(&a.e));
+}
+
+/* Before its own outdate_after, which may be shorter. */
+static void the_copy_of_who_yields_is_not_outdated(void **state)
+{
+	yield();
+	cut();
+	tick(&a, OUTDATE_AFTER);
+	assert_null(said(&a, ENGINE_MSG_OUTDATE));
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_true(engine_may_run(&b.e));
+}
+
+/* What asks for more than its copy has, as for a guest that is held. */
+static void of_who_yields_its_peer_waits_for_the_copy(void **state)
+{
+	struct engine_peer said;
+
+	yield();
+	assert_true(engine_say_state(&a.e, &said));
+	assert_int_equal(said.role, ENGINE_HELD);
+	EVENT(&b, .type = ENGINE_EV_COPY_LOST);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	deliver(&a, &b, ENGINE_MSG_STATE);
+	assert_int_equal(result(&b), ENGINE_RES_PEER_HOLDS);
+}
+
 static void nobody_yields_to_a_copy_that_does_not_follow(void **state)
 {
 	cut();
@@ -94,6 +135,9 @@ int main(void)
 		PAIR(who_yields_runs_until_the_copy_asks),
 		PAIR(who_yields_and_is_not_asked_is_held),
 		PAIR(who_yields_and_is_promoted_stays),
+		PAIR(who_yields_and_is_stopped_shuts_down_in_peace),
+		PAIR(the_copy_of_who_yields_is_not_outdated),
+		PAIR(of_who_yields_its_peer_waits_for_the_copy),
 		PAIR(nobody_yields_to_a_copy_that_does_not_follow),
 		PAIR(who_yields_does_so_to_its_own_copy_only),
 		PAIR(who_yields_and_is_restarted_is_held),

@@ -255,7 +255,8 @@ static int setup(void **state)
 				  .resend_ns = 1000000000,
 				  .outdate_after_ns = 1000000000,
 				  .fence_after_ns = 1000000000,
-				  .handover_ns = HANDOVER_NS };
+				  .handover_ns = HANDOVER_NS,
+				  .yield_ns = HANDOVER_NS };
 
 	bed = calloc(1, sizeof(*bed));
 	snprintf(bed->d.cfg.run_dir, sizeof(bed->d.cfg.run_dir), "/tmp/kemari-task-XXXXXX");
@@ -527,6 +528,27 @@ static void promote_does_not_wait_for_that_longer_than_its_time(void **state)
 	assert_int_equal(bed->client.code, ETIMEDOUT);
 }
 
+/* Demoted a moment ago, it never stopped. */
+static void promote_ends_that_a_guest_yields(void **state)
+{
+	struct engine_message ack = { .type = ENGINE_MSG_ACK, .node = 1, .session = 1, .epoch = 1 };
+
+	syncing();
+	EVENT(.type = ENGINE_EV_BULK_DONE);
+	EVENT(.type = ENGINE_EV_CAPTURED, .epoch = 1, .pages = 1);
+	ack.g = engine_generation(&bed->vm.engine);
+	EVENT(.type = ENGINE_EV_MSG, .msg = ack);
+	assert_int_equal(engine_protection(&bed->vm.engine), ENGINE_PROTECTED);
+	EVENT(.type = ENGINE_EV_DEMOTE, .flag = true);
+	assert_true(engine_yields(&bed->vm.engine));
+
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	looks(2);
+	assert_true(bed->client.done);
+	assert_false(engine_yields(&bed->vm.engine));
+	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_OWNER);
+}
+
 /* Rule 32. */
 static void a_guest_that_boots_takes_the_first_domid_that_is_free(void **state)
 {
@@ -619,6 +641,7 @@ int main(void)
 		TEST(a_host_that_is_off_and_sends_is_not_off),
 		TEST(promote_waits_for_a_domain_that_is_being_destroyed),
 		TEST(promote_does_not_wait_for_that_longer_than_its_time),
+		TEST(promote_ends_that_a_guest_yields),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),
 		TEST(a_missing_disk_is_found_before_the_host_gets_a_score),

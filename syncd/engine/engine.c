@@ -34,12 +34,18 @@ void engine_note(struct engine *e, enum engine_note note)
 	a->epoch = engine_committed(e);
 }
 
+/* Who yields grants, as who holds does: whoever asks is to wait for that. */
+static uint8_t said_role(const struct engine *e)
+{
+	return engine_yields(e) ? ENGINE_HELD : e->p.role;
+}
+
 void engine_say(struct engine *e, enum engine_msg_type type, uint64_t g, uint64_t epoch, uint64_t nonce)
 {
 	struct engine_message *m = &engine_emit(e, ENGINE_ACT_SEND_MSG)->msg;
 
 	m->type = type;
-	m->role = e->p.role;
+	m->role = said_role(e);
 	m->node = e->cfg.node;
 	memcpy(m->uuid, e->cfg.uuid, sizeof(m->uuid));
 	m->g = g;
@@ -433,7 +439,7 @@ bool engine_say_state(const struct engine *e, struct engine_peer *peer)
 {
 	if (e->foreign || e->waiting)
 		return false;
-	peer->role = e->p.role;
+	peer->role = said_role(e);
 	peer->g = e->p.g;
 	peer->epoch = engine_committed(e);
 	return true;
@@ -449,6 +455,11 @@ uint64_t engine_next_session(const struct engine *e)
 uint64_t engine_starts_from(const struct engine *e)
 {
 	return e->p.epoch;
+}
+
+bool engine_yields(const struct engine *e)
+{
+	return e->p.yields && !e->p.gone;
 }
 
 bool engine_is_gone(const struct engine *e)

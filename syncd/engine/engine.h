@@ -394,6 +394,8 @@ bool engine_say_state(const struct engine *e, struct engine_peer *peer);
 uint64_t engine_next_session(const struct engine *e);
 /* Owner: the epoch whose image RUN starts; 0: it booted here, or was adopted. */
 uint64_t engine_starts_from(const struct engine *e);
+/* Owner: demoted, and the guest runs on until its copy asks for it. */
+bool engine_yields(const struct engine *e);
 /* Owner: the guest ended for good, the peer's copy goes. */
 bool engine_is_gone(const struct engine *e);
 /* A command is under way. */

@@ -81,10 +81,22 @@ void handover_run_failed(struct engine *e, uint64_t g)
 		e->give_back_at = e->now + GIVE_BACK * e->cfg.resend_ns;
 }
 
+/* Nobody has asked for it, and nobody will. */
+bool handover_stay(struct engine *e)
+{
+	if (!e->p.yields)
+		return false;
+	e->p.yields = 0;
+	e->lost_at = e->now;
+	engine_changed(e);
+	return true;
+}
+
 static void stop_alone(struct engine *e, uint32_t request)
 {
 	if (e->p.role == ENGINE_HELD)
 		promote_resume(e);
+	handover_stay(e);
 	engine_answer(e, request, ENGINE_RES_SHUTDOWN);
 }
 
@@ -377,18 +389,13 @@ static void command_expired(struct engine *e)
 	}
 }
 
-static bool yielding(const struct engine *e)
-{
-	return e->p.yields && !e->p.gone;
-}
-
 void handover_tick(struct engine *e)
 {
 	if (e->cmd.type && e->now >= e->cmd.deadline)
 		command_expired(e);
 	if (asking(e) && e->now >= e->resend_at)
 		handover_ask(e);
-	if (yielding(e) && e->now >= e->yield_until)
+	if (engine_yields(e) && e->now >= e->yield_until)
 		hold(e);
 	if (e->give_back_at && e->now >= e->give_back_at) {
 		e->give_back_at = 0;
@@ -404,7 +411,7 @@ uint64_t handover_deadline(const struct engine *e)
 
 	if (e->give_back_at && (!t || e->give_back_at < t))
 		t = e->give_back_at;
-	if (yielding(e) && (!t || e->yield_until < t))
+	if (engine_yields(e) && (!t || e->yield_until < t))
 		t = e->yield_until;
 	return e->cmd.type && (!t || e->cmd.deadline < t) ? e->cmd.deadline : t;
 }

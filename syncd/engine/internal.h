@@ -85,6 +85,7 @@ bool protect_proof_holds(const struct engine *e, uint64_t peer_boot);
 /* ---- handover.c */
 void handover_demote(struct engine *e, const struct engine_event *ev);
 void handover_restore(struct engine *e);
+bool handover_stay(struct engine *e); /* ends that it yields; false: it did not */
 void handover_leave(struct engine *e, const struct engine_event *ev); /* SWITCHOVER, STOP */
 void handover_run_failed(struct engine *e, uint64_t g);
 void handover_alone(struct engine *e); /* the peer has no copy any more: a stop need not wait for it */

@@ -95,16 +95,6 @@ void promote_resume(struct engine *e)
 	protect_resumed(e);
 }
 
-/* Demoted before, and nobody has asked for it. */
-static void stay(struct engine *e)
-{
-	if (!e->p.yields)
-		return;
-	e->p.yields = 0;
-	engine_changed(e);
-	engine_note(e, ENGINE_NOTE_STAYS);
-}
-
 void promote_command(struct engine *e, const struct engine_event *ev)
 {
 	uint64_t g = ENGINE_G(ev->incarnation);
@@ -116,7 +106,8 @@ void promote_command(struct engine *e, const struct engine_event *ev)
 	if (e->p.role == ENGINE_HELD)
 		promote_resume(e);
 	if (e->p.role == ENGINE_OWNER) {
-		stay(e);
+		if (handover_stay(e))
+			engine_note(e, ENGINE_NOTE_STAYS);
 		engine_answer(e, ev->request, ENGINE_RES_OK);
 		return;
 	}

@@ -333,11 +333,17 @@ void protect_guest_dead(struct engine *e, uint64_t incarnation)
 		outdate_begin(e);
 }
 
+/* The copy of a guest that is held, or about to be, may be the one that goes on. */
+static bool may_outdate(const struct engine *e)
+{
+	return e->p.role == ENGINE_OWNER && !e->p.yields && e->protection == ENGINE_LINK_LOST;
+}
+
 void protect_tick(struct engine *e)
 {
 	if (!engine_is_owner(e))
 		return;
-	if (e->p.role == ENGINE_OWNER && e->protection == ENGINE_LINK_LOST &&
+	if (may_outdate(e) &&
 	    engine_allowed(GUARD_OUTDATE_WAIT, e->now >= e->lost_at + e->cfg.outdate_after_ns)) {
 		outdate_begin(e);
 		return;
@@ -362,7 +368,7 @@ uint64_t protect_deadline(const struct engine *e)
 
 	if (!engine_is_owner(e))
 		return 0;
-	if (e->protection == ENGINE_LINK_LOST && e->p.role == ENGINE_OWNER)
+	if (may_outdate(e))
 		return e->lost_at + e->cfg.outdate_after_ns;
 	if (e->protection == ENGINE_OUTDATING && fence < e->resend_at)
 		return fence;
