@@ -97,6 +97,7 @@ NOTHING(vm_standby_close(struct vm *vm))
 NOTHING(vm_event_type(struct vm *vm, enum engine_event_type type))
 NOTHING(link_close(struct vm *vm))
 NOTHING(link_offer(struct vm *vm))
+NOTHING(resource_rebooted(struct vm *vm))
 NOTHING(link_reconnect_later(struct vm *vm))
 NOTHING(vms_look_beside(void *arg))
 

@@ -286,6 +286,28 @@ static void an_owner_refuses_and_never_grants_that_question_later(void **state)
 	assert_int_equal(engine_role(&a.e), ENGINE_HELD);
 }
 
+/* The record is that of nothing, and its questions are not those that were refused. */
+static void who_is_made_anew_asks_new_questions(void **state)
+{
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT);
+	deliver(&a, &b, ENGINE_MSG_OUTDATE);
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	b.cfg.nonce = 32;
+	assert_int_equal(engine_init(&b.e, &b.cfg), 0);
+	protect();
+	EVENT(&a, .type = ENGINE_EV_DEMOTE);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	send_epoch();
+	deliver(&b, &a, ENGINE_MSG_ACK);
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	deliver(&a, &b, ENGINE_MSG_GRANT);
+	assert_int_equal(result(&b), ENGINE_RES_OK);
+}
+
 static void who_asked_and_heard_nothing_keeps_its_copy(void **state)
 {
 	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
@@ -567,6 +589,7 @@ int main(void)
 		PAIR(who_asked_goes_on_taking_epochs_until_it_has_the_proof),
 		PAIR(an_epoch_of_a_session_that_ended_is_not_taken),
 		PAIR(an_owner_refuses_and_never_grants_that_question_later),
+		PAIR(who_is_made_anew_asks_new_questions),
 		PAIR(who_asked_and_heard_nothing_keeps_its_copy),
 		ALONE(a_cold_boot_needs_the_peers_none),
 		PAIR(a_switchover_grants_the_last_epoch),

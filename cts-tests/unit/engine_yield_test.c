@@ -99,6 +99,26 @@ static void of_who_yields_its_peer_waits_for_the_copy(void **state)
 	assert_int_equal(result(&b), ENGINE_RES_PEER_HOLDS);
 }
 
+static void who_reboots_yields_to_nobody_any_more(void **state)
+{
+	yield();
+	EVENT(&a, .type = ENGINE_EV_GUEST_DEAD, .incarnation = 9);
+	assert_false(engine_yields(&a.e));
+	tick(&a, YIELD);
+	assert_int_equal(engine_role(&a.e), ENGINE_OWNER);
+}
+
+/* Its standby leaves meanwhile, and its word is waited for. */
+static void who_yields_and_is_promoted_waits_for_no_other_command(void **state)
+{
+	yield();
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT);
+	EVENT(&a, .type = ENGINE_EV_PROMOTE);
+	assert_int_equal(result(&a), ENGINE_RES_OK);
+	tick(&a, YIELD);
+	assert_int_equal(engine_role(&a.e), ENGINE_OWNER);
+}
+
 static void nobody_yields_to_a_copy_that_does_not_follow(void **state)
 {
 	cut();
@@ -138,6 +158,8 @@ int main(void)
 		PAIR(who_yields_and_is_stopped_shuts_down_in_peace),
 		PAIR(the_copy_of_who_yields_is_not_outdated),
 		PAIR(of_who_yields_its_peer_waits_for_the_copy),
+		PAIR(who_reboots_yields_to_nobody_any_more),
+		PAIR(who_yields_and_is_promoted_waits_for_no_other_command),
 		PAIR(nobody_yields_to_a_copy_that_does_not_follow),
 		PAIR(who_yields_does_so_to_its_own_copy_only),
 		PAIR(who_yields_and_is_restarted_is_held),

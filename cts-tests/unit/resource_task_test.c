@@ -19,6 +19,7 @@
 #include <xenctrl.h>
 
 #include "lib/autostart.h"
+#include "lib/ocf.h"
 #include "vm/link.h"
 #include "vm/resource.h"
 #include "vm/resource_int.h"
@@ -26,6 +27,7 @@
 #include "vm/vms.h"
 #include "xenstore/xsconn.h"
 
+#define SECOND 1000000000ULL
 #define TIMEOUT 60
 #define HANDOVER_NS 50000000ULL
 #define PEER_BOOT 77
@@ -34,6 +36,7 @@
 struct control_client {
 	bool done;
 	int code; /* of the failure, 0: none */
+	int ocf;  /* of a monitor */
 	char why[256];
 };
 
@@ -178,6 +181,7 @@ void vms_publish(struct daemon *d)
 void control_done(struct control_client *c, json_t *extra)
 {
 	c->done = true;
+	c->ocf = (int)json_integer_value(json_object_get(extra, "ocf"));
 	json_decref(extra);
 }
 
@@ -359,6 +363,33 @@ static void expect_kept(void)
 	assert_null(resource());
 	assert_int_equal(bed->destroyed + bed->freed + bed->poweroffs, 0);
 	assert_false(bed->ran);
+}
+
+/* ---- monitor ---------------------------------------------------------------------------------------------
+ */
+
+static int monitor(void)
+{
+	const struct control_request req = { .op = CONTROL_RESOURCE_MONITOR, .vm = "vm1" };
+
+	resource_request(&bed->d, &bed->client, &req);
+	assert_true(bed->client.done);
+	return bed->client.ocf;
+}
+
+/* Pacemaker would promote it 80 s later in a failover. */
+static void a_copy_is_degraded_a_minute_after_its_link_is_gone(void **state)
+{
+	copy();
+	assert_int_equal(monitor(), OCF_SUCCESS);
+	resource()->unlinked_ns -= 59 * SECOND;
+	assert_int_equal(monitor(), OCF_SUCCESS);
+	resource()->unlinked_ns -= SECOND;
+	assert_int_equal(monitor(), OCF_DEGRADED);
+	bed->linked = true;
+	assert_int_equal(monitor(), OCF_SUCCESS);
+	bed->linked = false;
+	assert_int_equal(monitor(), OCF_SUCCESS);
 }
 
 /* ---- stop ------------------------------------------------------------------------------------------------
@@ -549,6 +580,17 @@ static void promote_ends_that_a_guest_yields(void **state)
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_OWNER);
 }
 
+static void who_is_demoted_and_reboots_is_held(void **state)
+{
+	owner();
+	resource()->promoted = true;
+	resource_rebooted(&bed->vm);
+	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_OWNER);
+	resource()->promoted = false;
+	resource_rebooted(&bed->vm);
+	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_HELD);
+}
+
 /* Rule 32. */
 static void a_guest_that_boots_takes_the_first_domid_that_is_free(void **state)
 {
@@ -628,6 +670,7 @@ static void what_xendomains_starts_is_not_started(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_copy_is_degraded_a_minute_after_its_link_is_gone),
 		TEST(stop_waits_for_a_copy_that_is_being_made),
 		TEST(stop_does_not_wait_for_a_copy_whose_link_is_gone),
 		TEST(a_guest_that_nobody_else_has_is_asked_to_end_first),
@@ -642,6 +685,7 @@ int main(void)
 		TEST(promote_waits_for_a_domain_that_is_being_destroyed),
 		TEST(promote_does_not_wait_for_that_longer_than_its_time),
 		TEST(promote_ends_that_a_guest_yields),
+		TEST(who_is_demoted_and_reboots_is_held),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),
 		TEST(a_missing_disk_is_found_before_the_host_gets_a_score),

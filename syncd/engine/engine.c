@@ -169,7 +169,7 @@ static void command(struct engine *e, const struct engine_event *ev)
 	/* A demote never waits, so it ends whatever waits. */
 	if (ev->type == ENGINE_EV_DEMOTE)
 		engine_finish(e, 0, ENGINE_RES_STATE);
-	if (e->cmd.type) {
+	if (e->cmd.type && !(ev->type == ENGINE_EV_PROMOTE && engine_yields(e))) {
 		engine_answer(e, ev->request, ENGINE_RES_BUSY);
 		return;
 	}
@@ -333,6 +333,7 @@ int engine_init(struct engine *e, const struct engine_cfg *cfg)
 		return -EINVAL;
 	memset(e, 0, sizeof(*e));
 	e->cfg = *cfg;
+	e->p.nonce = cfg->nonce;
 	return 0;
 }
 

@@ -96,6 +96,7 @@ struct engine_cfg {
 	uint8_t uuid[16];
 	uint32_t node;		   /* cluster node id, differs on the two hosts; lower wins a tie */
 	uint32_t boot;		   /* of this host, not 0: 32 bits of the kernel's boot_id */
+	uint64_t nonce;		   /* numbers its questions from here: 32 bits that grow within a boot */
 	uint32_t max_in_flight;	   /* 1..ENGINE_MAX_FLIGHT - 2; 2 */
 	uint64_t staging_pages;	   /* the most pages an epoch may have */
 	bool sync_mode;		   /* resume the guest after the ack, not after the copy */

@@ -320,6 +320,7 @@ void protect_guest_dead(struct engine *e, uint64_t incarnation)
 		e->p.g = ENGINE_G(incarnation);
 	else
 		e->p.gone = 1;
+	handover_stay(e); /* no copy could ask for what begins anew */
 	engine_changed(e);
 	if (e->cmd.type != ENGINE_EV_UNPROTECT)
 		engine_finish(e, 0, ENGINE_RES_STATE);

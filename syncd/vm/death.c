@@ -70,6 +70,7 @@ static void on_remade(struct vm *vm, int err, const char *why)
 	}
 	vm_tell(vm, "the guest boots");
 	link_offer(vm); /* it had to wait for the domain */
+	resource_rebooted(vm);
 }
 
 static void on_destroyed(void *arg, int exit_code, const char *json, const char *error)

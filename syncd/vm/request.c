@@ -285,6 +285,11 @@ static void protect(struct vm *vm, struct control_client *c, const struct contro
 		control_fail(c, EPERM, "the VM does not run here", "ask the host where it runs");
 		return;
 	}
+	if (engine_yields(&vm->engine)) {
+		control_fail(c, EBUSY, "the cluster manager has just demoted it",
+			     "wait for what it does next");
+		return;
+	}
 	if (engine_protection(&vm->engine) == ENGINE_PROTECTED && !strcmp(vm->mem->peer, r->host)) {
 		control_done(c, NULL);
 		return;

@@ -12,6 +12,7 @@
 
 #define SUFFIX ".resource"
 #define FILE_VERSION 1
+#define UNLINKED_NS 60000000000ULL
 
 /* ---- the list ------------------------------------------------------------------------------------------ */
 
@@ -189,7 +190,25 @@ static int ocf_of_promoted(const struct vm *vm, const char **reason)
 	return OCF_DEGRADED_PROMOTED;
 }
 
-static int ocf_of(const struct resource *r, const struct vm *vm, const char **reason)
+/*
+ * Not while a failover may be under way: when the DC has died, Pacemaker (2.1.5, 3.0 too) waits for the
+ * cancelling of a recurring monitor whose last answer was no success for cluster-delay and the monitor's
+ * time-out, 80 s, before it promotes.
+ */
+static bool gets_older(struct resource *r, const struct vm *vm)
+{
+	const uint64_t now = monotonic_ns();
+
+	if (engine_role(&vm->engine) != ENGINE_COPY || link_up(vm)) {
+		r->unlinked_ns = 0;
+		return false;
+	}
+	if (!r->unlinked_ns)
+		r->unlinked_ns = now;
+	return now - r->unlinked_ns >= UNLINKED_NS;
+}
+
+static int ocf_of(struct resource *r, const struct vm *vm, const char **reason)
 {
 	if (!r)
 		return OCF_NOT_RUNNING;
@@ -197,7 +216,7 @@ static int ocf_of(const struct resource *r, const struct vm *vm, const char **re
 		return ocf_without_vm(r, reason);
 	if (r->promoted)
 		return ocf_of_promoted(vm, reason);
-	if (engine_role(&vm->engine) == ENGINE_COPY && !link_up(vm)) {
+	if (gets_older(r, vm)) {
 		*reason = "no link to the primary: the copy gets older";
 		return OCF_DEGRADED;
 	}

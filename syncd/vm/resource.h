@@ -43,6 +43,8 @@ void resource_peer_off(struct vm *vm);
 
 /* After whatever the engine did: a guest that is held for nobody goes on. */
 void resource_settle(struct vm *vm);
+/* Its guest has just begun anew. */
+void resource_rebooted(struct vm *vm);
 /* promote came and lacks what only the peer, or a word about its host, can give. */
 bool resource_wants_to_run(const struct vm *vm);
 /* ... and it is not the copy of a guest that the peer holds. */

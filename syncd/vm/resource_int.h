@@ -24,6 +24,7 @@ struct resource {
 	char config[CONTROL_PATH_MAX];
 	struct vm_record rec;
 	bool promoted;
+	uint64_t unlinked_ns; /* a monitor found its copy without a link, first; 0: it has one */
 
 	enum resource_task task;
 	struct control_client *client; /* who waits for it; NULL: nobody */

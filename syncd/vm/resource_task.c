@@ -499,6 +499,16 @@ void resource_settle(struct vm *vm)
 	look_in(r, LOOK_NS); /* from the loop: we are inside of what the engine did */
 }
 
+/* The demote of before held nothing that could be held: it yielded, and the guest began anew. */
+void resource_rebooted(struct vm *vm)
+{
+	const struct resource *r = resource_find(vm->d, vm->rec.name);
+	const struct engine_event demote = { .type = ENGINE_EV_DEMOTE };
+
+	if (r && !r->promoted && r->task == TASK_NONE)
+		vm_event(vm, &demote);
+}
+
 bool resource_wants_to_run(const struct vm *vm)
 {
 	const struct resource *r = resource_find(vm->d, vm->rec.name);

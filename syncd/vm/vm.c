@@ -14,6 +14,8 @@
 #include "ring/guest_xen.h"
 #include "vms.h"
 
+#define QUESTIONS_PER_S 32 /* a VM asks fewer */
+
 size_t vm_epoch_bytes(const struct daemon *d)
 {
 	return ((size_t)d->cfg.staging_mb << 20) / 2;
@@ -164,6 +166,8 @@ void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct e
 	*e = (struct engine_cfg){
 		.node = (uint32_t)(d->boot >> 32),
 		.boot = (uint32_t)d->boot ? (uint32_t)d->boot : 1,
+		/* of a VM that was here before, the peer remembers which question it refused */
+		.nonce = monotonic_ns() / 1000000000 * QUESTIONS_PER_S,
 		.max_in_flight = c->max_in_flight,
 		.staging_pages = vm_epoch_bytes(d) / (RAM_PAGE_SIZE + 64),
 		.sync_mode = c->mode == KEM_MODE_SYNC,
