@@ -14,7 +14,7 @@ import audit
 import cluster
 import lab
 import scenario
-import troubles
+import trouble_hosts
 from test_audit import make_answers, make_clocks, make_journal
 
 NODE = '<node name="{}" id="1" online="{}" standby="false" pending="{}" unclean="{}"/>'
@@ -87,8 +87,8 @@ class Pacemaker(unittest.TestCase):
 
     def test_agents_that_heard_of_both_bmcs(self):
         once = "[info] xa: its BMC is well\n"
-        self.assertEqual(troubles.heard(Host("xa", {"journalctl": once * 2})), 1)
-        self.assertEqual(troubles.heard(Host("xa", {"journalctl": once + "[info] xb: its BMC is well\n"})), 2)
+        self.assertEqual(trouble_hosts.heard(Host("xa", {"journalctl": once * 2})), 1)
+        self.assertEqual(trouble_hosts.heard(Host("xa", {"journalctl": once + "[info] xb: its BMC is well\n"})), 2)
 
 
 class Single(unittest.TestCase):
