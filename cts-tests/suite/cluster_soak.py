@@ -33,7 +33,7 @@ START = "(start)"       # a session that did not get as far as a trouble
 
 @dataclasses.dataclass
 class Options:
-    runs: int = 10
+    runs: int = WANTED_RUNS
     seed: int = None
     minutes: int = None     # after these no other trouble begins
     state: Path = None

@@ -7,7 +7,7 @@ import time
 from cluster import LOOKED_S, configuration
 from lab import Guest
 from scenario import VM
-from trouble_hosts import one_shoots, without_link, without_ring
+from trouble_hosts import one_shoots, without_link, without_networks
 
 
 # ---- daemons
@@ -272,8 +272,7 @@ def two_guests_cut(s):
     with second_guest(s) as (_, lives):
         s.client.wait_for_more()
         begin = time.monotonic_ns()
-        with s.story.step(f"all networks between the hosts are cut: {s.a} must shoot first"), without_link(s), \
-                without_ring(s, s.at):
+        with s.story.step(f"all networks between the hosts are cut: {s.a} must shoot first"), without_networks(s):
             one_shoots(s, s.b, s.a, 120)
             if s.at is s.b:
                 s.swap()
@@ -299,8 +298,7 @@ def starts_anew(s, seconds=300):
     s.attach()
 
 
-def cold_start(s):
-    """Both hosts lose their power at once: the copies are gone, the guest boots once."""
+def both_lose_power(s):
     s.client.wait_for_more()
     told = s.ask_guest()
     died = time.monotonic_ns()
@@ -309,6 +307,11 @@ def cold_start(s):
         h.cut_power()
     s.audit_of_the_dead(told, died)
     s.fenced = 0        # Pacemaker keeps its history in memory
+
+
+def cold_start(s):
+    """Both hosts lose their power at once: the copies are gone, the guest boots once."""
+    both_lose_power(s)
     with s.story.step("both hosts are switched on"):
         for h in s.lab.hosts:
             h.bmc("chassis", "power", "on")
@@ -336,13 +339,7 @@ def resync_cut(s):
 
 def one_comes_back(s):
     """Both hosts lose their power, one comes back: alone it runs nothing, until an operator has the absent one fenced."""
-    s.client.wait_for_more()
-    told = s.ask_guest()
-    died = time.monotonic_ns()
-    s.story.say("the power of both hosts is cut")
-    for h in s.lab.hosts:
-        h.cut_power()
-    s.audit_of_the_dead(told, died)
+    both_lose_power(s)
     s.swap()    # the standby's comes back
     with s.story.step(f"{s.at} is switched on, alone"):
         s.at.bmc("chassis", "power", "on")
@@ -355,5 +352,5 @@ def one_comes_back(s):
         s.story.check("it says what is left to do", [] if "quorum.cancel_wait_for_all u8 1" in said else [said])
         s.at.exec("corosync-cmapctl -s quorum.cancel_wait_for_all u8 1")
         starts_anew(s)
-    s.fenced = 2    # by cold-start, and once more by Pacemaker
+    s.fenced += 2   # by cold-start, and once more by Pacemaker
     s.come_back()

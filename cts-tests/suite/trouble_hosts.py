@@ -130,6 +130,13 @@ def without_ring(s, host):
         host.exec(UNBLOCK, timeout=30, check=False)
 
 
+@contextlib.contextmanager
+def without_networks(s):
+    """But the management one, which the BMCs are on."""
+    with without_link(s), without_ring(s, s.at):
+        yield
+
+
 def link_cut(s):
     """The replication link and one of corosync's: the standby gives its copy up over the other one, the guest goes on
     without, and is mirrored anew."""
@@ -149,28 +156,24 @@ def one_shoots(s, shot, survivor, seconds=90):
     s.story.check(f"{survivor} was not shot", [] if survivor.bmc_says_on() else ["it is off"])
 
 
-def ring_cut(s):
+def shoots_and_goes_on(s, kind, what, cut):
     """Both hosts are well, and each takes the other one for dead: the one that runs the guest survives."""
     s.client.wait_for_more()
     begin = time.monotonic_ns()
-    with s.story.step(f"corosync's networks are cut: {s.at} must shoot first"), without_ring(s, s.at):
+    with s.story.step(f"{what} are cut: {s.at} must shoot first"), cut:
         one_shoots(s, s.other, s.at)
         s.wait_state(s.at, "unprotected", 90)
         s.client.wait_for_more()
-    s.event("ring cut", begin)
+    s.event(kind, begin)
     s.come_back()
+
+
+def ring_cut(s):
+    shoots_and_goes_on(s, "ring cut", "corosync's networks", without_ring(s, s.at))
 
 
 def everything_cut(s):
-    s.client.wait_for_more()
-    begin = time.monotonic_ns()
-    with s.story.step(f"all networks between the hosts are cut: {s.at} must shoot first"), without_link(s), \
-            without_ring(s, s.at):
-        one_shoots(s, s.other, s.at)
-        s.wait_state(s.at, "unprotected", 90)
-        s.client.wait_for_more()
-    s.event("all cut", begin)
-    s.come_back()
+    shoots_and_goes_on(s, "all cut", "all networks between the hosts", without_networks(s))
 
 
 def bmc_gone(s):
@@ -234,8 +237,7 @@ def cannot_fence(s):
     names = [h.name for h in s.lab.hosts]
     s.client.wait_for_more()
     begin = time.monotonic_ns()
-    with s.story.step("all networks between the hosts are cut, and both BMCs do not answer"), without_link(s), \
-            without_ring(s, s.at):
+    with s.story.step("all networks between the hosts are cut, and both BMCs do not answer"), without_networks(s):
         s.lab.script("bmc-up", "--down", *names)
         try:
             s.wait_state(s.at, "blocked: cannot fence", 180)
