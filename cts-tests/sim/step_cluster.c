@@ -86,14 +86,19 @@ bool step_await(struct world *w, unsigned int h, unsigned int choice)
 	return true;
 }
 
-static bool simple_command(struct world *w, unsigned int h, enum engine_event_type type)
+static bool flag_command(struct world *w, unsigned int h, enum engine_event_type type, bool flag)
 {
-	struct engine_event ev = { .type = type };
+	struct engine_event ev = { .type = type, .flag = flag };
 
 	if (!up(w, h))
 		return false;
 	command(w, h, &ev);
 	return true;
+}
+
+static bool simple_command(struct world *w, unsigned int h, enum engine_event_type type)
+{
+	return flag_command(w, h, type, false);
 }
 
 bool step_demote(struct world *w, unsigned int h, unsigned int choice)
@@ -105,12 +110,7 @@ bool step_demote(struct world *w, unsigned int h, unsigned int choice)
  * stop. */
 bool step_yield(struct world *w, unsigned int h, unsigned int choice)
 {
-	struct engine_event ev = { .type = ENGINE_EV_DEMOTE, .flag = true };
-
-	if (!up(w, h) || w->host[h].shutdown)
-		return false;
-	command(w, h, &ev);
-	return true;
+	return !w->host[h].shutdown && flag_command(w, h, ENGINE_EV_DEMOTE, true);
 }
 
 bool step_switchover(struct world *w, unsigned int h, unsigned int choice)

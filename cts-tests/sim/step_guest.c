@@ -84,10 +84,7 @@ bool step_ends(struct world *w, unsigned int h, unsigned int choice)
 /* It was told to: the answer to a stop. */
 bool step_shuts_down(struct world *w, unsigned int h, unsigned int choice)
 {
-	if (!w->host[h].shutdown || !w->host[h].running || !owns(w, h))
-		return false;
-	host_guest_ends(w, h, false);
-	return true;
+	return w->host[h].shutdown && step_ends(w, h, choice);
 }
 
 /* ---- daemon's own completions ---- */

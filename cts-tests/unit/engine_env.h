@@ -137,6 +137,13 @@ static inline void send_epoch(void)
 	      .base = c.base);
 }
 
+/* b is promoted, and its question comes to a. */
+static inline void b_asks(enum engine_msg_type question)
+{
+	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
+	deliver(&b, &a, question);
+}
+
 static inline void begin(struct host *h, uint32_t node)
 {
 	memset(h, 0, sizeof(*h));

@@ -289,8 +289,7 @@ static void an_owner_refuses_and_never_grants_that_question_later(void **state)
 /* The record is that of nothing, and its questions are not those that were refused. */
 static void who_is_made_anew_asks_new_questions(void **state)
 {
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	b_asks(ENGINE_MSG_REQUEST);
 	EVENT(&a, .type = ENGINE_EV_UNPROTECT);
 	deliver(&a, &b, ENGINE_MSG_OUTDATE);
 	deliver(&b, &a, ENGINE_MSG_OUTDATED);
@@ -302,8 +301,7 @@ static void who_is_made_anew_asks_new_questions(void **state)
 	send_epoch();
 	deliver(&b, &a, ENGINE_MSG_ACK);
 	EVENT(&a, .type = ENGINE_EV_QUIESCED);
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	b_asks(ENGINE_MSG_REQUEST);
 	deliver(&a, &b, ENGINE_MSG_GRANT);
 	assert_int_equal(result(&b), ENGINE_RES_OK);
 }
@@ -407,8 +405,7 @@ static void move_unsynced(void)
 	EVENT(&b, .type = ENGINE_EV_BULK_BEGIN, .session = a.e.session);
 	EVENT(&a, .type = ENGINE_EV_DEMOTE);
 	EVENT(&a, .type = ENGINE_EV_QUIESCED);
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	b_asks(ENGINE_MSG_CLAIM);
 	deliver(&a, &b, ENGINE_MSG_STATE);
 	assert_int_equal(result(&b), ENGINE_RES_PEER_HOLDS);
 }

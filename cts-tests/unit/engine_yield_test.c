@@ -19,8 +19,7 @@ static void who_yields_runs_until_the_copy_asks(void **state)
 	deliver(&b, &a, ENGINE_MSG_ACK);
 	assert_non_null(did(&a, ENGINE_ACT_RELEASE));
 
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	b_asks(ENGINE_MSG_REQUEST);
 	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
 	EVENT(&a, .type = ENGINE_EV_QUIESCED);
 	assert_true(did(&a, ENGINE_ACT_CAPTURE)->final);
@@ -52,8 +51,7 @@ static void who_yields_and_is_promoted_stays(void **state)
 	assert_null(did(&a, ENGINE_ACT_RUN)); /* it never stopped */
 	tick(&a, YIELD);
 	assert_true(engine_may_run(&a.e));
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	b_asks(ENGINE_MSG_REQUEST);
 	deliver(&a, &b, ENGINE_MSG_STATE);
 	assert_int_equal(result(&b), ENGINE_RES_PEER_OWNS);
 }
@@ -77,8 +75,7 @@ static void the_copy_of_who_yields_is_not_outdated(void **state)
 	cut();
 	tick(&a, OUTDATE_AFTER);
 	assert_null(said(&a, ENGINE_MSG_OUTDATE));
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_REQUEST);
+	b_asks(ENGINE_MSG_REQUEST);
 	EVENT(&a, .type = ENGINE_EV_QUIESCED);
 	deliver(&a, &b, ENGINE_MSG_GRANT);
 	assert_true(engine_may_run(&b.e));
@@ -93,8 +90,7 @@ static void of_who_yields_its_peer_waits_for_the_copy(void **state)
 	assert_true(engine_say_state(&a.e, &said));
 	assert_int_equal(said.role, ENGINE_HELD);
 	EVENT(&b, .type = ENGINE_EV_COPY_LOST);
-	EVENT(&b, .type = ENGINE_EV_PROMOTE, .incarnation = 8);
-	deliver(&b, &a, ENGINE_MSG_CLAIM);
+	b_asks(ENGINE_MSG_CLAIM);
 	deliver(&a, &b, ENGINE_MSG_STATE);
 	assert_int_equal(result(&b), ENGINE_RES_PEER_HOLDS);
 }

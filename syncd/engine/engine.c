@@ -99,14 +99,15 @@ void engine_drop_link(struct engine *e)
 
 /* ---- time ---- */
 
-static uint64_t sooner(uint64_t a, uint64_t b)
+uint64_t engine_sooner(uint64_t a, uint64_t b)
 {
 	return !a || (b && b < a) ? b : a;
 }
 
 static void set_timer(struct engine *e)
 {
-	uint64_t t = sooner(sooner(epoch_deadline(e), protect_deadline(e)), handover_deadline(e));
+	uint64_t t =
+		engine_sooner(engine_sooner(epoch_deadline(e), protect_deadline(e)), handover_deadline(e));
 
 	if (t == e->timer)
 		return;
@@ -320,7 +321,7 @@ static bool record_is_sound(const struct engine_persist *p)
 		sound = p->flight[i] > last && p->flight[i] <= p->captured;
 		last = p->flight[i];
 	}
-	sound = sound && !p->reserved && (!p->yields || p->role == ENGINE_OWNER);
+	sound = sound && !p->reserved && (!p->yields || (p->role == ENGINE_OWNER && !p->gone));
 	return sound && (p->role == ENGINE_NONE || p->g);
 }
 
@@ -460,7 +461,7 @@ uint64_t engine_starts_from(const struct engine *e)
 
 bool engine_yields(const struct engine *e)
 {
-	return e->p.yields && !e->p.gone;
+	return e->p.yields;
 }
 
 bool engine_is_gone(const struct engine *e)

@@ -59,9 +59,7 @@ static void capture(struct engine *e, bool final)
 /* 0: nothing has happened since the last capture. */
 static uint64_t due(const struct engine *e)
 {
-	if (!e->output_due || !e->dirty_due)
-		return e->output_due | e->dirty_due;
-	return e->output_due < e->dirty_due ? e->output_due : e->dirty_due;
+	return engine_sooner(e->output_due, e->dirty_due);
 }
 
 void epoch_capture_if_due(struct engine *e)

@@ -60,10 +60,8 @@ void handover_restore(struct engine *e)
 	if (!e->p.yields)
 		return;
 	e->p.yields = 0;
-	if (!e->p.gone) {
-		e->p.role = ENGINE_HELD;
-		e->p.exact = 0;
-	}
+	e->p.role = ENGINE_HELD;
+	e->p.exact = 0;
 	engine_changed(e);
 }
 
@@ -407,11 +405,8 @@ void handover_tick(struct engine *e)
 
 uint64_t handover_deadline(const struct engine *e)
 {
-	uint64_t t = asking(e) ? e->resend_at : 0;
+	uint64_t t = engine_sooner(asking(e) ? e->resend_at : 0, e->give_back_at);
 
-	if (e->give_back_at && (!t || e->give_back_at < t))
-		t = e->give_back_at;
-	if (engine_yields(e) && (!t || e->yield_until < t))
-		t = e->yield_until;
-	return e->cmd.type && (!t || e->cmd.deadline < t) ? e->cmd.deadline : t;
+	t = engine_sooner(t, engine_yields(e) ? e->yield_until : 0);
+	return engine_sooner(t, e->cmd.type ? e->cmd.deadline : 0);
 }

@@ -28,6 +28,8 @@ static inline bool engine_alone(const struct engine *e)
 
 /* ---- engine.c */
 struct engine_action *engine_emit(struct engine *e, enum engine_action_type type);
+/* The earlier of two deadlines; 0: none. */
+uint64_t engine_sooner(uint64_t a, uint64_t b);
 void engine_emit_epoch(struct engine *e, enum engine_action_type type, uint64_t epoch);
 void engine_note(struct engine *e, enum engine_note note);
 void engine_say(struct engine *e, enum engine_msg_type type, uint64_t g, uint64_t epoch, uint64_t nonce);

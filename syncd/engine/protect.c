@@ -102,7 +102,6 @@ static void guest_is_gone(struct engine *e)
 	engine_drop_link(e);
 	e->p.role = ENGINE_NONE;
 	e->p.gone = 0;
-	e->p.yields = 0;
 	e->p.right = 0;
 	e->give_back_at = 0;
 	e->unborn = false;

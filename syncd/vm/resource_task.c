@@ -162,11 +162,16 @@ static int new_vm(struct resource *r, struct vm **vm)
 	return rc;
 }
 
+/* And is to keep it. */
+static bool owns(const struct vm *vm)
+{
+	return engine_role(&vm->engine) == ENGINE_OWNER && !engine_yields(&vm->engine);
+}
+
 /* Booting takes seconds, a copy runs at once. */
 static bool runs(const struct vm *vm)
 {
-	return engine_role(&vm->engine) == ENGINE_OWNER && !engine_yields(&vm->engine) && !vm->ready &&
-	       vm->mem->running_g == engine_generation(&vm->engine);
+	return owns(vm) && !vm->ready && vm->mem->running_g == engine_generation(&vm->engine);
 }
 
 static void promoted(struct resource *r)
@@ -255,9 +260,9 @@ static void look_at_promote(struct resource *r)
 		promote_failed(r, EIO, "the guest cannot run here; `kemari log` tells why");
 	else if (expired(r))
 		promote_failed(r, ETIMEDOUT, "the guest did not run in time");
-	else if ((engine_role(&vm->engine) != ENGINE_OWNER || engine_yields(&vm->engine)) && !r->asked)
+	else if (!owns(vm) && !r->asked)
 		ask(r, vm, ev);
-	else if (engine_role(&vm->engine) == ENGINE_OWNER)
+	else if (owns(vm))
 		r->begun = true; /* without its VM from now on, the guest has come and gone */
 }
 
