@@ -11,7 +11,7 @@
 #include "log.h"
 
 /* Of 1 ms, until no other domctl is under way. */
-#define GUARD_TRIES 1000
+#define LOG_TRIES 1000
 
 struct hvop {
 	xencall_handle *call;
@@ -240,17 +240,29 @@ int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
 	return rc;
 }
 
-int hvop_guard_log(struct hvop *h, uint32_t domid, bool on)
+int hvop_log(struct hvop *h, uint32_t domid, bool on)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	int rc = -EAGAIN;
 
-	for (unsigned int i = 0; rc == -EAGAIN && i < GUARD_TRIES; i++) {
+	for (unsigned int i = 0; rc == -EAGAIN && i < LOG_TRIES; i++) {
 		if (i)
 			nanosleep(&pause, NULL);
-		prepare(h, domid, XEN_KEMARI_guard_log)->val = on;
+		prepare(h, domid, XEN_KEMARI_log)->val = on;
 		rc = call(h);
 	}
+	return rc;
+}
+
+int hvop_protect(struct hvop *h, uint32_t domid, uint32_t nr, uint64_t *next)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_protect);
+	int rc;
+
+	op->nr = nr;
+	rc = call(h);
+	if (!rc)
+		*next = op->flags & XEN_KEMARI_F_more ? op->val : UINT64_MAX;
 	return rc;
 }
 

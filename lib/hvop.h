@@ -71,10 +71,17 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
 /*
- * on: XEN_DOMCTL_shadow_op cannot change the domain's log-dirty any more (-EBUSY), whoever calls it.  Waits
- * for other domctls, a second at most: -EAGAIN.  off: -ENOENT if it was not on.
+ * on: log-dirty begins, with no frame protected yet but those that were already, and XEN_DOMCTL_shadow_op
+ * cannot change it any more (-EBUSY), whoever calls it.  off: it can; XEN_DOMCTL_SHADOW_OP_OFF follows.
+ * -EBUSY: somebody else switched it on.  -ENOENT: it was not on by us.  Waits for other domctls, a second at
+ * most: -EAGAIN.
  */
-int hvop_guard_log(struct hvop *h, uint32_t domid, bool on);
+int hvop_log(struct hvop *h, uint32_t domid, bool on);
+/*
+ * Protects up to nr more frames; *next: all gfns before it are protected from here on, UINT64_MAX: every one.
+ * The domain must be paused.
+ */
+int hvop_protect(struct hvop *h, uint32_t domid, uint32_t nr, uint64_t *next);
 
 /* Bytes hvop_get_state() would need now; reserve with room for ports the guest may yet open (16 bytes each).
  */

@@ -142,7 +142,8 @@ static void without_quorum(const char *off, const char *vm, bool word, struct co
 		"long "
 		"as %s\nstays off you can end that, on this host:\n"
 		"  corosync-cmapctl -s quorum.cancel_wait_for_all u8 1\n"
-		"Pacemaker then fences %s itself before it starts anything",
+		"If Pacemaker does not know by then that %s is off, it fences it itself before it starts "
+		"anything",
 		off, off, off);
 	if (word)
 		n += snprintf(

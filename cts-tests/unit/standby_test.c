@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "apply/promote.h"
+#include "capture/capture.h"
+#include "capture/dirtylog.h"
 #include "hvop.h"
 #include "vm/vm.h"
 
@@ -86,8 +88,11 @@ NEVER(hvop_kick(struct hvop *h, uint32_t domid, uint32_t port), int)
 NEVER(promote_image(const struct promote_cfg *cfg), int)
 NEVER(vm_devices_reconnect(struct vm *vm), int)
 NEVER(vm_devices_promote(struct vm *vm), int)
-NEVER(vm_capture_open(struct vm *vm), int)
+NEVER(vm_capture_open(struct vm *vm, bool promoted), int)
 NEVER(vm_tree_open(struct vm *vm), int)
+NEVER(vm_log_begin(struct vm *vm), int)
+NEVER_VOID(capture_forget(struct capture *c))
+NEVER_VOID(dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid))
 NEVER(link_apply_all(struct vm *vm), int)
 NEVER(vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int ms, domain_helper_fn fn), int)
 NEVER(vm_timer_start(struct vm *vm, uint64_t *t, enum qb_loop_priority p, uint64_t ns, void (*fn)(void *vm)),

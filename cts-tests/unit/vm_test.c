@@ -15,6 +15,7 @@
 #include <jansson.h>
 #include <qb/qbloop.h>
 
+#include "capture/dirtylog.h"
 #include "ring/guest_xen.h"
 #include "vm/resource.h"
 #include "vm/vm.h"
@@ -91,7 +92,7 @@ NOTHING(vm_publish_status(const struct vm *vm))
 NOTHING(vm_committed(struct vm *vm))
 NOTHING(vm_capture_close(struct vm *vm, bool keep))
 NOTHING(vm_devices_close(struct vm *vm))
-NOTHING(capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid))
+NOTHING(dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid))
 NOTHING(vm_forgotten(struct vm *vm))
 NOTHING(vm_make_anew(struct vm *vm))
 NOTHING(vm_shell_waits(struct vm *vm))
@@ -107,7 +108,7 @@ NOTHING(vms_publish(struct daemon *d))
 NOTHING(vms_publish_stop(struct daemon *d))
 NOTHING(vms_reopen_stop(struct daemon *d))
 
-ZERO(vm_capture_open(struct vm *vm), int)
+ZERO(vm_capture_open(struct vm *vm, bool promoted), int)
 ZERO(vm_console_retake(struct vm *vm), int)
 ZERO(vm_devices_open(struct vm *vm, enum xendev_mode mode), int)
 ZERO(vm_devices_reconnect(struct vm *vm), int)

@@ -5,6 +5,7 @@
 
 #include <xenctrl.h>
 
+#include "capture/dirtylog.h"
 #include "capture/internal.h"
 #include "hvop.h"
 #include "log.h"
@@ -30,18 +31,43 @@ static uint64_t fits_epoch(const struct capture *c)
 _Static_assert((CAPTURE_MIN_EPOCH / RECORD_PAGE_SIZE) / 4 * 3 - HOT_MAX > BULK_ENOUGH,
 	       "the smallest epoch takes what a converged copy leaves");
 
+/* The toolstack's pause counts: this one nests with whoever stopped the guest. */
+static int stop(struct capture *c)
+{
+	int rc = c->bulk.outrun ? hvop_stop(c->cfg.hv, c->cfg.domid, true) : capture_stop(c);
+
+	if (rc && rc != -EAGAIN)
+		kem_vm_err(c->cfg.vm, "cannot stop the guest for its first copy: %s", strerror(-rc));
+	return rc;
+}
+
+/* From here on a write to the frame that comes next will be seen, and to some behind it. */
+static int protect_ahead(struct capture *c)
+{
+	int rc = stop(c);
+
+	if (rc)
+		return rc;
+	rc = dirtylog_protect(c->cfg.hv, c->cfg.domid, c->cfg.vm, &c->protected_to);
+	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
+	return rc;
+}
+
+/* A frame without a gfn is a grant frame that nobody has placed. */
+static bool is_protected(const struct capture *c, uint64_t frame)
+{
+	uint64_t gfn = pages_gfn(c->pages, frame);
+
+	return gfn == PAGES_NONE || gfn < c->protected_to;
+}
+
 static int bulk_harvest(struct capture *c)
 {
 	uint64_t nr;
-	int rc;
+	int rc = stop(c);
 
-	/* the toolstack's pause counts: this one nests with whoever stopped the guest */
-	rc = c->bulk.outrun ? hvop_stop(c->cfg.hv, c->cfg.domid, true) : capture_stop(c);
-	if (rc) {
-		if (rc != -EAGAIN)
-			kem_vm_err(c->cfg.vm, "cannot stop the guest for a harvest: %s", strerror(-rc));
+	if (rc)
 		return rc;
-	}
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	rc = capture_harvest(c, 0, &nr);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
@@ -53,9 +79,10 @@ static int log_anew(struct capture *c)
 {
 	if (!c->broken)
 		return 0;
-	capture_stop_logging(c->cfg.hv, c->cfg.xc, c->cfg.domid);
+	dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
 	c->broken = false;
-	return capture_start_logging(c);
+	c->protected_to = 0;
+	return dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm);
 }
 
 int capture_bulk_begin(struct capture *c)
@@ -101,24 +128,46 @@ static int next_round(struct capture *c)
 	return 1;
 }
 
-int capture_bulk_next(struct capture *c, struct record_writer *w)
+/* The frame at hand may be looked at: mapped anew, if that was due, and protected; -EAGAIN as capture_stop().
+ */
+static int make_ready(struct capture *c)
 {
 	int rc = 0;
 
-	while (!rc && w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at)) {
-		const void *page;
+	while (!rc && !is_protected(c, c->bulk_at))
+		rc = protect_ahead(c);
+	return rc ? rc : map_ahead(c);
+}
 
-		rc = map_ahead(c);
+static int put_frames(struct capture *c, struct record_writer *w)
+{
+	bool empty = true;
+
+	for (; w->cap - w->len > 2 * RECORD_PAGE_SIZE && unsent_find(c->unsent, &c->bulk_at); c->bulk_at++) {
+		const void *page;
+		int rc;
+
+		/* the guest may have to be asked more than once to stand still: what is there goes first */
+		if (!empty && !is_protected(c, c->bulk_at))
+			break;
+		rc = make_ready(c);
 		if (rc)
 			return rc;
 		page = pages_page(c->pages, c->bulk_at);
 		unsent_drop(c->unsent, c->bulk_at);
 		rc = page ? capture_put_frame(c, w, c->bulk_at, page) : 0;
-		c->bulk_at++;
+		if (rc)
+			return rc;
 		c->bulk.sent++;
+		empty = false;
 	}
-	if (!rc)
-		rc = record_pages_flush(w);
+	return record_pages_flush(w);
+}
+
+int capture_bulk_next(struct capture *c, struct record_writer *w)
+{
+	int rc = put_frames(c, w);
+
 	if (rc)
 		return rc;
 	c->bulk.left = c->unsent->nr_again;

@@ -10,6 +10,7 @@
 
 #include <xen/hvm/params.h>
 
+#include "capture/dirtylog.h"
 #include "capture/internal.h"
 #include "hvop.h"
 #include "log.h"
@@ -32,44 +33,6 @@ static uint32_t list_max(const struct capture_cfg *cfg)
 				    : (uint32_t)((cfg->mem_len - least) / (UNSENT_SLOTS * sizeof(uint32_t)));
 }
 
-int capture_start_logging(struct capture *c)
-{
-	const struct capture_cfg *cfg = &c->cfg;
-	uint64_t count;
-	/* by a daemon before us: its guard stays, or an xl migrate could take marks just now */
-	bool was_on = !hvop_dirty_count(cfg->hv, cfg->domid, &count);
-	int rc = 0;
-
-	if (!was_on) {
-		hvop_guard_log(cfg->hv, cfg->domid, false);
-		if (xc_shadow_control(cfg->xc, cfg->domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0) < 0)
-			rc = -errno;
-	}
-	if (!rc) {
-		rc = hvop_guard_log(cfg->hv, cfg->domid, true);
-		if (rc && !was_on)
-			xc_shadow_control(cfg->xc, cfg->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
-	}
-	if (rc) {
-		kem_vm_err(cfg->vm, "cannot switch dirty logging on: %s", strerror(-rc));
-		return rc;
-	}
-	c->logging = true;
-	return was_on;
-}
-
-void capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid)
-{
-	int rc = hvop_guard_log(hv, domid, false);
-
-	if (rc == -ENOENT)
-		return; /* it is somebody else's, an xl migrate's, if it is on at all */
-	if (!rc && xc_shadow_control(xc, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0) < 0)
-		rc = -errno;
-	if (rc)
-		kem_warn("dirty logging of domain %u cannot be switched off: %s", domid, strerror(-rc));
-}
-
 /*
  * What the standby lacks, as the daemon before us left it.  If that one died in a harvest, or had other
  * limits, marks were taken from Xen that nobody has: nothing less than all pages will do then.
@@ -84,11 +47,29 @@ static void take_unsent_up(const struct capture *c, bool was_logging)
 	unsent_recover(c->unsent);
 }
 
+/*
+ * Every write from here on counts.  The few frames that the promotion has put into the physmap are mapped
+ * anew now: all that the first harvest lists would be, if they were in it.  Marks that are lost make a copy
+ * anew necessary, but keep no guest from running.
+ */
+static int begin_promoted(struct capture *c)
+{
+	const struct capture_cfg *cfg = &c->cfg;
+	uint64_t nr;
+	int rc;
+
+	unsent_init(c->unsent, pages_frames_of(cfg->memory_kb), list_max(cfg), false);
+	rc = dirtylog_protect_all(cfg->hv, cfg->domid, cfg->vm);
+	if (!rc)
+		rc = capture_harvest(c, 0, &nr);
+	return c->broken ? 0 : rc;
+}
+
 int capture_open(const struct capture_cfg *cfg, struct capture **out)
 {
 	uint64_t frames = pages_frames_of(cfg->memory_kb);
 	struct capture *c;
-	int rc;
+	int rc, was_on = 0;
 
 	if (cfg->buffers > CAPTURE_MAX_BUFFERS || cfg->epoch_bytes < CAPTURE_MIN_EPOCH || !list_max(cfg))
 		return -EINVAL;
@@ -108,12 +89,16 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	if (rc)
 		kem_vm_err(cfg->vm, "cannot prepare for captures: %s", strerror(-rc));
 	else
-		rc = capture_start_logging(c);
+		rc = was_on = dirtylog_on(cfg->hv, cfg->domid, cfg->vm);
+	c->logging = rc >= 0;
+	if (c->logging && cfg->promoted)
+		rc = begin_promoted(c);
 	if (rc < 0) {
 		capture_close(c, false);
 		return rc;
 	}
-	take_unsent_up(c, rc == 1);
+	if (!cfg->promoted)
+		take_unsent_up(c, was_on);
 	/* whatever an earlier daemon had on the hot list is dirty from here on */
 	hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
 	*out = c;
@@ -126,7 +111,7 @@ void capture_close(struct capture *c, bool keep)
 		return;
 	if (c->logging && !keep) {
 		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
-		capture_stop_logging(c->cfg.hv, c->cfg.xc, c->cfg.domid);
+		dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
 	}
 	for (unsigned int i = 0; i < CAPTURE_MAX_BUFFERS; i++)
 		free(c->epoch[i].buf);
@@ -136,6 +121,21 @@ void capture_close(struct capture *c, bool keep)
 	hot_close(c->hot);
 	pages_close(c->pages);
 	free(c);
+}
+
+void capture_forget(struct capture *c)
+{
+	const struct capture_cfg *cfg = &c->cfg;
+	struct hvop_harvest h;
+	int rc = hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
+
+	do {
+		rc = rc ?: hvop_harvest(cfg->hv, cfg->domid, &h);
+	} while (!rc && h.more);
+	if (rc) {
+		kem_vm_warn(cfg->vm, "its dirty pages cannot be forgotten: %s", strerror(-rc));
+		dirtylog_off(cfg->hv, cfg->xc, cfg->domid);
+	}
 }
 
 /* ---- pieces of an epoch ---------------------------------------------------------------------------- */

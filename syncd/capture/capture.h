@@ -39,19 +39,23 @@ struct capture_cfg {
 	size_t mem_len;
 	size_t epoch_bytes;   /* the largest epoch */
 	unsigned int buffers; /* epochs that may be under way at once */
+	bool promoted;	      /* the guest has not run here, the peer has all that the memory is now */
 };
 
 size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes);
 
 /*
  * Maps what it needs, switches dirty logging on, and takes up what the daemon before us had not sent: all
- * pages, if it died in a harvest.
+ * pages, if it died in a harvest.  Of a promoted guest every page is protected, and clean.
  */
 int capture_open(const struct capture_cfg *cfg, struct capture **out);
 /* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */
 void capture_close(struct capture *c, bool keep);
-/* Of a domain that a daemon before us may have captured; one that it did not is left alone. */
-void capture_stop_logging(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid);
+/*
+ * The guest is stopped, and what is here becomes a copy: nothing of it is dirty.  capture_close() with keep
+ * comes next.
+ */
+void capture_forget(struct capture *c);
 
 struct capture_request {
 	uint64_t g, epoch, base;

@@ -39,7 +39,8 @@ struct capture {
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
 	bool logging;
-	bool broken; /* pages or their marks are not to be had: no epoch would be whole any more */
+	uint64_t protected_to; /* gfn: by bulk copies so far */
+	bool broken;	       /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
 	uint64_t bulk_round;	   /* pages that this round sends */
 	uint64_t bulk_at;	   /* frame */
@@ -51,11 +52,6 @@ struct capture {
 
 /* capture.c */
 
-/*
- * Switches dirty logging on and keeps other programs' hands (xl migrate, xl save) off it.  1: it was on
- * already, for a daemon before us; or a negative errno, told.
- */
-int capture_start_logging(struct capture *c);
 /* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
 int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
 /* Appends the frame, page NULL: as a hole. */

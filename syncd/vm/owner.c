@@ -63,7 +63,7 @@ int vm_tree_open(struct vm *vm)
 	return vm->tree ? 0 : guest_tree_open(vm->d->xs, vm->d->wire, vm->domid, vm->rec.name, &vm->tree);
 }
 
-int vm_capture_open(struct vm *vm)
+int vm_capture_open(struct vm *vm, bool promoted)
 {
 	struct daemon *d = vm->d;
 	struct capture_cfg cfg = {
@@ -77,6 +77,7 @@ int vm_capture_open(struct vm *vm)
 		.console_gfn = vm->mem->console_gfn,
 		.epoch_bytes = vm_epoch_bytes(d),
 		.buffers = d->cfg.max_in_flight + 1,
+		.promoted = promoted,
 	};
 	int rc;
 
@@ -347,7 +348,7 @@ void vm_bulk_start(struct vm *vm)
 			bulk_failed(vm, rc);
 		return; /* it comes back */
 	}
-	rc = vm->shared ? vm_capture_open(vm) : vm_share_start(vm);
+	rc = vm->shared ? vm_capture_open(vm, false) : vm_share_start(vm);
 	if (!rc && !vm->shared)
 		return; /* here, too */
 	vm->shared = false;

@@ -7,6 +7,7 @@
 
 #include "apply/promote.h"
 #include "apply/receive.h"
+#include "capture/dirtylog.h"
 #include "hvop.h"
 #include "transport/transport.h"
 #include "vm.h"
@@ -125,6 +126,8 @@ int vm_standby_open(struct vm *vm)
 		rc = vm_staging_open(vm);
 	if (!rc && staging_count(vm->staging))
 		rc = redo(vm);
+	if (!rc)
+		rc = vm_log_begin(vm);
 	if (rc) {
 		kem_vm_err(vm->rec.name, "cannot prepare the standby's image: %s", strerror(-rc));
 		return rc;
@@ -141,6 +144,7 @@ void vm_standby_close(struct vm *vm)
 		vm->ram_ops->unmap(vm->ram_arg, vm->store.page, 1);
 	vm->image = NULL;
 	vm->store.page = NULL;
+	vm_timer_stop(vm, &vm->log_timer);
 	link_attach(vm);
 }
 
@@ -262,6 +266,15 @@ static int lift(struct vm *vm, uint64_t g)
 	return rc;
 }
 
+/* Every write from its first instruction on counts when the peer's copy is the base of the next epoch. */
+static int log_on_or_off(struct vm *vm, bool promoted)
+{
+	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
+		return vm_capture_open(vm, promoted);
+	dirtylog_off(vm->d->hv, vm->d->xc, vm->domid);
+	return 0;
+}
+
 /* The former primary that takes its guest back before the peer sent anything: all of it is still in place. */
 static int resume_in_place(struct vm *vm, uint64_t g)
 {
@@ -270,8 +283,8 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	ram_remap(vm->ram, vm->store.gfn);
 	vm_standby_close(vm);
 	rc = vm_devices_reconnect(vm);
-	if (!rc && engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
-		rc = vm_capture_open(vm);
+	if (!rc)
+		rc = log_on_or_off(vm, false);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
 	if (!rc)
@@ -325,10 +338,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
 	take_tree_over(vm);
-	/* every write from its first instruction on counts when the peer's copy is the base of the next epoch
-	 */
-	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
-		rc = vm_capture_open(vm);
+	rc = log_on_or_off(vm, true);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
 	t[4] = monotonic_ns();
@@ -354,7 +364,7 @@ static void undo_start(struct vm *vm)
 {
 	vm_devices_disconnect(vm);
 	vm_devices_passivate(vm);
-	vm_capture_close(vm, false);
+	vm_capture_close(vm, true);
 	if (vm->tree)
 		guest_tree_take(vm->tree, &vm->shown);
 	guest_tree_close(vm->tree);
@@ -396,7 +406,9 @@ static int become_standby(struct vm *vm, uint64_t g)
 
 	vm_devices_disconnect(vm);
 	vm_devices_passivate(vm);
-	vm_capture_close(vm, false);
+	if (vm->capture)
+		capture_forget(vm->capture);
+	vm_capture_close(vm, true);
 	if (vm->tree)
 		guest_tree_take(vm->tree, &vm->shown);
 	guest_tree_close(vm->tree);

@@ -10,6 +10,7 @@
 
 #include <qb/qbloop.h>
 
+#include "capture/dirtylog.h"
 #include "resource.h"
 #include "ring/guest_xen.h"
 #include "vms.h"
@@ -383,8 +384,8 @@ static int owner_again(struct vm *vm)
 		return rc;
 	/* dirty logging went on while no daemon was there */
 	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
-		return vm_capture_open(vm);
-	capture_stop_logging(vm->d->hv, vm->d->xc, vm->domid);
+		return vm_capture_open(vm, false);
+	dirtylog_off(vm->d->hv, vm->d->xc, vm->domid);
 	return 0;
 }
 

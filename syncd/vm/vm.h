@@ -143,6 +143,7 @@ struct vm {
 	struct ram *ram;
 	struct ram *ram_new; /* being mapped */
 	uint64_t ram_timer;  /* qb handle */
+	uint64_t log_timer;  /* qb handle */
 	uint64_t ram_pause_ns;
 	void (*ram_ready)(struct vm *vm, int err);
 	const struct ram_ops *ram_ops;
@@ -352,11 +353,17 @@ bool vm_shell_in_the_making(const struct vm *vm);
  */
 int vm_ram_begin(struct vm *vm, uint64_t pause_ns, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
+/*
+ * A standby's domain logs its writes before its guest ever runs there (capture/dirtylog.h): begins that, and
+ * protects its frames from the loop.  Whoever promotes it does what is left.
+ */
+int vm_log_begin(struct vm *vm);
 
 /* ---- owner.c ---- */
 
 int vm_tree_open(struct vm *vm);
-int vm_capture_open(struct vm *vm);
+/* promoted: what is here is what the peer has, and has not run yet. */
+int vm_capture_open(struct vm *vm, bool promoted);
 void vm_capture_close(struct vm *vm, bool keep);
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base);
 void vm_send_epoch(struct vm *vm, uint64_t epoch);

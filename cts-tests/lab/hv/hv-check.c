@@ -15,7 +15,8 @@ static void usage(void)
 	      "  enable | enable-fifo | disable | hold GENERATION | run GENERATION | kick PORT | time | "
 	      "count | size\n"
 	      "  log on|off|clean       log-dirty by the stock domctl, as xl migrate does\n"
-	      "  guard 0|1              of log-dirty\n"
+	      "  own-log 0|1            log-dirty, kept from stock commands\n"
+	      "  protect N              frames, from where the last one ended\n"
 	      "  stop TIMES             stops and lets go: how often the guest was in an interrupt handler\n"
 	      "  state                  prints the state\n"
 	      "  roundtrip TIMES        get, set, get on a live guest: equal but for the clocks\n"
@@ -386,6 +387,17 @@ static int stock_log(struct hv *hv, const char *what)
 	return result(xc_shadow_control(hv->xc, hv->domid, op, NULL, 0) < 0 ? -errno : 0);
 }
 
+static int protect(struct hv *hv, uint32_t nr)
+{
+	uint64_t next;
+	int rc = hvop_protect(hv->hvop, hv->domid, nr, &next);
+
+	if (rc)
+		return result(rc);
+	printf("next=%" PRId64 "\n", (int64_t)next);
+	return 0;
+}
+
 /* The guest is busy and takes timer interrupts: both answers have to come, and it has to stand still, or not. */
 static int stop_often(struct hv *hv, unsigned int times)
 {
@@ -446,8 +458,10 @@ static int command(struct hv *hv, int argc, char **argv)
 		return print_size(hv);
 	if (!strcmp(cmd, "log"))
 		return stock_log(hv, arg);
-	if (!strcmp(cmd, "guard"))
-		return result(hvop_guard_log(hv->hvop, hv->domid, n));
+	if (!strcmp(cmd, "own-log"))
+		return result(hvop_log(hv->hvop, hv->domid, n));
+	if (!strcmp(cmd, "protect"))
+		return protect(hv, (uint32_t)n);
 	if (!strcmp(cmd, "stop"))
 		return stop_often(hv, (unsigned int)n);
 	if (!strcmp(cmd, "state"))

@@ -218,17 +218,30 @@ static int open_memory(struct memory *m, struct hv *hv)
 	return 0;
 }
 
-static int log_dirty(struct hv *hv, uint32_t op)
+/* Piece by piece, between which the guest runs and writes to both sides of the border. */
+static int protect(struct hv *hv)
 {
-	return xc_shadow_control(hv->xc, hv->domid, op, NULL, 0) < 0 ? -errno : 0;
+	const struct timespec gap = { .tv_nsec = 2000000 };
+	uint64_t next = 0;
+	int rc = 0;
+
+	while (!rc && next != UINT64_MAX) {
+		xc_domain_pause(hv->xc, hv->domid);
+		rc = hvop_protect(hv->hvop, hv->domid, 1000, &next);
+		xc_domain_unpause(hv->xc, hv->domid);
+		nanosleep(&gap, NULL);
+	}
+	return rc;
 }
 
 /* Log-dirty on, the copies made. */
 static int start(struct memory *m)
 {
 	bool physmap;
-	int rc = log_dirty(m->hv, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
+	int rc = hvop_log(m->hv->hvop, m->hv->domid, true);
 
+	if (!rc)
+		rc = protect(m->hv);
 	if (rc)
 		return rc;
 	xc_domain_pause(m->hv->xc, m->hv->domid);
@@ -323,7 +336,8 @@ int hv_memory_main(struct hv *hv, int argc, char **argv)
 		rc = start(&m);
 	if (!rc)
 		rc = strcmp(argv[0], "hot") ? epochs(&m, nr, ms) : check_hot(&m, nr, ms);
-	log_dirty(hv, XEN_DOMCTL_SHADOW_OP_OFF);
+	hvop_log(hv->hvop, hv->domid, false);
+	xc_shadow_control(hv->xc, hv->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
 	if (rc)
 		printf("error %d %s\n", -rc, strerror(-rc));
 	return rc || m.unlisted || !m.changed;

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 3
+#define XEN_KEMARI_INTERFACE 4
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -57,8 +57,8 @@
  * list was cut, call again before running the guest; F_physmap = entries were added to or removed
  * from the physmap since the last harvest (all of them are listed, also hot ones, which may then
  * appear: map each listed gfn anew).  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
- * is on, -ENOMEM when marks were lost: switch log-dirty off and on, which protects every frame
- * again, and copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0
+ * is on, -ENOMEM when marks were lost: switch log-dirty off and on, protect every frame again and
+ * copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0
  * has urgent work.
  */
 #define XEN_KEMARI_harvest 5
@@ -99,11 +99,15 @@
 /* Out: val = guest system time now, size = guest TSC of vCPU 0 at that same instant. */
 #define XEN_KEMARI_time 11
 /*
- * val = 1: log-dirty is the caller's from here on.  XEN_DOMCTL_shadow_op fails with -EBUSY where it would
- * switch log-dirty on or off or clean the bitmap, so that xl migrate, or the end of xl save, takes no mark
- * away.  val = 0: anyone's again, -ENOENT if there was no guard.  -EAGAIN while such a command, or any other domctl, is under way.
+ * val = 1: switches log-dirty on for the caller, without a change of the memory map: no frame is protected until
+ * XEN_KEMARI_protect comes to it.  From here on XEN_DOMCTL_shadow_op fails with -EBUSY where it would switch log-dirty
+ * on or off or clean the bitmap, so that xl migrate, or the end of xl save, takes no mark away.  0 if it was on by this
+ * command already; -EBUSY if by a stock one; -EOPNOTSUPP with passed-through devices or frames of a device model's.
+ * val = 0: anyone's again; XEN_DOMCTL_SHADOW_OP_OFF follows, which then leaves the map as it is, too: the first write to
+ * a frame that is still protected makes it writable.  -ENOENT if it was not on by this command.
+ * -EAGAIN while a stock command on log-dirty, or any other domctl, is under way.
  */
-#define XEN_KEMARI_guard_log 12
+#define XEN_KEMARI_log 12
 /*
  * XEN_DOMCTL_pausedomain, but not while a vCPU has interrupts disabled: -EAGAIN then, and the domain runs
  * on.  A guest that is stopped in an interrupt handler, and has to write to protected frames when it goes
@@ -111,9 +115,16 @@
  * XEN_DOMCTL_unpausedomain undoes it.
  */
 #define XEN_KEMARI_stop 13
+/*
+ * Protects frames, by ascending gfn, from where the last call ended; the first one after XEN_KEMARI_log begins at 0.
+ * In: nr = how many to look at, at most.  Out: val = gfn of the next one.  All before it are protected, marked or hot
+ * from here on, until log-dirty is switched off.  flags out: F_more = val is not the end.  A call may end before nr when dom0
+ * has urgent work.  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty is on by XEN_KEMARI_log.
+ */
+#define XEN_KEMARI_protect 14
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
-#define XEN_KEMARI_F_more (1U << 1)    /* harvest, out */
+#define XEN_KEMARI_F_more (1U << 1)    /* harvest, protect, out */
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
 #define XEN_KEMARI_F_anywhere (1U << 3) /* stop */
 

@@ -24,9 +24,11 @@ struct kemari
     bool no_fifo;
     bool held;            /* one domain_pause() is ours */
     bool physmap_changed; /* since the last complete harvest; set by hooks */
-    bool guard_log;       /* log-dirty is not for XEN_DOMCTL_shadow_op; set under the domctl lock */
+    bool own_log;         /* log-dirty was switched on by us, without a change of types; under the domctl lock */
+    bool guard_log;       /* it is not for XEN_DOMCTL_shadow_op; under the domctl lock */
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
+    unsigned long to_protect; /* gfn; those before it were */
     unsigned int nr_hot;
     uint64_t *hot;        /* ascending */
     void *blob;           /* state on its way in or out */
@@ -65,6 +67,8 @@ void kemari_destroy(struct domain *d);
 /* -EBUSY: a stock command would change log-dirty, and a guard is on it.  Under the domctl lock. */
 int kemari_shadow_op(const struct domain *d,
                      const struct xen_domctl_shadow_op *sc);
+/* Log-dirty ends; true: it was ours, and the types of frames stay as they are.  Under the domctl lock. */
+bool kemari_log_ends(const struct domain *d);
 /* The physmap got or lost entries.  Caller holds the p2m lock. */
 void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order);
 

@@ -167,6 +167,9 @@ static int stopped_op(struct domain *d, struct xen_kemari_op *op)
     case XEN_KEMARI_harvest:
         rc = kemari_harvest(d, op);
         break;
+    case XEN_KEMARI_protect:
+        rc = kemari_protect(d, op);
+        break;
     case XEN_KEMARI_get_state:
         rc = kemari_get_state(d, op);
         break;
@@ -194,8 +197,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_set_hot(d, op);
     case XEN_KEMARI_dirty_count:
         return kemari_dirty_count(d, op);
-    case XEN_KEMARI_guard_log:
-        return kemari_guard_log(d, op);
+    case XEN_KEMARI_log:
+        return kemari_log(d, op);
     case XEN_KEMARI_stop:
         return stop(d, op);
     }
@@ -206,6 +209,7 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
     switch ( op->cmd )
     {
     case XEN_KEMARI_harvest:
+    case XEN_KEMARI_protect:
     case XEN_KEMARI_get_state:
     case XEN_KEMARI_set_state:
         return stopped_op(d, op);
@@ -224,7 +228,7 @@ static int check_op(const struct domain *d, const struct xen_kemari_op *op)
     uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo :
                      op->cmd == XEN_KEMARI_stop ? XEN_KEMARI_F_anywhere : 0;
 
-    if ( op->cmd > XEN_KEMARI_stop || op->reserved || (op->flags & ~flags) ||
+    if ( op->cmd > XEN_KEMARI_protect || op->reserved || (op->flags & ~flags) ||
          d == current->domain )
         return -EINVAL;
 

@@ -34,6 +34,7 @@ void kemari_set_ports(struct domain *d, const struct xen_kemari_port *ports,
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op);
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op);
 int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op);
-int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op);
+int kemari_log(struct domain *d, const struct xen_kemari_op *op);
+int kemari_protect(struct domain *d, struct xen_kemari_op *op);
 
 #endif /* __X86_KEMARI_H__ */

@@ -3,9 +3,12 @@
  * Kemari: the list of frames written since the last time, at the cost of those frames only.
  *
  * Kept true while log-dirty is on: a frame that the guest can write without a fault (type p2m_ram_rw) is
- * marked in the log-dirty bitmap, or on the hot list.  A harvest takes the marked ones, clears their
- * marks and gives just these the type p2m_ram_logdirty again.  Stock CLEAN re-types the whole p2m, after
- * which every access to any page faults.
+ * marked in the log-dirty bitmap, on the hot list, or not reached by kemari_protect() yet.  A harvest takes
+ * the marked ones, clears their marks and gives just these the type p2m_ram_logdirty again.
+ *
+ * Types are changed frame by frame, by these two and by the guest's own write faults.  What stock does at ENABLE,
+ * CLEAN and OFF is to re-type the whole p2m, to be carried out by whoever touches a frame next: that access, to any
+ * frame, takes as long as it takes to re-type all 512 of its table, in the middle of an interrupt handler.
  */
 #include <xen/event.h>
 #include <xen/guest_access.h>
@@ -126,6 +129,23 @@ static unsigned int take_marks(struct domain *d, struct cursor *c,
     return nr;
 }
 
+/* Under the p2m lock; returns whether RAM is there, *order: as large as what is there, or is not. */
+static bool protect_one(struct domain *d, struct p2m_domain *p2m,
+                        unsigned long gfn, unsigned int *order)
+{
+    p2m_type_t t;
+    p2m_access_t a;
+    mfn_t mfn = p2m->get_entry(p2m, _gfn(gfn), &t, &a, 0, order, NULL);
+
+    /* It stays writable if a superpage cannot be split: so it stays marked. */
+    if ( t == p2m_ram_rw &&
+         p2m_set_entry(p2m, _gfn(gfn), mfn, PAGE_ORDER_4K, p2m_ram_logdirty,
+                       a) )
+        paging_mark_pfn_dirty(d, _pfn(gfn));
+
+    return p2m_is_ram(t);
+}
+
 /*
  * No TLB flush: the vCPUs are descheduled and come back with a new ASID (SVM) or with the EPT sync that
  * setting an entry asks for (VMX).
@@ -133,22 +153,12 @@ static unsigned int take_marks(struct domain *d, struct cursor *c,
 static void protect(struct domain *d, const uint64_t *gfns, unsigned int nr)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
-    unsigned int i;
+    unsigned int i, order;
 
     p2m_lock(p2m);
 
     for ( i = 0; i < nr; i++ )
-    {
-        p2m_type_t t;
-        p2m_access_t a;
-        mfn_t mfn = p2m->get_entry(p2m, _gfn(gfns[i]), &t, &a, 0, NULL, NULL);
-
-        /* It stays writable if a superpage cannot be split: so it stays marked. */
-        if ( t == p2m_ram_rw &&
-             p2m_set_entry(p2m, _gfn(gfns[i]), mfn, PAGE_ORDER_4K,
-                           p2m_ram_logdirty, a) )
-            paging_mark_pfn_dirty(d, _pfn(gfns[i]));
-    }
+        protect_one(d, p2m, gfns[i], &order);
 
     p2m_unlock(p2m);
 }
@@ -244,6 +254,59 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
     return rc;
 }
 
+/* From k->to_protect on; holes, which may be large, count as one frame. */
+static unsigned int protect_next(struct domain *d, struct cursor *c,
+                                 unsigned int max)
+{
+    struct kemari *k = d->kemari;
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    unsigned int nr, order;
+
+    p2m_lock(p2m);
+
+    for ( nr = 0; nr < max && k->to_protect <= p2m->max_mapped_pfn; nr++ )
+    {
+        if ( is_hot(k, c, k->to_protect) ||
+             protect_one(d, p2m, k->to_protect, &order) )
+            k->to_protect++;
+        else
+            k->to_protect = ((k->to_protect >> order) + 1) << order;
+    }
+    c->done = k->to_protect > p2m->max_mapped_pfn;
+
+    p2m_unlock(p2m);
+
+    return nr;
+}
+
+int kemari_protect(struct domain *d, struct xen_kemari_op *op)
+{
+    struct kemari *k = d->kemari;
+    struct cursor c = {};
+    unsigned int nr = 0;
+    struct vcpu *v;
+
+    if ( !op->nr )
+        return -EINVAL;
+    if ( !paging_mode_log_dirty(d) || !k->own_log )
+        return -ENODATA;
+
+    while ( !c.done && nr < op->nr )
+    {
+        nr += protect_next(d, &c, min(op->nr - nr, (uint32_t)KEMARI_BATCH));
+        if ( hypercall_preempt_check() )
+            break;
+    }
+
+    for_each_vcpu ( d, v )
+        hvm_asid_flush_vcpu(v);
+
+    op->val = k->to_protect;
+    op->flags = c.done ? 0 : XEN_KEMARI_F_more;
+
+    return 0;
+}
+
 static int cf_check cmp_gfn(const void *a, const void *b)
 {
     const uint64_t *l = a, *r = b;
@@ -318,9 +381,43 @@ int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
     return 0;
 }
 
-int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op)
+static int log_on(struct domain *d)
 {
+    struct kemari *k = d->kemari;
     int rc = 0;
+
+    if ( paging_mode_log_dirty(d) )
+        rc = k->own_log ? 0 : -EBUSY;
+    else if ( has_arch_pdevs(d) ||
+              read_atomic(&p2m_get_hostp2m(d)->ioreq.entry_count) )
+        rc = -EOPNOTSUPP;
+    else
+    {
+        domain_pause(d);
+        rc = d->arch.paging.log_dirty.ops->enable(d, false);
+        domain_unpause(d);
+        k->own_log = !rc;
+        k->to_protect = 0;
+    }
+    if ( !rc )
+        k->guard_log = true;
+
+    return rc;
+}
+
+static int log_off(struct kemari *k)
+{
+    if ( !k->own_log )
+        return -ENOENT;
+
+    k->guard_log = false;
+
+    return 0;
+}
+
+int kemari_log(struct domain *d, const struct xen_kemari_op *op)
+{
+    int rc;
 
     if ( op->val > 1 )
         return -EINVAL;
@@ -331,14 +428,25 @@ int kemari_guard_log(struct domain *d, const struct xen_kemari_op *op)
 
     if ( d->arch.paging.preempt.dom )
         rc = -EAGAIN;
-    else if ( !op->val && !d->kemari->guard_log )
-        rc = -ENOENT;
     else
-        d->kemari->guard_log = op->val;
+        rc = op->val ? log_on(d) : log_off(d->kemari);
 
     domctl_lock_release();
 
     return rc;
+}
+
+bool kemari_log_ends(const struct domain *d)
+{
+    struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    if ( !k || !k->own_log )
+        return false;
+
+    k->own_log = k->guard_log = false;
+
+    /* A stock CLEAN came in between. */
+    return !p2m_get_hostp2m(d)->global_logdirty;
 }
 
 int kemari_shadow_op(const struct domain *d,
