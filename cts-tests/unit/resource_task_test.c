@@ -559,8 +559,7 @@ static void promote_does_not_wait_for_that_longer_than_its_time(void **state)
 	assert_int_equal(bed->client.code, ETIMEDOUT);
 }
 
-/* Demoted a moment ago, it never stopped. */
-static void promote_ends_that_a_guest_yields(void **state)
+static void protected(void)
 {
 	struct engine_message ack = { .type = ENGINE_MSG_ACK, .node = 1, .session = 1, .epoch = 1 };
 
@@ -570,6 +569,12 @@ static void promote_ends_that_a_guest_yields(void **state)
 	ack.g = engine_generation(&bed->vm.engine);
 	EVENT(.type = ENGINE_EV_MSG, .msg = ack);
 	assert_int_equal(engine_protection(&bed->vm.engine), ENGINE_PROTECTED);
+}
+
+/* Demoted a moment ago, it never stopped. */
+static void promote_ends_that_a_guest_yields(void **state)
+{
+	protected();
 	EVENT(.type = ENGINE_EV_DEMOTE, .flag = true);
 	assert_true(engine_yields(&bed->vm.engine));
 
@@ -578,6 +583,51 @@ static void promote_ends_that_a_guest_yields(void **state)
 	assert_true(bed->client.done);
 	assert_false(engine_yields(&bed->vm.engine));
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_OWNER);
+}
+
+/* What the cluster manager does after its answer would keep the guest waiting, that is silent until its first
+ * epoch is acked. */
+static void promote_of_a_moved_guest_is_done_when_its_first_epoch_is(void **state)
+{
+	struct engine_message ack = { .type = ENGINE_MSG_ACK, .node = 1, .session = 1, .epoch = 2 };
+
+	protected();
+	bed->vm.started_from = 1;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	assert_true(resource()->promoted);
+	looks(2);
+	assert_false(bed->client.done);
+	EVENT(.type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	EVENT(.type = ENGINE_EV_CAPTURED, .epoch = 2, .pages = 1);
+	ack.g = engine_generation(&bed->vm.engine);
+	EVENT(.type = ENGINE_EV_MSG, .msg = ack);
+	looks(1);
+	assert_true(bed->client.done);
+	assert_int_equal(bed->client.code, 0);
+}
+
+static void it_does_not_wait_for_that_for_ever(void **state)
+{
+	protected();
+	bed->vm.started_from = 1;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	looks(1);
+	assert_false(bed->client.done);
+	resource()->until = 0;
+	looks(1);
+	assert_true(bed->client.done);
+	assert_int_equal(bed->client.code, 0);
+}
+
+static void nor_does_a_newer_command(void **state)
+{
+	protected();
+	bed->vm.started_from = 1;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+	assert_false(bed->client.done);
+	resource_task_cancel(resource(), "another command");
+	assert_true(bed->client.done);
+	assert_int_equal(bed->client.code, 0);
 }
 
 static void who_is_demoted_and_reboots_is_held(void **state)
@@ -685,6 +735,9 @@ int main(void)
 		TEST(promote_waits_for_a_domain_that_is_being_destroyed),
 		TEST(promote_does_not_wait_for_that_longer_than_its_time),
 		TEST(promote_ends_that_a_guest_yields),
+		TEST(promote_of_a_moved_guest_is_done_when_its_first_epoch_is),
+		TEST(it_does_not_wait_for_that_for_ever),
+		TEST(nor_does_a_newer_command),
 		TEST(who_is_demoted_and_reboots_is_held),
 		TEST(a_guest_that_boots_takes_the_first_domid_that_is_free),
 		TEST(start_adopts_what_is_parked),

@@ -11,6 +11,7 @@
 enum resource_task {
 	TASK_NONE,
 	TASK_PROMOTE,  /* until the guest runs */
+	TASK_SETTLE,   /* promoted: until its first output may leave */
 	TASK_HANDOVER, /* stop: the engine decides what becomes of the guest */
 	TASK_LEAVE,    /* stop: handed over; our copy goes when the owner has let us go */
 	TASK_SHUTDOWN, /* stop: nobody else has it, the guest is asked to end */

@@ -18,6 +18,8 @@
 #define STOP_TIMEOUT_S 120U
 #define DEMOTE_TIMEOUT_S 13U /* less MARGIN_S: less than RESOURCE_GRACE_S of `kemari resource` */
 #define MARGIN_S 5U
+#define SETTLE_NS SECOND_NS
+#define SETTLE_LOOK_NS 20000000ULL
 #define DOMID_ATTEMPTS 64U
 
 static void look(void *arg);
@@ -68,7 +70,10 @@ static void task_failed(struct resource *r, int code, const char *why)
 
 void resource_task_cancel(struct resource *r, const char *why)
 {
-	task_failed(r, ECANCELED, why);
+	if (r->task == TASK_SETTLE)
+		task_done(r);
+	else
+		task_failed(r, ECANCELED, why);
 }
 
 static void begin(struct resource *r, enum resource_task task, struct control_client *c, uint32_t timeout)
@@ -174,7 +179,25 @@ static bool runs(const struct vm *vm)
 	return owns(vm) && !vm->ready && vm->mem->running_g == engine_generation(&vm->engine);
 }
 
-static void promoted(struct resource *r)
+/*
+ * Moved here it is silent until its old host has its first epoch.  All that the cluster manager starts, on
+ * both hosts, once it has the answer, would keep it waiting.
+ */
+static bool is_silent(const struct vm *vm)
+{
+	return vm && vm->started_from && owns(vm) && engine_protection(&vm->engine) != ENGINE_UNPROTECTED &&
+	       !vm->peer_off && engine_committed(&vm->engine) <= vm->started_from;
+}
+
+static void settle(struct resource *r, const struct vm *vm)
+{
+	if (is_silent(vm) && !expired(r))
+		look_in(r, SETTLE_LOOK_NS);
+	else
+		task_done(r);
+}
+
+static void promoted(struct resource *r, const struct vm *vm)
 {
 	r->promoted = true;
 	if (resource_save(r)) {
@@ -182,8 +205,10 @@ static void promoted(struct resource *r)
 		promote_failed(r, ENOSPC, "the new role cannot be noted");
 		return;
 	}
-	task_done(r);
 	vms_publish(r->d);
+	r->task = TASK_SETTLE;
+	r->until = monotonic_ns() + SETTLE_NS;
+	settle(r, vm);
 }
 
 /* A hard error: the cluster manager is to promote the holder again. */
@@ -255,7 +280,7 @@ static void look_at_promote(struct resource *r)
 		ev.peer_boot = vm->peer_off;
 	}
 	if (runs(vm))
-		promoted(r);
+		promoted(r, vm);
 	else if (vm->run_failed)
 		promote_failed(r, EIO, "the guest cannot run here; `kemari log` tells why");
 	else if (expired(r))
@@ -539,6 +564,9 @@ static void look(void *arg)
 	switch (r->task) {
 	case TASK_PROMOTE:
 		look_at_promote(r);
+		break;
+	case TASK_SETTLE:
+		settle(r, vm_find(r->d, r->name));
 		break;
 	case TASK_HANDOVER:
 		look_at_handover(r, vm_find(r->d, r->name));

@@ -386,7 +386,9 @@ int vm_run(struct vm *vm, uint64_t g, uint64_t epoch)
 		return vm_boot(vm);
 	if (vm->mem->running_g != g && epoch) {
 		rc = start_from_image(vm, g, epoch);
-		if (rc && vm->mem->running_g != g)
+		if (!rc)
+			vm->started_from = epoch;
+		else if (vm->mem->running_g != g)
 			undo_start(vm);
 		return rc;
 	}

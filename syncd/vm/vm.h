@@ -206,6 +206,7 @@ struct vm {
 	struct staging *staging_new; /* in the making */
 	uint64_t staging_timer;	     /* qb handle */
 	struct image *image;
+	uint64_t started_from; /* epoch that the guest here went on from, promoted; 0: it did not */
 	struct store_ring store;
 	uint64_t tree_hash; /* of the xenstore block that the shell shows */
 	struct tree shown;  /* that block; nr_nodes 0: not known */
