@@ -73,8 +73,8 @@ int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
 /*
  * on: log-dirty begins, with no frame protected yet but those that were already, and XEN_DOMCTL_shadow_op
  * cannot change it any more (-EBUSY), whoever calls it.  off: it can; XEN_DOMCTL_SHADOW_OP_OFF follows.
- * -EBUSY: somebody else switched it on.  -ENOENT: it was not on by us.  Waits for other domctls, a second at
- * most: -EAGAIN.
+ * -EBUSY: somebody else switched it on, or it was given up and is not off yet.  -ENOENT: it was not on by us.
+ * Waits for other domctls, a second at most: -EAGAIN.
  */
 int hvop_log(struct hvop *h, uint32_t domid, bool on);
 /*

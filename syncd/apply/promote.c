@@ -218,6 +218,18 @@ static int set_params(const struct promote_cfg *cfg)
 	return 0;
 }
 
+/*
+ * What has changed in the physmap is the same at the peer, and is mapped anew here already.  If it cannot be
+ * forgotten, it goes with the first epoch.
+ */
+static void forget_physmap_marks(const struct promote_cfg *cfg)
+{
+	struct hvop_harvest h = { .more = true };
+
+	while (h.more && !hvop_harvest(cfg->hv, cfg->domid, &h))
+		;
+}
+
 int promote_image(const struct promote_cfg *cfg)
 {
 	struct extra x = { .cfg = cfg };
@@ -239,6 +251,7 @@ int promote_image(const struct promote_cfg *cfg)
 		rc = place_grants(cfg, s);
 	if (rc)
 		return rc;
+	forget_physmap_marks(cfg);
 	rc = hvop_set_state(cfg->hv, cfg->domid, s, (uint32_t)len, elapsed_ns(cfg));
 	if (rc)
 		return fail(cfg, rc, "set the guest's state in Xen");

@@ -50,7 +50,7 @@ static int protect_ahead(struct capture *c)
 		return rc;
 	rc = dirtylog_protect(c->cfg.hv, c->cfg.domid, c->cfg.vm, &c->protected_to);
 	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
-	return rc;
+	return rc == -EBUSY ? -EAGAIN : rc; /* an operator's xl unpause came in between */
 }
 
 /* A frame without a gfn is a grant frame that nobody has placed. */
@@ -77,12 +77,16 @@ static int bulk_harvest(struct capture *c)
 /* Xen's marks begin anew, for a list of them was lost. */
 static int log_anew(struct capture *c)
 {
+	int rc;
+
 	if (!c->broken)
 		return 0;
 	dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
-	c->broken = false;
 	c->protected_to = 0;
-	return dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm);
+	rc = dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm);
+	c->logging = rc >= 0;
+	c->broken = !c->logging;
+	return rc;
 }
 
 int capture_bulk_begin(struct capture *c)

@@ -47,11 +47,7 @@ static void take_unsent_up(const struct capture *c, bool was_logging)
 	unsent_recover(c->unsent);
 }
 
-/*
- * Every write from here on counts.  The few frames that the promotion has put into the physmap are mapped
- * anew now: all that the first harvest lists would be, if they were in it.  Marks that are lost make a copy
- * anew necessary, but keep no guest from running.
- */
+/* Every write from here on counts. */
 static int begin_promoted(struct capture *c)
 {
 	const struct capture_cfg *cfg = &c->cfg;
@@ -60,16 +56,31 @@ static int begin_promoted(struct capture *c)
 
 	unsent_init(c->unsent, pages_frames_of(cfg->memory_kb), list_max(cfg), false);
 	rc = dirtylog_protect_all(cfg->hv, cfg->domid, cfg->vm);
-	if (!rc)
-		rc = capture_harvest(c, 0, &nr);
-	return c->broken ? 0 : rc;
+	return rc ? rc : capture_harvest(c, 0, &nr);
+}
+
+static int begin_logging(struct capture *c)
+{
+	int rc = dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm), was_on = rc;
+
+	c->logging = rc >= 0;
+	if (rc >= 0 && c->cfg.promoted)
+		rc = begin_promoted(c);
+	else if (rc >= 0)
+		take_unsent_up(c, was_on);
+	if (rc < 0 && c->cfg.promoted) {
+		kem_vm_warn(c->cfg.vm, "its writes cannot be logged: it has to be copied anew");
+		c->broken = true;
+		return 0;
+	}
+	return rc < 0 ? rc : 0;
 }
 
 int capture_open(const struct capture_cfg *cfg, struct capture **out)
 {
 	uint64_t frames = pages_frames_of(cfg->memory_kb);
 	struct capture *c;
-	int rc, was_on = 0;
+	int rc;
 
 	if (cfg->buffers > CAPTURE_MAX_BUFFERS || cfg->epoch_bytes < CAPTURE_MIN_EPOCH || !list_max(cfg))
 		return -EINVAL;
@@ -89,16 +100,11 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	if (rc)
 		kem_vm_err(cfg->vm, "cannot prepare for captures: %s", strerror(-rc));
 	else
-		rc = was_on = dirtylog_on(cfg->hv, cfg->domid, cfg->vm);
-	c->logging = rc >= 0;
-	if (c->logging && cfg->promoted)
-		rc = begin_promoted(c);
-	if (rc < 0) {
+		rc = begin_logging(c);
+	if (rc) {
 		capture_close(c, false);
 		return rc;
 	}
-	if (!cfg->promoted)
-		take_unsent_up(c, was_on);
 	/* whatever an earlier daemon had on the hot list is dirty from here on */
 	hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
 	*out = c;

@@ -46,7 +46,8 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes);
 
 /*
  * Maps what it needs, switches dirty logging on, and takes up what the daemon before us had not sent: all
- * pages, if it died in a harvest.  Of a promoted guest every page is protected, and clean.
+ * pages, if it died in a harvest.  Of a promoted guest every page is protected, and clean;
+ * should that fail, the guest may run all the same, and no epoch comes before a copy anew.
  */
 int capture_open(const struct capture_cfg *cfg, struct capture **out);
 /* Switches dirty logging off, unless keep (the next daemon goes on).  NULL ok. */

@@ -12,7 +12,7 @@
 int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm)
 {
 	uint64_t count;
-	bool was_on = !hvop_dirty_count(hv, domid, &count);
+	bool was_on = hvop_dirty_count(hv, domid, &count) != -ENODATA;
 	int rc = hvop_log(hv, domid, true);
 
 	if (!rc)
@@ -25,7 +25,7 @@ int dirtylog_protect(struct hvop *hv, uint32_t domid, const char *vm, uint64_t *
 {
 	int rc = hvop_protect(hv, domid, DIRTYLOG_PIECE, next);
 
-	if (rc)
+	if (rc && rc != -EBUSY)
 		kem_vm_err(vm, "cannot protect the guest's pages: %s", strerror(-rc));
 	return rc;
 }

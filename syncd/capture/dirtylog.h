@@ -24,8 +24,8 @@ struct xc_interface_core;
  */
 int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm);
 /*
- * The next piece, the domain is stopped.  *next: gfns before it are protected, UINT64_MAX: all.  Negative
- * errno, told.
+ * The next piece, the domain is stopped.  *next: gfns before it are protected, UINT64_MAX: all.  -EBUSY
+ * without a message: it is not stopped; other negative errno, told.
  */
 int dirtylog_protect(struct hvop *hv, uint32_t domid, const char *vm, uint64_t *next);
 /* All that is left.  Of a large standby that was promoted at once it takes its time. */

@@ -7,6 +7,8 @@
 #include "capture/dirtylog.h"
 #include "vm.h"
 
+#define LOG_RETRY_NS 1000000000ULL
+
 static int begin_mapping(struct vm *vm)
 {
 	struct gfn_range r[RAM_MAX_RANGES];
@@ -85,15 +87,16 @@ static void protect_more(void *arg)
 {
 	struct vm *vm = arg;
 	uint64_t next;
+	int rc = dirtylog_protect(vm->d->hv, vm->domid, vm->rec.name, &next);
 
 	vm->log_timer = 0;
-	if (!dirtylog_protect(vm->d->hv, vm->domid, vm->rec.name, &next) && next != UINT64_MAX)
-		vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, VM_PIECE_NS, protect_more);
+	if (rc == -EBUSY || (!rc && next != UINT64_MAX))
+		vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, rc ? LOG_RETRY_NS : VM_PIECE_NS,
+			       protect_more);
 }
 
-int vm_log_begin(struct vm *vm)
+void vm_log_begin(struct vm *vm)
 {
-	int rc = dirtylog_on(vm->d->hv, vm->domid, vm->rec.name);
-
-	return rc < 0 ? rc : vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, VM_PIECE_NS, protect_more);
+	if (dirtylog_on(vm->d->hv, vm->domid, vm->rec.name) >= 0)
+		vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, VM_PIECE_NS, protect_more);
 }

@@ -126,12 +126,11 @@ int vm_standby_open(struct vm *vm)
 		rc = vm_staging_open(vm);
 	if (!rc && staging_count(vm->staging))
 		rc = redo(vm);
-	if (!rc)
-		rc = vm_log_begin(vm);
 	if (rc) {
 		kem_vm_err(vm->rec.name, "cannot prepare the standby's image: %s", strerror(-rc));
 		return rc;
 	}
+	vm_log_begin(vm);
 	link_attach(vm);
 	return 0;
 }
@@ -267,12 +266,16 @@ static int lift(struct vm *vm, uint64_t g)
 }
 
 /* Every write from its first instruction on counts when the peer's copy is the base of the next epoch. */
-static int log_on_or_off(struct vm *vm, bool promoted)
+static int capture_if_protected(struct vm *vm)
 {
-	if (engine_protection(&vm->engine) != ENGINE_UNPROTECTED)
-		return vm_capture_open(vm, promoted);
-	dirtylog_off(vm->d->hv, vm->d->xc, vm->domid);
-	return 0;
+	return engine_protection(&vm->engine) == ENGINE_UNPROTECTED ? 0 : vm_capture_open(vm, true);
+}
+
+/* It runs by now: that may take a while. */
+static void log_no_more_if_not(struct vm *vm)
+{
+	if (!vm->capture)
+		dirtylog_off(vm->d->hv, vm->d->xc, vm->domid);
 }
 
 /* The former primary that takes its guest back before the peer sent anything: all of it is still in place. */
@@ -284,14 +287,16 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	vm_standby_close(vm);
 	rc = vm_devices_reconnect(vm);
 	if (!rc)
-		rc = log_on_or_off(vm, false);
+		rc = capture_if_protected(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
 	if (!rc)
 		rc = lift(vm, g);
-	if (!rc)
-		vm_devices_announce(vm);
-	return rc;
+	if (rc)
+		return rc;
+	vm_devices_announce(vm);
+	log_no_more_if_not(vm);
+	return 0;
 }
 
 /* The shell's tree is the guest's: it need not be read again.  No reason to keep the guest waiting if not. */
@@ -338,7 +343,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 	vm_standby_close(vm);
 	staging_clear(vm->staging);
 	take_tree_over(vm);
-	rc = log_on_or_off(vm, true);
+	rc = capture_if_protected(vm);
 	if (!rc)
 		rc = hvop_kick(vm->d->hv, vm->domid, 0);
 	t[4] = monotonic_ns();
@@ -355,6 +360,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		(unsigned long long)(t[3] - t[2]) / 1000, (unsigned long long)(t[4] - t[3]) / 1000,
 		(unsigned long long)(t[5] - t[4]) / 1000);
 	vm_devices_announce(vm);
+	log_no_more_if_not(vm);
 	adopt_name(vm);
 	return 0;
 }
@@ -408,9 +414,9 @@ static int become_standby(struct vm *vm, uint64_t g)
 
 	vm_devices_disconnect(vm);
 	vm_devices_passivate(vm);
-	if (vm->capture)
+	if (vm->capture && exact)
 		capture_forget(vm->capture);
-	vm_capture_close(vm, true);
+	vm_capture_close(vm, exact);
 	if (vm->tree)
 		guest_tree_take(vm->tree, &vm->shown);
 	guest_tree_close(vm->tree);

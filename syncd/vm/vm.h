@@ -358,12 +358,12 @@ int vm_ram_open(struct vm *vm);
  * A standby's domain logs its writes before its guest ever runs there (capture/dirtylog.h): begins that, and
  * protects its frames from the loop.  Whoever promotes it does what is left.
  */
-int vm_log_begin(struct vm *vm);
+void vm_log_begin(struct vm *vm);
 
 /* ---- owner.c ---- */
 
 int vm_tree_open(struct vm *vm);
-/* promoted: what is here is what the peer has, and has not run yet. */
+/* promoted: what is here is what the peer has, and has not run since. */
 int vm_capture_open(struct vm *vm, bool promoted);
 void vm_capture_close(struct vm *vm, bool keep);
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base);

@@ -38,7 +38,7 @@
 #define XEN_KEMARI_enable 1
 /*
  * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO);
- * -EBUSY while held.  The guest's clock offset stays, or its time would jump.
+ * -EBUSY while held or while log-dirty is on by XEN_KEMARI_log.  The guest's clock offset stays, or its time would jump.
  */
 #define XEN_KEMARI_disable 2
 /*
@@ -102,7 +102,7 @@
  * val = 1: switches log-dirty on for the caller, without a change of the memory map: no frame is protected until
  * XEN_KEMARI_protect comes to it.  From here on XEN_DOMCTL_shadow_op fails with -EBUSY where it would switch log-dirty
  * on or off or clean the bitmap, so that xl migrate, or the end of xl save, takes no mark away.  0 if it was on by this
- * command already; -EBUSY if by a stock one; -EOPNOTSUPP with passed-through devices or frames of a device model's.
+ * command already; -EBUSY if by a stock one, or after val = 0; -EOPNOTSUPP with passed-through devices or frames of a device model's.
  * val = 0: anyone's again; XEN_DOMCTL_SHADOW_OP_OFF follows, which then leaves the map as it is, too: the first write to
  * a frame that is still protected makes it writable.  -ENOENT if it was not on by this command.
  * -EAGAIN while a stock command on log-dirty, or any other domctl, is under way.

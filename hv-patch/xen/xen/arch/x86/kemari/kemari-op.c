@@ -64,10 +64,10 @@ static int enable(struct domain *d, const struct xen_kemari_op *op)
 
 static int disable(struct kemari *k)
 {
-    if ( k->held )
+    if ( k->held || k->own_log )
         return -EBUSY;
 
-    k->enabled = k->no_fifo = k->physmap_changed = k->guard_log = false;
+    k->enabled = k->no_fifo = k->physmap_changed = false;
     drop_buffers(k);
 
     return 0;

@@ -147,7 +147,7 @@ static bool protect_one(struct domain *d, struct p2m_domain *p2m,
 }
 
 /*
- * No TLB flush: the vCPUs are descheduled and come back with a new ASID (SVM) or with the EPT sync that
+ * No TLB flush of our own: the vCPUs are descheduled and come back with a new ASID (SVM) or with the EPT sync that
  * setting an entry asks for (VMX).
  */
 static void protect(struct domain *d, const uint64_t *gfns, unsigned int nr)
@@ -384,23 +384,31 @@ int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
 static int log_on(struct domain *d)
 {
     struct kemari *k = d->kemari;
-    int rc = 0;
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    int rc;
 
+    /* Given up, and not off yet: a stock CLEAN may have taken marks. */
     if ( paging_mode_log_dirty(d) )
-        rc = k->own_log ? 0 : -EBUSY;
-    else if ( has_arch_pdevs(d) ||
-              read_atomic(&p2m_get_hostp2m(d)->ioreq.entry_count) )
-        rc = -EOPNOTSUPP;
-    else
-    {
-        domain_pause(d);
-        rc = d->arch.paging.log_dirty.ops->enable(d, false);
-        domain_unpause(d);
-        k->own_log = !rc;
-        k->to_protect = 0;
-    }
-    if ( !rc )
-        k->guard_log = true;
+        return k->guard_log ? 0 : -EBUSY;
+    if ( has_arch_pdevs(d) || read_atomic(&p2m->ioreq.entry_count) )
+        return -EOPNOTSUPP;
+
+    paging_lock(d);
+    d->arch.paging.log_dirty.dirty_count = 0;
+    d->arch.paging.log_dirty.failed_allocs = 0;
+    paging_unlock(d);
+
+    /* Whatever has types calculated anew meanwhile, an earlier stock command or a change of EPT's settings, protects. */
+    p2m_lock(p2m);
+    p2m->global_logdirty = true;
+    p2m_unlock(p2m);
+
+    domain_pause(d);
+    rc = d->arch.paging.log_dirty.ops->enable(d, false);
+    domain_unpause(d);
+
+    k->own_log = k->guard_log = !rc;
+    k->to_protect = 0;
 
     return rc;
 }
@@ -439,14 +447,22 @@ int kemari_log(struct domain *d, const struct xen_kemari_op *op)
 bool kemari_log_ends(const struct domain *d)
 {
     struct kemari *k = ACCESS_ONCE(d->kemari);
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
 
     if ( !k || !k->own_log )
         return false;
 
     k->own_log = k->guard_log = false;
 
-    /* A stock CLEAN came in between. */
-    return !p2m_get_hostp2m(d)->global_logdirty;
+    /* With PML a frame of that type is writable, and the next log may have to do without PML. */
+    if ( p2m->enable_hardware_log_dirty )
+        return false;
+
+    p2m_lock(p2m);
+    p2m->global_logdirty = false;
+    p2m_unlock(p2m);
+
+    return true;
 }
 
 int kemari_shadow_op(const struct domain *d,
