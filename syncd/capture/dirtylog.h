@@ -3,8 +3,7 @@
  * Dirty logging of a domain: from when on, and by which protected frames, the hypervisor sees its writes.
  *
  * Frames are protected piece by piece, ahead of the time when their content is taken, and stay so until they
- * are written: a guest meets a fault for a frame it writes to, never the work for a whole table of them.  A
- * standby's domain logs, too, with all of its frames protected before it is ever promoted.
+ * are written: a guest meets a fault for a frame it writes to, never the work for a whole table of them.
  */
 #ifndef KEMARI_CAPTURE_DIRTYLOG_H
 #define KEMARI_CAPTURE_DIRTYLOG_H
@@ -28,7 +27,7 @@ int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm);
  * without a message: it is not stopped; other negative errno, told.
  */
 int dirtylog_protect(struct hvop *hv, uint32_t domid, const char *vm, uint64_t *next);
-/* All that is left.  Of a large standby that was promoted at once it takes its time. */
+/* All that is left, 0.7 s for each GiB in the lab: of a guest that is about to start here, to be mirrored. */
 int dirtylog_protect_all(struct hvop *hv, uint32_t domid, const char *vm);
 /* Of a domain that logs by dirtylog_on(); another one is left alone. */
 void dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid);

@@ -168,7 +168,6 @@ void vm_domain_close(struct vm *vm)
 	vm->tree_hash = 0;
 	vm->cpu.nr_leaves = 0;
 	vm_timer_stop(vm, &vm->ram_timer);
-	vm_timer_stop(vm, &vm->log_timer);
 	vm->ram_ready = NULL;
 	ram_close(vm->ram_new);
 	ram_close(vm->ram);

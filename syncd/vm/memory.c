@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A guest's memory is mapped 16 MiB at a time, and a copy's protected piece by piece: other guests wait for
- * the loop, too. */
+/* A guest's memory is mapped 16 MiB at a time: other guests wait for the loop, too. */
 #include <errno.h>
 #include <string.h>
 
-#include "capture/dirtylog.h"
 #include "vm.h"
-
-#define LOG_RETRY_NS 1000000000ULL
 
 static int begin_mapping(struct vm *vm)
 {
@@ -81,22 +77,4 @@ int vm_ram_open(struct vm *vm)
 	while (rc >= 0 && vm->ram_new)
 		rc = map_some(vm);
 	return mapped(vm, rc);
-}
-
-static void protect_more(void *arg)
-{
-	struct vm *vm = arg;
-	uint64_t next;
-	int rc = dirtylog_protect(vm->d->hv, vm->domid, vm->rec.name, &next);
-
-	vm->log_timer = 0;
-	if (rc == -EBUSY || (!rc && next != UINT64_MAX))
-		vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, rc ? LOG_RETRY_NS : VM_PIECE_NS,
-			       protect_more);
-}
-
-void vm_log_begin(struct vm *vm)
-{
-	if (dirtylog_on(vm->d->hv, vm->domid, vm->rec.name) >= 0)
-		vm_timer_start(vm, &vm->log_timer, QB_LOOP_LOW, VM_PIECE_NS, protect_more);
 }

@@ -130,7 +130,6 @@ int vm_standby_open(struct vm *vm)
 		kem_vm_err(vm->rec.name, "cannot prepare the standby's image: %s", strerror(-rc));
 		return rc;
 	}
-	vm_log_begin(vm);
 	link_attach(vm);
 	return 0;
 }
@@ -143,7 +142,6 @@ void vm_standby_close(struct vm *vm)
 		vm->ram_ops->unmap(vm->ram_arg, vm->store.page, 1);
 	vm->image = NULL;
 	vm->store.page = NULL;
-	vm_timer_stop(vm, &vm->log_timer);
 	link_attach(vm);
 }
 

@@ -143,7 +143,6 @@ struct vm {
 	struct ram *ram;
 	struct ram *ram_new; /* being mapped */
 	uint64_t ram_timer;  /* qb handle */
-	uint64_t log_timer;  /* qb handle */
 	uint64_t ram_pause_ns;
 	void (*ram_ready)(struct vm *vm, int err);
 	const struct ram_ops *ram_ops;
@@ -354,11 +353,6 @@ bool vm_shell_in_the_making(const struct vm *vm);
  */
 int vm_ram_begin(struct vm *vm, uint64_t pause_ns, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
-/*
- * A standby's domain logs its writes before its guest ever runs there (capture/dirtylog.h): begins that, and
- * protects its frames from the loop.  Whoever promotes it does what is left.
- */
-void vm_log_begin(struct vm *vm);
 
 /* ---- owner.c ---- */
 
