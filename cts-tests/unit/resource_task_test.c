@@ -585,15 +585,20 @@ static void promote_ends_that_a_guest_yields(void **state)
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_OWNER);
 }
 
+static void moved_here(void)
+{
+	protected();
+	bed->vm.started_from = 1;
+	resource_promote(resource(), &bed->client, TIMEOUT);
+}
+
 /* What the cluster manager does after its answer would keep the guest waiting, that is silent until its first
  * epoch is acked. */
 static void promote_of_a_moved_guest_is_done_when_its_first_epoch_is(void **state)
 {
 	struct engine_message ack = { .type = ENGINE_MSG_ACK, .node = 1, .session = 1, .epoch = 2 };
 
-	protected();
-	bed->vm.started_from = 1;
-	resource_promote(resource(), &bed->client, TIMEOUT);
+	moved_here();
 	assert_true(resource()->promoted);
 	looks(2);
 	assert_false(bed->client.done);
@@ -608,9 +613,7 @@ static void promote_of_a_moved_guest_is_done_when_its_first_epoch_is(void **stat
 
 static void it_does_not_wait_for_that_for_ever(void **state)
 {
-	protected();
-	bed->vm.started_from = 1;
-	resource_promote(resource(), &bed->client, TIMEOUT);
+	moved_here();
 	looks(1);
 	assert_false(bed->client.done);
 	resource()->until = 0;
@@ -621,9 +624,7 @@ static void it_does_not_wait_for_that_for_ever(void **state)
 
 static void nor_does_a_newer_command(void **state)
 {
-	protected();
-	bed->vm.started_from = 1;
-	resource_promote(resource(), &bed->client, TIMEOUT);
+	moved_here();
 	assert_false(bed->client.done);
 	resource_task_cancel(resource(), "another command");
 	assert_true(bed->client.done);

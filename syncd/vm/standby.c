@@ -270,7 +270,7 @@ static int capture_if_protected(struct vm *vm)
 }
 
 /* It runs by now: that may take a while. */
-static void log_no_more_if_not(struct vm *vm)
+static void stop_logging_if_unprotected(struct vm *vm)
 {
 	if (!vm->capture)
 		dirtylog_off(vm->d->hv, vm->d->xc, vm->domid);
@@ -293,7 +293,7 @@ static int resume_in_place(struct vm *vm, uint64_t g)
 	if (rc)
 		return rc;
 	vm_devices_announce(vm);
-	log_no_more_if_not(vm);
+	stop_logging_if_unprotected(vm);
 	return 0;
 }
 
@@ -358,7 +358,7 @@ static int start_from_image(struct vm *vm, uint64_t g, uint64_t epoch)
 		(unsigned long long)(t[3] - t[2]) / 1000, (unsigned long long)(t[4] - t[3]) / 1000,
 		(unsigned long long)(t[5] - t[4]) / 1000);
 	vm_devices_announce(vm);
-	log_no_more_if_not(vm);
+	stop_logging_if_unprotected(vm);
 	adopt_name(vm);
 	return 0;
 }
