@@ -215,6 +215,17 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
 	return 0;
 }
 
+int hvop_forget_dirty(struct hvop *h, uint32_t domid)
+{
+	struct hvop_harvest list;
+	int rc;
+
+	do {
+		rc = hvop_harvest(h, domid, &list);
+	} while (!rc && list.more);
+	return rc;
+}
+
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr)
 {
 	struct xen_kemari_op *op;

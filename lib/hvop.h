@@ -67,6 +67,8 @@ struct hvop_harvest {
 
 /* Frames written since the last harvest; they are protected again.  The domain must be paused. */
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
+/* The same, and nobody asks which: nothing is dirty any more. */
+int hvop_forget_dirty(struct hvop *h, uint32_t domid);
 /* Frames to leave writable and unlisted from now on; replaces the list before.  nr <= XEN_KEMARI_MAX_HOT. */
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);

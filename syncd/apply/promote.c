@@ -218,18 +218,6 @@ static int set_params(const struct promote_cfg *cfg)
 	return 0;
 }
 
-/*
- * What has changed in the physmap is the same at the peer, and is mapped anew here already.  If it cannot be
- * forgotten, it goes with the first epoch.
- */
-static void forget_physmap_marks(const struct promote_cfg *cfg)
-{
-	struct hvop_harvest h = { .more = true };
-
-	while (h.more && !hvop_harvest(cfg->hv, cfg->domid, &h))
-		;
-}
-
 int promote_image(const struct promote_cfg *cfg)
 {
 	struct extra x = { .cfg = cfg };
@@ -251,7 +239,9 @@ int promote_image(const struct promote_cfg *cfg)
 		rc = place_grants(cfg, s);
 	if (rc)
 		return rc;
-	forget_physmap_marks(cfg);
+	/* that change of the physmap is the peer's, too, and mapped anew here; if it stays marked, it is sent
+	 * once more */
+	hvop_forget_dirty(cfg->hv, cfg->domid);
 	rc = hvop_set_state(cfg->hv, cfg->domid, s, (uint32_t)len, elapsed_ns(cfg));
 	if (rc)
 		return fail(cfg, rc, "set the guest's state in Xen");

@@ -132,12 +132,8 @@ void capture_close(struct capture *c, bool keep)
 void capture_forget(struct capture *c)
 {
 	const struct capture_cfg *cfg = &c->cfg;
-	struct hvop_harvest h;
-	int rc = hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
+	int rc = hvop_set_hot(cfg->hv, cfg->domid, NULL, 0) ?: hvop_forget_dirty(cfg->hv, cfg->domid);
 
-	do {
-		rc = rc ?: hvop_harvest(cfg->hv, cfg->domid, &h);
-	} while (!rc && h.more);
 	if (rc) {
 		kem_vm_warn(cfg->vm, "its dirty pages cannot be forgotten: %s", strerror(-rc));
 		dirtylog_off(cfg->hv, cfg->xc, cfg->domid);
