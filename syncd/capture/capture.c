@@ -54,15 +54,19 @@ static int begin_promoted(struct capture *c)
 	uint64_t nr;
 	int rc;
 
-	unsent_init(c->unsent, pages_frames_of(cfg->memory_kb), list_max(cfg), false);
 	rc = dirtylog_protect_all(cfg->hv, cfg->domid, cfg->vm);
-	return rc ? rc : capture_harvest(c, 0, &nr);
+	if (rc)
+		return rc;
+	unsent_init(c->unsent, pages_frames_of(cfg->memory_kb), list_max(cfg), false);
+	return capture_harvest(c, 0, &nr);
 }
 
 static int begin_logging(struct capture *c)
 {
 	int rc = dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm), was_on = rc;
 
+	if (c->cfg.promoted) /* for the daemon after us, until all writes are seen */
+		unsent_init(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg), true);
 	c->logging = rc >= 0;
 	if (rc >= 0 && c->cfg.promoted)
 		rc = begin_promoted(c);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* capture/capture.c: what counts as unsent when a capture begins, and what becomes of it when it ends. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <xenctrl.h>
+
+#include "capture/dirtylog.h"
+#include "capture/internal.h"
+#include "hvop.h"
+#include "standins.h"
+
+#define FRAMES 8U
+#define MEMORY_KB (FRAMES * 4U)
+
+static struct bed {
+	struct capture_cfg cfg;
+	struct capture *c;
+	bool was_on;
+	int on_rc, protect_rc, harvest_rc, forget_rc;
+	uint64_t dirty; /* frame that the next harvest finds; FRAMES: none */
+	char did[16]; /* to the hypervisor, a letter each: Log on, Protect, Harvest, hot List emptied, Forget,
+			 Off */
+} * bed;
+
+static void did(char what)
+{
+	size_t len = strlen(bed->did);
+
+	assert_true(len + 1 < sizeof(bed->did));
+	bed->did[len] = what;
+}
+
+/* ---- the hypervisor ---- */
+
+int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm)
+{
+	did('L');
+	return bed->on_rc ?: bed->was_on;
+}
+
+int dirtylog_protect_all(struct hvop *hv, uint32_t domid, const char *vm)
+{
+	did('P');
+	return bed->protect_rc;
+}
+
+void dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid)
+{
+	did('O');
+}
+
+int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
+{
+	static uint64_t gfn;
+
+	did('H');
+	if (bed->harvest_rc)
+		return bed->harvest_rc;
+	gfn = bed->dirty;
+	*out = (struct hvop_harvest){ .gfns = &gfn, .nr = bed->dirty < FRAMES };
+	bed->dirty = FRAMES;
+	return 0;
+}
+
+int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr)
+{
+	assert_int_equal(nr, 0);
+	did('l');
+	return 0;
+}
+
+int hvop_forget_dirty(struct hvop *h, uint32_t domid)
+{
+	did('F');
+	return bed->forget_rc;
+}
+
+NEVER(hvop_get_state(struct hvop *h, uint32_t domid, const struct xen_kemari_state **s, uint32_t *size), int)
+NEVER(hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size), int)
+NEVER(hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size), int)
+NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
+NEVER(hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count), int)
+
+/* ---- its pages: frame and gfn are the same number ---- */
+
+uint64_t pages_frames_of(uint64_t memory_kb)
+{
+	return memory_kb / 4;
+}
+
+uint64_t pages_frame(const struct pages *p, uint64_t gfn)
+{
+	return gfn;
+}
+
+ZERO(pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out), int)
+NOTHING(pages_close(struct pages *p))
+NEVER(pages_gfn(const struct pages *p, uint64_t frame), uint64_t)
+NEVER(pages_page(const struct pages *p, uint64_t frame), const void *)
+NEVER(pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr), int)
+NEVER(pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr), int)
+NEVER(pages_grants(const struct pages *p), uint32_t)
+NEVER(pages_grant_gfn(const struct pages *p, uint32_t ref), uint64_t)
+NEVER_VOID(reference_keep(struct capture *c, uint64_t epoch))
+
+/* ---- bed ---- */
+
+static int setup(void **state)
+{
+	bed = calloc(1, sizeof(*bed));
+	bed->cfg = (struct capture_cfg){ .vm = "vm1",
+					 .run_dir = "/nonexistent",
+					 .memory_kb = MEMORY_KB,
+					 .mem_len = capture_mem_size(MEMORY_KB, CAPTURE_MIN_EPOCH),
+					 .epoch_bytes = CAPTURE_MIN_EPOCH,
+					 .buffers = 1 };
+	bed->cfg.mem = calloc(1, bed->cfg.mem_len);
+	bed->dirty = FRAMES;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	capture_close(bed->c, true);
+	free(bed->cfg.mem);
+	free(bed);
+	return 0;
+}
+
+static struct unsent *unsent(void)
+{
+	return bed->cfg.mem;
+}
+
+static void open_with(bool promoted, const char *want)
+{
+	bed->cfg.promoted = promoted;
+	assert_int_equal(capture_open(&bed->cfg, &bed->c), 0);
+	assert_string_equal(bed->did, want);
+	memset(bed->did, 0, sizeof(bed->did));
+}
+
+/* The daemon dies; its memory stays. */
+static void again(void)
+{
+	capture_close(bed->c, true);
+	bed->c = NULL;
+	bed->was_on = true;
+	assert_string_equal(bed->did, "");
+}
+
+/* No epoch comes before a copy anew, of this daemon or the next. */
+static void assert_broken(void)
+{
+	uint64_t nr;
+
+	memset(bed->did, 0, sizeof(bed->did));
+	assert_int_equal(capture_harvest(bed->c, 1, &nr), -ENOBUFS);
+	assert_string_equal(bed->did, ""); /* Xen's marks are not asked for */
+	again();
+	bed->on_rc = 0;
+	open_with(false, "Ll");
+	assert_int_equal(unsent()->nr_again, FRAMES);
+}
+
+/* ---- a guest that was promoted ---- */
+
+static void a_promoted_guest_is_protected_before_it_runs_and_nothing_of_it_is_unsent(void **state)
+{
+	memset(bed->cfg.mem, 0xff, bed->cfg.mem_len); /* of the time when it ran here last */
+	open_with(true, "LPHl");
+	assert_int_equal(unsent()->nr_again, 0);
+	assert_false(unsent()->harvesting);
+}
+
+static void what_was_written_to_it_while_it_was_protected_goes_with_its_first_epoch(void **state)
+{
+	uint64_t at = 0;
+
+	bed->dirty = 3;
+	open_with(true, "LPHl");
+	assert_int_equal(unsent()->nr_again, 1);
+	assert_true(unsent_find(unsent(), &at));
+	assert_int_equal(at, 3);
+}
+
+static void a_promoted_guest_runs_though_its_pages_cannot_be_protected(void **state)
+{
+	bed->protect_rc = -ENOMEM;
+	open_with(true, "LPl");
+	assert_broken();
+}
+
+static void a_promoted_guest_runs_though_its_first_marks_are_lost(void **state)
+{
+	bed->harvest_rc = -EIO;
+	open_with(true, "LPHl");
+	assert_broken();
+}
+
+static void a_promoted_guest_runs_without_a_log(void **state)
+{
+	bed->on_rc = -EBUSY;
+	open_with(true, "Ll");
+	assert_broken();
+}
+
+static void no_log_is_switched_off_that_was_not_switched_on(void **state)
+{
+	bed->on_rc = -EBUSY;
+	open_with(true, "Ll");
+	capture_close(bed->c, false);
+	bed->c = NULL;
+	assert_string_equal(bed->did, "");
+}
+
+/* ---- any other ---- */
+
+static void without_a_log_no_other_guest_is_captured(void **state)
+{
+	bed->on_rc = -EBUSY;
+	assert_int_equal(capture_open(&bed->cfg, &bed->c), -EBUSY);
+	assert_null(bed->c);
+	assert_string_equal(bed->did, "L");
+}
+
+static void what_the_daemon_before_had_not_sent_is_unsent(void **state)
+{
+	struct unsent_slot *s;
+
+	open_with(false, "Ll");
+	unsent_mark(unsent(), 2);
+	s = unsent_begin(unsent(), 7);
+	assert_non_null(s);
+	assert_int_equal(unsent_add(unsent(), s, 5), 0);
+	again();
+
+	open_with(false, "Ll");
+	assert_int_equal(unsent()->nr_again, 2);
+}
+
+static void all_is_unsent_when_the_daemon_before_died_in_a_harvest(void **state)
+{
+	open_with(false, "Ll");
+	unsent()->harvesting = 1;
+	again();
+
+	open_with(false, "Ll");
+	assert_int_equal(unsent()->nr_again, FRAMES);
+	assert_false(unsent()->harvesting);
+}
+
+static void all_is_unsent_when_the_memory_of_the_daemon_before_is_damaged(void **state)
+{
+	open_with(false, "Ll");
+	unsent()->frames++;
+	again();
+
+	open_with(false, "Ll");
+	assert_int_equal(unsent()->nr_again, FRAMES);
+}
+
+/* ---- the end ---- */
+
+static void a_guest_that_became_a_copy_has_no_marks_and_stays_logged(void **state)
+{
+	open_with(false, "Ll");
+	capture_forget(bed->c);
+	capture_close(bed->c, true);
+	bed->c = NULL;
+	assert_string_equal(bed->did, "lF");
+}
+
+static void marks_that_cannot_be_forgotten_end_with_the_log(void **state)
+{
+	open_with(false, "Ll");
+	bed->forget_rc = -ENOMEM;
+	capture_forget(bed->c);
+	assert_string_equal(bed->did, "lFO");
+}
+
+static void a_guest_that_is_not_mirrored_any_more_is_not_logged(void **state)
+{
+	open_with(false, "Ll");
+	capture_close(bed->c, false);
+	bed->c = NULL;
+	assert_string_equal(bed->did, "lO");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_promoted_guest_is_protected_before_it_runs_and_nothing_of_it_is_unsent),
+		TEST(what_was_written_to_it_while_it_was_protected_goes_with_its_first_epoch),
+		TEST(a_promoted_guest_runs_though_its_pages_cannot_be_protected),
+		TEST(a_promoted_guest_runs_though_its_first_marks_are_lost),
+		TEST(a_promoted_guest_runs_without_a_log),
+		TEST(no_log_is_switched_off_that_was_not_switched_on),
+		TEST(without_a_log_no_other_guest_is_captured),
+		TEST(what_the_daemon_before_had_not_sent_is_unsent),
+		TEST(all_is_unsent_when_the_daemon_before_died_in_a_harvest),
+		TEST(all_is_unsent_when_the_memory_of_the_daemon_before_is_damaged),
+		TEST(a_guest_that_became_a_copy_has_no_marks_and_stays_logged),
+		TEST(marks_that_cannot_be_forgotten_end_with_the_log),
+		TEST(a_guest_that_is_not_mirrored_any_more_is_not_logged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
