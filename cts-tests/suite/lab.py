@@ -264,8 +264,7 @@ class Guest:
     def start_workload(self, journal_ms=50, pulse_ms=20, pages=2000, pages_per_second=500):
         self.start("witness count 7001")
         self.start(f"witness journal 7002 /data/journal {journal_ms}")
-        # a timer each millisecond, its default, is always due when a handler of an emulated CPU is done
-        self.start(f"witness clocks {self.CLOCKS} 4000")
+        self.start(f"witness clocks {self.CLOCKS}")
         self.start(f"witness dirty {self.DIRTY} {pages} {pages_per_second}")
         self.start(f"witness pulse {self.lab.net}.2.1 7005 {pulse_ms}")
 
