@@ -49,6 +49,11 @@ struct agent_vm {
 	bool futile_told; /* ... and that this would prove nothing */
 };
 
+/* A link of kemari-syncd, by its last table. */
+struct agent_link {
+	char vm[ROW_VM], peer[ROW_HOST];
+};
+
 /* What the fencer is asked for about one host, and why. */
 struct agent_request {
 	char host[ROW_HOST]; /* "": free */
@@ -109,6 +114,8 @@ struct agent {
 	char doubts[ATTRD_VALUE];	       /* as shown */
 	bool doubts_shown;
 	struct agent_vm vm[ROW_MAX];
+	unsigned int nr_linked;
+	struct agent_link linked[ROW_MAX];
 
 	uint64_t tick_timer, decide_timer, state_timer; /* qb handles, 0: not set */
 	uint64_t seq;					/* of the last message sent */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What hosts.c, proofs.c, doubts.c and main.c share of each other. */
+/* What hosts.c, proofs.c, doubts.c, operator.c and main.c share of each other. */
 #ifndef KEMARI_AGENT_DAEMON_HOSTS_H
 #define KEMARI_AGENT_DAEMON_HOSTS_H
 
@@ -10,6 +10,7 @@
 #include "agent/daemon/proof.h"
 
 struct fencer_ops;
+struct quorum_ops;
 
 /* For the helper; arg is the agent. */
 extern const struct fencer_ops agent_fencer_ops;
@@ -29,5 +30,11 @@ bool hosts_awaits_bmc(struct agent *a, const char *host);
 void hosts_proof(struct agent *a, const char *host, enum proof_change change);
 /* Tells kemari-syncd that host is off, if it is proven. */
 void hosts_tell_off(struct agent *a, const char *host);
+/* It is neither in the group nor in corosync's ring, and that is known. */
+bool hosts_absent(const struct agent *a, const char *host);
+/* kemari-syncd has told its table: who is linked to it lives. */
+void hosts_table(struct agent *a);
+/* For the quorum; arg is the agent. */
+extern const struct quorum_ops agent_quorum_ops;
 
 #endif /* KEMARI_AGENT_DAEMON_HOSTS_H */

@@ -76,6 +76,7 @@ static void on_table(void *arg)
 {
 	struct agent *a = arg;
 
+	hosts_table(a);
 	agent_state(a);
 	agent_touch(a);
 }
@@ -88,11 +89,6 @@ static void on_relay(void *arg, const struct message_engine *e)
 static void on_protected(void *arg, const char *vm, const char *host, const char *why)
 {
 	agent_protected(arg, vm, host, why);
-}
-
-static void on_quorum(void *arg)
-{
-	agent_touch(arg);
 }
 
 /* Two of them would contradict each other. */
@@ -165,7 +161,7 @@ static int start(struct agent *a)
 	if (!rc && a->watcher)
 		rc = watcher_listen(a->watcher, a->loop);
 	if (!rc)
-		rc = quorum_open(a->loop, on_quorum, a, &a->quorum);
+		rc = quorum_open(a->loop, &agent_quorum_ops, a, &a->quorum);
 	if (!rc)
 		rc = syncd_open(a->loop, socket, &syncd_ops, a, &a->syncd);
 	if (!rc)

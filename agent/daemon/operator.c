@@ -90,7 +90,8 @@ static void take_word(struct agent *a, struct operator* o, const char *host)
 		    "proof, nothing "
 		    "has confirmed it",
 		    name);
-	hosts_proof(a, name, proof_word(&a->proof, name, hosts_boottime(), hosts_clock_offset()));
+	if (hosts_absent(a, name))
+		hosts_proof(a, name, proof_word(&a->proof, name, hosts_boottime(), hosts_clock_offset()));
 	if (!agent_off(a, name))
 		failed(a, o, EAGAIN, "the other host is not off: it is in the cluster",
 		       "kemari doctor, and try again");

@@ -64,17 +64,43 @@ static enum proof_change heard_again(struct proof_host *h, int64_t now, int64_t 
 	return PROOF_RECORDED;
 }
 
+/* In the very boot in which it was confirmed off. */
+static enum proof_change never_was_off(struct proof_host *h, int64_t now, int64_t clock_offset)
+{
+	h->boot = h->risen;
+	h->risen = 0;
+	h->member = true;
+	h->last_ns = now;
+	h->clock_offset = clock_offset;
+	return void_fencing(h, now);
+}
+
+enum proof_change proof_risen(struct proof *p, const char *host, int64_t now)
+{
+	struct proof_host *h = find(p, host);
+
+	if (!h || h->member || !h->fenced)
+		return PROOF_SAME;
+	void_fencing(h, now);
+	if (h->boot != PROOF_UNHEARD)
+		h->risen = h->boot;
+	h->boot = PROOF_UNHEARD;
+	return PROOF_RISEN;
+}
+
 enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, int64_t now,
 			      int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
-	bool back = h && h->fenced;
+	bool back = h && (h->fenced || h->risen);
 	uint8_t bmc[16] = { 0 };
 
 	if (!boot || strnlen(host, ROW_HOST) == ROW_HOST)
 		return PROOF_SAME;
 	if (h && h->boot == boot)
 		return heard_again(h, now, clock_offset);
+	if (h && h->risen == boot)
+		return never_was_off(h, now, clock_offset);
 	if (h)
 		memcpy(bmc, h->bmc, sizeof(bmc));
 	else

@@ -11,6 +11,7 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/quorum.h"
 #include "agent/daemon/syncd.h"
 #include "log.h"
 
@@ -67,7 +68,7 @@ void agent_load(struct agent *a)
 /* ---- proofs ---- */
 
 /* Membership is known, and no member is that host. */
-static bool certainly_no_member(const struct agent *a, const char *host)
+static bool no_member(const struct agent *a, const char *host)
 {
 	unsigned int i;
 
@@ -83,9 +84,40 @@ static bool certainly_no_member(const struct agent *a, const char *host)
 	return true;
 }
 
+/* By corosync.conf, or by what it said when it was in the group; NULL: not known. */
+static const char *node_name(const struct agent *a, uint32_t nodeid)
+{
+	const struct cluster_host *h = cluster_node(&a->cluster, nodeid);
+	const char *name = ring_name(&a->ring, nodeid);
+
+	return name ? name : h && h->name[0] ? h->name : NULL;
+}
+
+/* The same of corosync's ring. */
+static bool not_in_ring(const struct agent *a, const char *host)
+{
+	const uint32_t *node;
+	unsigned int nr, i;
+
+	if (!quorum_ring(a->quorum, &node, &nr))
+		return false;
+	for (i = 0; i < nr; i++) {
+		const char *name = node_name(a, node[i]);
+
+		if (node[i] != group_nodeid(a->group) && (!name || !strcmp(name, host)))
+			return false;
+	}
+	return true;
+}
+
+bool hosts_absent(const struct agent *a, const char *host)
+{
+	return no_member(a, host) && not_in_ring(a, host);
+}
+
 const struct proof_host *agent_off(const struct agent *a, const char *host)
 {
-	if (hosts_is_own(a, host) || !certainly_no_member(a, host))
+	if (hosts_is_own(a, host) || !hosts_absent(a, host))
 		return NULL;
 	return proof_off(&a->proof, host);
 }
@@ -166,6 +198,9 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	case PROOF_BACK:
 		kem_info("%s is heard of in another boot than the one that was proven off", host);
 		break;
+	case PROOF_RISEN:
+		kem_info("%s is there again: the proof that it is off ends", host);
+		break;
 	case PROOF_ALIVE:
 		kem_err("%s was confirmed off by its fencing device, or by an operator, and lives: that "
 			"proof is "
@@ -183,6 +218,65 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 	if (change == PROOF_OFF)
 		hosts_tell_off(a, host);
 	agent_touch(a);
+}
+
+/* ---- who lives, whether its kemari-agent runs or not ---- */
+
+static void risen(struct agent *a, const char *host)
+{
+	if (!hosts_is_own(a, host))
+		hosts_proof(a, host, proof_risen(&a->proof, host, hosts_boottime()));
+}
+
+static void on_ring_joined(void *arg, uint32_t nodeid)
+{
+	struct agent *a = arg;
+	const char *name = node_name(a, nodeid);
+
+	if (name)
+		risen(a, name);
+}
+
+/* A proof that was there before the ring had lost its host is one from now on. */
+static void on_ring_changed(void *arg)
+{
+	struct agent *a = arg;
+	unsigned int i;
+
+	for (i = 0; i < a->proof.nr; i++)
+		hosts_tell_off(a, a->proof.h[i].host);
+	agent_touch(a);
+}
+
+const struct quorum_ops agent_quorum_ops = { .joined = on_ring_joined, .changed = on_ring_changed };
+
+static bool was_linked(const struct agent *a, const struct vm_row *row)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_linked; i++)
+		if (!strcmp(a->linked[i].vm, row->vm) && !strcmp(a->linked[i].peer, row->peer))
+			return true;
+	return false;
+}
+
+void hosts_table(struct agent *a)
+{
+	const struct vm_row *row;
+	unsigned int nr, i;
+
+	row = syncd_table(a->syncd, &nr);
+	/* a link of before stands for a while after its host's death */
+	for (i = 0; i < nr; i++)
+		if (row[i].linked && !was_linked(a, &row[i]))
+			risen(a, row[i].peer);
+	a->nr_linked = 0;
+	for (i = 0; i < nr; i++) {
+		if (!row[i].linked)
+			continue;
+		memcpy(a->linked[a->nr_linked].vm, row[i].vm, ROW_VM);
+		memcpy(a->linked[a->nr_linked++].peer, row[i].peer, ROW_HOST);
+	}
 }
 
 /* The fencing of host confirms nothing. */

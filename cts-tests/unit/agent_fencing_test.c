@@ -54,6 +54,37 @@ static void fenced_member_is_off_when_its_node_is_gone(void **state)
 	assert_non_null(proof_off(&p, "xa"));
 }
 
+static void a_host_that_has_risen_is_off_no_more(void **state)
+{
+	struct proof p = member();
+
+	assert_int_equal(proof_risen(&p, "xa", 150 * S), PROOF_SAME); /* a member */
+	proof_left(&p, "xa", true, 200 * S);
+	assert_int_equal(proof_risen(&p, "xa", 200 * S), PROOF_SAME); /* not proven off */
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
+	assert_int_equal(proof_risen(&p, "xa", 250 * S), PROOF_RISEN);
+	assert_null(proof_off(&p, "xa"));
+	/* what was before proves nothing any more, what comes does */
+	assert_int_equal(proof_fenced(&p, "xa", 249 * S, &somebody, 251 * S), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 260 * S, &somebody, 261 * S), PROOF_OFF);
+	assert_int_equal(proof_off(&p, "xa")->boot, PROOF_UNHEARD);
+	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
+	assert_int_equal(proof_find(&p, "xa")->boot, BOOT + 1);
+}
+
+static void a_host_that_has_risen_in_the_same_boot_was_never_off(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
+	proof_risen(&p, "xa", 250 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 251 * S, OFFSET), PROOF_ALIVE);
+	assert_int_equal(proof_find(&p, "xa")->boot, BOOT);
+	assert_true(proof_find(&p, "xa")->member);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 252 * S, OFFSET), PROOF_SAME);
+}
+
 static void clean_leave_is_no_proof(void **state)
 {
 	struct proof p = member();
@@ -472,10 +503,16 @@ static void what_is_saved_comes_back(void **state)
 	proof_up(&p, "xb", 50 * S);
 	proof_hold(&p, "xb", "cpu-caterr", OFFSET + 120 * S, OFFSET);
 	proof_word(&p, "xc", 160 * S, OFFSET);
+	proof_heard(&p, "xd", 6, 100 * S, OFFSET);
+	proof_left(&p, "xd", true, 150 * S);
+	proof_fenced(&p, "xd", 160 * S, &somebody, 161 * S);
+	proof_risen(&p, "xd", 170 * S);
 	p.devices_sum = 0xfedcba9876543210;
 	assert_int_equal(proof_save(path, 77, &p, &vms), 0);
 	proof_load(path, 77, &got, &got_vms);
-	assert_int_equal(got.nr, 3);
+	assert_int_equal(got.nr, 4);
+	assert_int_equal(proof_find(&got, "xd")->risen, 6);
+	assert_null(proof_off(&got, "xd"));
 	assert_int_equal(got.devices_sum, p.devices_sum);
 	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
 	assert_true(proof_off(&got, "xc")->by_word);
@@ -678,6 +715,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fenced_and_gone_is_off),
 		cmocka_unit_test(fenced_member_is_off_when_its_node_is_gone),
+		cmocka_unit_test(a_host_that_has_risen_is_off_no_more),
+		cmocka_unit_test(a_host_that_has_risen_in_the_same_boot_was_never_off),
 		cmocka_unit_test(clean_leave_is_no_proof),
 		cmocka_unit_test(node_gone_unfenced_is_no_proof),
 		cmocka_unit_test(never_heard_of_is_no_proof),

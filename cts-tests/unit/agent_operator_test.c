@@ -125,6 +125,11 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 {
 }
 
+bool hosts_absent(const struct agent *a, const char *host)
+{
+	return !w.member;
+}
+
 const struct proof_host *agent_off(const struct agent *a, const char *host)
 {
 	return w.member ? NULL : proof_off(&a->proof, host);
@@ -313,6 +318,7 @@ static void his_word_of_a_member_is_not_believed(void **state)
 	assert_int_equal(w.answers, 1);
 	assert_false(w.done);
 	assert_int_equal(w.code, EAGAIN);
+	assert_null(proof_off(&w.agent->proof, "xa")); /* nor kept for the time when it has left */
 }
 
 static void what_is_refused_fences_nobody(void **state)
