@@ -138,8 +138,12 @@ static const char *anothers(const struct device *d, const struct device_identity
 {
 	if (device_is_anothers(d, who))
 		return "its system_uuid is not the one that the host tells";
-	if (d->system_uuid[0] || !device_is_bmc(d->agent) || uuid_is_null(who->told) ||
-	    uuid_is_null(who->bmc) || bmc_same_uuid(who->bmc, who->told))
+	if (d->system_uuid[0] || !device_is_bmc(d->agent))
+		return NULL;
+	if (!who->watched)
+		return "it has no system_uuid, and no BMC is watched as the host's: it may be another "
+		       "machine's";
+	if (uuid_is_null(who->told) || uuid_is_null(who->bmc) || bmc_same_uuid(who->bmc, who->told))
 		return NULL;
 	return "it has no system_uuid, and the BMC that is watched as the host's is another machine's";
 }

@@ -86,7 +86,8 @@ bool device_level_is_for(const struct devices *d, const struct device_level *lv,
 /* Which machine a host is; zeroes: not known. */
 struct device_identity {
 	uint8_t told[16]; /* by the host */
-	uint8_t bmc[16];  /* by the BMC that is watched as its */
+	bool watched;	  /* kemari.conf names a BMC as its */
+	uint8_t bmc[16];  /* by that one */
 };
 
 /* Is the device set up for another machine than the host?  As its system_uuid has it. */
@@ -103,7 +104,7 @@ const struct device_misuse *device_misused(const struct device *d);
 /*
  * Proves a fencing of host that it is off?  Else why (DEVICE_WHY bytes), a clause.  A device for another
  * machine proves nothing; nor does one for a BMC without system_uuid, when the host's watched one is another
- * machine's.
+ * machine's, or none is watched.
  */
 bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
 		   const char *believed, char *why);

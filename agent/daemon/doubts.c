@@ -28,7 +28,8 @@ static void identify(struct agent *a, const struct proof_host *h, struct device_
 {
 	memset(who, 0, sizeof(*who));
 	memcpy(who->told, h->uuid, sizeof(who->told));
-	if (health_find(&a->health, h->host))
+	who->watched = health_find(&a->health, h->host);
+	if (who->watched)
 		memcpy(who->bmc, h->bmc, sizeof(who->bmc));
 }
 

@@ -41,7 +41,7 @@
 		      "</instance_attributes></primitive>"
 
 static struct devices devices;
-static struct device_identity nobody;
+static struct device_identity nobody = { .watched = true };
 static char why[DEVICE_WHY];
 
 static bool proves(const char *cib, const char *believed)
@@ -339,7 +339,7 @@ static void a_watched_bmc_tells_whether_its_device_is_the_hosts(void **state)
 {
 	static const char bmc[] = HEAD DEVICE("bmc-xa", "fence_ipmilan", FOR("xa")) LEVELS TAIL;
 	static const char outlet[] = HEAD PDU LEVELS TAIL;
-	struct device_identity who = { .told = { 1 }, .bmc = { 1 } };
+	struct device_identity who = { .told = { 1 }, .watched = true, .bmc = { 1 } };
 
 	assert_true(devices_read(bmc, strlen(bmc), &devices));
 	assert_true(devices_prove(&devices, "xa", &who, "", why));
@@ -348,6 +348,9 @@ static void a_watched_bmc_tells_whether_its_device_is_the_hosts(void **state)
 	assert_non_null(strstr(why, "no system_uuid"));
 	who.bmc[0] = 0;
 	assert_true(devices_prove(&devices, "xa", &who, "", why));
+	who.watched = false;
+	assert_false(devices_prove(&devices, "xa", &who, "", why));
+	assert_non_null(strstr(why, "no BMC is watched"));
 	/* outlets have nothing to do with it */
 	who.bmc[0] = 2;
 	assert_true(devices_read(outlet, strlen(outlet), &devices));

@@ -16,14 +16,21 @@
 #include "agent/daemon/fencer.h"
 #include "agent/daemon/group.h"
 #include "agent/daemon/hosts.h"
+#include "agent/daemon/quorum.h"
 #include "agent/daemon/syncd.h"
 
 #define S PROOF_SECOND
 #define BOOT 0xa1ULL
+#define UUID "01000000-0000-0000-0000-000000000000"
+
+#define XA 1
+#define XB 2
 
 /* ---- what is around: one host, xb, that is alone in the group ---- */
 
 static uint64_t told_off; /* boot of xa */
+static bool ring_known, xa_in_ring;
+static struct vm_row g1; /* kemari-syncd's table */
 static char attribute[ATTRD_VALUE];
 static char story[256]; /* who had it fenced; "": not told */
 
@@ -46,7 +53,22 @@ void group_drain(struct group *g)
 
 uint32_t group_nodeid(const struct group *g)
 {
-	return 2;
+	return XB;
+}
+
+bool quorum_ring(const struct quorum *q, const uint32_t **nodeid, unsigned int *nr)
+{
+	static const uint32_t ring[] = { XB, XA };
+
+	*nodeid = ring;
+	*nr = xa_in_ring ? 2 : 1;
+	return ring_known;
+}
+
+const struct vm_row *syncd_table(const struct syncd *s, unsigned int *nr)
+{
+	*nr = 1;
+	return &g1;
 }
 
 void agent_touch(struct agent *a)
@@ -86,6 +108,8 @@ static void device(struct devices *d, const char *id, const char *agent)
 	snprintf(one->id, sizeof(one->id), "%s", id);
 	snprintf(one->agent, sizeof(one->agent), "%s", agent);
 	snprintf(one->host_list, sizeof(one->host_list), "xa");
+	if (device_is_bmc(agent))
+		snprintf(one->system_uuid, sizeof(one->system_uuid), UUID);
 }
 
 /* xa was heard of 100 seconds ago and is gone since 50. */
@@ -101,6 +125,12 @@ static int setup(void **state)
 	snprintf(b->a.state_path, sizeof(b->a.state_path), "/tmp/kemari-proofs-%d", (int)getpid());
 	b->a.boot = 77;
 	b->a.cluster.view = 1;
+	b->a.ring.nr = 1;
+	b->a.ring.node[0].nodeid = XA;
+	snprintf(b->a.ring.node[0].name, sizeof(b->a.ring.node[0].name), "xa");
+	ring_known = true;
+	xa_in_ring = false;
+	g1 = (struct vm_row){ .vm = "g1", .peer = "xa" };
 	proof_heard(&b->a.proof, "xa", BOOT, b->now - 100 * S, hosts_clock_offset());
 	proof_left(&b->a.proof, "xa", true, b->now - 50 * S);
 	device(&b->good, "bmc-xa", "fence_kemari");
@@ -142,6 +172,85 @@ static void what_confirms_is_a_proof(void **state)
 	assert_int_equal(told_off, BOOT);
 	assert_string_equal(attribute, "");
 	assert_string_equal(story, "asked for by kemari-agent on xb, carried out by xb (g1: it waits)");
+}
+
+/* ---- it rises, and no kemari-agent runs there ---- */
+
+static void proven_off(struct bed *b)
+{
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, BOOT);
+	assert_non_null(agent_off(&b->a, "xa"));
+	told_off = 0;
+}
+
+static void what_is_in_the_ring_is_not_off(void **state)
+{
+	struct bed *b = *state;
+
+	xa_in_ring = true;
+	agent_fencer_ops.devices(&b->a, &b->good);
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
+	xa_in_ring = false;
+	agent_quorum_ops.changed(&b->a);
+	assert_int_equal(told_off, BOOT);
+}
+
+static void nobody_is_off_while_the_ring_is_not_known(void **state)
+{
+	struct bed *b = *state;
+
+	proven_off(b);
+	ring_known = false;
+	assert_null(agent_off(&b->a, "xa"));
+}
+
+static void whose_node_came_back_is_not_off_though_it_leaves_again(void **state)
+{
+	struct bed *b = *state;
+
+	proven_off(b);
+	agent_quorum_ops.joined(&b->a, XB);
+	agent_quorum_ops.changed(&b->a);
+	assert_int_equal(told_off, BOOT);
+	told_off = 0;
+
+	xa_in_ring = true;
+	agent_quorum_ops.joined(&b->a, XA);
+	agent_quorum_ops.changed(&b->a);
+	xa_in_ring = false;
+	agent_quorum_ops.changed(&b->a);
+	assert_int_equal(told_off, 0);
+	assert_null(agent_off(&b->a, "xa"));
+}
+
+static void fenced_again_it_is_off_in_all_its_boots(void **state)
+{
+	struct bed *b = *state;
+
+	proven_off(b);
+	agent_quorum_ops.joined(&b->a, XA);
+	fenced_now(b);
+	assert_int_equal(told_off, PROOF_UNHEARD);
+}
+
+static void who_is_linked_is_not_off(void **state)
+{
+	struct bed *b = *state;
+
+	g1.linked = true; /* of the life that was fenced: it stands until it is timed out */
+	hosts_table(&b->a);
+	proven_off(b);
+	hosts_table(&b->a);
+	assert_non_null(agent_off(&b->a, "xa"));
+	g1.linked = false;
+	hosts_table(&b->a);
+	assert_non_null(agent_off(&b->a, "xa"));
+	g1.linked = true;
+	hosts_table(&b->a);
+	assert_null(agent_off(&b->a, "xa"));
 }
 
 static void level(struct devices *d, const char *of)
@@ -321,6 +430,7 @@ static void a_bmc_of_another_machine_proves_nothing(void **state)
 	struct health_host *h = &b->a.health.h[0];
 
 	assert_true(proof_identify(&b->a.proof, "xa", uuid));
+	b->good.device[0].system_uuid[0] = '\0';
 	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
 	snprintf(h->host, sizeof(h->host), "xa");
 	b->a.health.nr = 1;
@@ -335,17 +445,27 @@ static void a_bmc_of_another_machine_proves_nothing(void **state)
 	assert_int_equal(told_off, BOOT);
 }
 
-static void a_bmc_that_is_not_watched_says_nothing(void **state)
+static void what_a_bmc_said_counts_while_it_is_watched(void **state)
 {
 	static const uint8_t uuid[16] = { 1 }, other[16] = { 2 };
 	struct bed *b = *state;
 
 	proof_identify(&b->a.proof, "xa", uuid);
 	proof_bmc(&b->a.proof, "xa", other);
-	snprintf(b->good.device[0].agent, DEVICE_NAME, "fence_ipmilan");
 	agent_fencer_ops.devices(&b->a, &b->good);
 	fenced_now(b);
 	assert_int_equal(told_off, BOOT);
+}
+
+static void a_bmc_that_nobody_says_is_the_hosts_proves_nothing(void **state)
+{
+	struct bed *b = *state;
+
+	b->good.device[0].system_uuid[0] = '\0';
+	agent_fencer_ops.devices(&b->a, &b->good);
+	assert_non_null(strstr(attribute, "xa: bmc-xa (fence_kemari): it has no system_uuid"));
+	fenced_now(b);
+	assert_int_equal(told_off, 0);
 }
 
 /* A kemari-agent that has just started. */
@@ -355,6 +475,7 @@ static struct health_host *awaits(struct bed *b, const char *agent)
 	struct health_host *h = &b->a.health.h[0];
 
 	proof_identify(&b->a.proof, "xa", uuid);
+	b->good.device[0].system_uuid[0] = '\0';
 	snprintf(b->good.device[0].agent, DEVICE_NAME, "%s", agent);
 	snprintf(h->host, sizeof(h->host), "xa");
 	h->awaited = true;
@@ -441,6 +562,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PROOFS_TEST(what_confirms_is_a_proof),
+		PROOFS_TEST(what_is_in_the_ring_is_not_off),
+		PROOFS_TEST(nobody_is_off_while_the_ring_is_not_known),
+		PROOFS_TEST(whose_node_came_back_is_not_off_though_it_leaves_again),
+		PROOFS_TEST(fenced_again_it_is_off_in_all_its_boots),
+		PROOFS_TEST(who_is_linked_is_not_off),
 		PROOFS_TEST(levels_whose_devices_confirm_are_a_proof),
 		PROOFS_TEST(a_level_that_confirms_nothing_is_none),
 		PROOFS_TEST(what_confirms_nothing_is_none),
@@ -452,7 +578,8 @@ int main(void)
 		PROOFS_TEST(devices_that_cannot_be_read_are_told_of_after_a_while),
 		PROOFS_TEST(what_is_not_known_yet_is_told_again),
 		PROOFS_TEST(a_bmc_of_another_machine_proves_nothing),
-		PROOFS_TEST(a_bmc_that_is_not_watched_says_nothing),
+		PROOFS_TEST(what_a_bmc_said_counts_while_it_is_watched),
+		PROOFS_TEST(a_bmc_that_nobody_says_is_the_hosts_proves_nothing),
 		PROOFS_TEST(the_first_report_of_a_bmc_is_waited_for),
 		PROOFS_TEST(a_report_that_changes_nothing_is_not_waited_for),
 		PROOFS_TEST(what_a_bmc_said_before_the_restart_will_do),
