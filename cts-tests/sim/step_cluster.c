@@ -165,9 +165,10 @@ bool step_protect(struct world *w, unsigned int h, unsigned int choice)
 	return owns(w, h) && simple_command(w, h, ENGINE_EV_PROTECT);
 }
 
+/* choice 1: the standby's host wishes it */
 bool step_unprotect(struct world *w, unsigned int h, unsigned int choice)
 {
-	return owns(w, h) && simple_command(w, h, ENGINE_EV_UNPROTECT);
+	return owns(w, h) && flag_command(w, h, ENGINE_EV_UNPROTECT, choice);
 }
 
 /* The operator tells the truth. */

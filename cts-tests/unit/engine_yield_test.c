@@ -136,6 +136,40 @@ static void who_yields_does_so_to_its_own_copy_only(void **state)
 	assert_true(engine_may_run(&a.e));
 }
 
+/* Both hosts stop at once: neither may hand it to the other. */
+static void who_stops_hands_nothing_to_a_standby_that_leaves(void **state)
+{
+	struct engine_message outdate;
+
+	EVENT(&a, .type = ENGINE_EV_STOP, .request = 1);
+	assert_non_null(did(&a, ENGINE_ACT_STOP_GUEST));
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT, .request = 2, .flag = true);
+	assert_int_equal(result(&a), ENGINE_RES_BUSY);
+	outdate = *said(&a, ENGINE_MSG_OUTDATE);
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT, .request = 3, .flag = true); /* it says so until we let go */
+	EVENT(&a, .type = ENGINE_EV_QUIESCED);
+	assert_null(said(&a, ENGINE_MSG_GRANT));
+	assert_false(engine_may_run(&a.e));
+
+	EVENT(&b, .type = ENGINE_EV_MSG, .msg = outdate);
+	deliver(&b, &a, ENGINE_MSG_OUTDATED);
+	assert_int_equal(result(&a), ENGINE_RES_SHUTDOWN);
+	assert_int_equal(did(&a, ENGINE_ACT_RESULT)->request, 1);
+	assert_true(engine_may_run(&a.e));
+	assert_int_equal(engine_role(&b.e), ENGINE_NONE);
+	connect_hosts();
+	assert_null(did(&a, ENGINE_ACT_START_BULK));
+}
+
+/* An operator's word waits: the guest is worth more elsewhere than stopped. */
+static void who_stops_is_not_kept_from_handing_over_by_an_operator(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_STOP, .request = 1);
+	EVENT(&a, .type = ENGINE_EV_UNPROTECT, .request = 2);
+	assert_int_equal(result(&a), ENGINE_RES_BUSY);
+	assert_null(said(&a, ENGINE_MSG_OUTDATE));
+}
+
 static void who_yields_and_is_restarted_is_held(void **state)
 {
 	yield();
@@ -158,6 +192,8 @@ int main(void)
 		PAIR(who_yields_and_is_promoted_waits_for_no_other_command),
 		PAIR(nobody_yields_to_a_copy_that_does_not_follow),
 		PAIR(who_yields_does_so_to_its_own_copy_only),
+		PAIR(who_stops_hands_nothing_to_a_standby_that_leaves),
+		PAIR(who_stops_is_not_kept_from_handing_over_by_an_operator),
 		PAIR(who_yields_and_is_restarted_is_held),
 	};
 

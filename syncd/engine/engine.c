@@ -170,6 +170,8 @@ static void command(struct engine *e, const struct engine_event *ev)
 	/* A demote never waits, so it ends whatever waits. */
 	if (ev->type == ENGINE_EV_DEMOTE)
 		engine_finish(e, 0, ENGINE_RES_STATE);
+	if (e->cmd.type == ENGINE_EV_STOP && ev->type == ENGINE_EV_UNPROTECT && ev->flag)
+		protect_standby_leaves(e);
 	if (e->cmd.type && !(ev->type == ENGINE_EV_PROMOTE && engine_yields(e))) {
 		engine_answer(e, ev->request, ENGINE_RES_BUSY);
 		return;

@@ -70,6 +70,7 @@ void protect_too_large(struct engine *e);
 void protect_fenced(struct engine *e, uint64_t peer_boot);
 void protect_outdated(struct engine *e, const struct engine_message *m);
 void protect_command(struct engine *e, const struct engine_event *ev);
+void protect_standby_leaves(struct engine *e); /* a stop is under way here, too */
 void protect_guest_dead(struct engine *e, uint64_t incarnation);
 /* Enters ownership: what the peer has decides whether outputs are free. */
 void protect_begin(struct engine *e, bool peer_has_none);

@@ -300,6 +300,16 @@ void protect_command(struct engine *e, const struct engine_event *ev)
 	}
 }
 
+/* Whom the stop would hand the guest to would hand it back: both would, until their time is up. */
+void protect_standby_leaves(struct engine *e)
+{
+	if (!engine_is_owner(e))
+		return;
+	e->p.want_protect = 0;
+	engine_changed(e);
+	outdate_begin(e);
+}
+
 /*
  * The guest ended; what follows is another guest (rule 18).  Its outputs wait until the copy of the old one
  * is NONE, else a failover would bring back what the world has seen end.

@@ -200,13 +200,15 @@ static int on_leave(struct link *l)
 {
 	struct vm *vm = l->vm;
 	bool protects = engine_wants_protection(&vm->engine);
+	struct engine_event ev = { .type = protects ? ENGINE_EV_UNPROTECT : ENGINE_EV_TICK,
+				   .flag = protects };
 
 	if (engine_role(&vm->engine) < ENGINE_HELD)
 		return 0;
 	if (protects && !vm->peer_leaves)
 		vm_tell(vm, "%s leaves: it asks to be the standby no more", vm->mem->peer);
 	vm->peer_leaves = true; /* it says so until we let go */
-	vm_event_type(vm, protects ? ENGINE_EV_UNPROTECT : ENGINE_EV_TICK);
+	vm_event(vm, &ev);
 	return 0;
 }
 
