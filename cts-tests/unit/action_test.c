@@ -148,6 +148,9 @@ static void a_dead_hosts_writes_may_land_before_the_disks_are_used(void **state)
 {
 	assert_true(disks_wait_after(ENGINE_NOTE_RUN_FENCED));
 	assert_true(disks_wait_after(ENGINE_NOTE_COLD_BOOT));
+	assert_true(disks_wait_after(ENGINE_NOTE_RUN_NONE));
+	assert_true(disks_wait_after(ENGINE_NOTE_TAKEN_BACK));
+	assert_false(disks_wait_after(ENGINE_NOTE_RUN_VOID));  /* it holds a copy, and has not run it */
 	assert_false(disks_wait_after(ENGINE_NOTE_RUN_GRANT)); /* all of it was reaped before the grant */
 }
 

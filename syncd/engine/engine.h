@@ -187,8 +187,9 @@ enum engine_event_type {
 	 * so.
 	 */
 	ENGINE_EV_FORGET,
-	ENGINE_EV_PROTECT,		  /* keep protected from now on; answered at once */
-	ENGINE_EV_UNPROTECT,		  /* drop the peer's copy, then run on alone */
+	ENGINE_EV_PROTECT,   /* keep protected from now on; answered at once */
+	ENGINE_EV_UNPROTECT, /* drop the peer's copy, then run on alone; .flag: its host wishes it, that
+				leaves */
 	ENGINE_EV_UNPROTECT_STANDBY_GONE, /* the operator says that the standby is gone for good */
 
 	/* Owner. */
@@ -310,6 +311,7 @@ enum engine_note {
 	ENGINE_NOTE_TAKEN_BACK,	 /* VOID: ours again */
 	ENGINE_NOTE_RUN_GRANT,	 /* runs here: by grant */
 	ENGINE_NOTE_RUN_VOID,	 /* runs here: the peer said that it never will */
+	ENGINE_NOTE_RUN_NONE,	 /* runs here: the peer has nothing of it any more */
 	ENGINE_NOTE_RUN_FENCED,	 /* runs here: the peer's host is off */
 	ENGINE_NOTE_COLD_BOOT,
 	ENGINE_NOTE_COPY_DROPPED, /* standby: copy is NONE */

@@ -47,6 +47,7 @@ static const char *const note_text[] = {
 	[ENGINE_NOTE_TAKEN_BACK] = "the peer will not run it: held here again",
 	[ENGINE_NOTE_RUN_GRANT] = "runs here: granted by the peer",
 	[ENGINE_NOTE_RUN_VOID] = "runs here: the peer said that it never will",
+	[ENGINE_NOTE_RUN_NONE] = "runs here: the peer has nothing of it any more",
 	[ENGINE_NOTE_RUN_FENCED] = "runs here: the peer's host is off",
 	[ENGINE_NOTE_COLD_BOOT] = "booted from its disk",
 	[ENGINE_NOTE_COPY_DROPPED] = "copy dropped",

@@ -194,7 +194,8 @@ static void take_back(struct engine *e, const struct engine_message *m)
 
 	e->p.session = m->session;
 	if (e->cmd.type == ENGINE_EV_PROMOTE || e->cmd.type == ENGINE_EV_SWITCHOVER) {
-		run_copy(e, e->p.g + 1, none, left_before(e), ENGINE_NOTE_RUN_VOID);
+		run_copy(e, e->p.g + 1, none, left_before(e),
+			 none ? ENGINE_NOTE_RUN_NONE : ENGINE_NOTE_RUN_VOID);
 		return;
 	}
 	engine_drop_link(e);

@@ -28,6 +28,13 @@ static void set_timer(struct vm *vm, uint64_t deadline)
 		kem_vm_err(vm->rec.name, "cannot set a timer");
 }
 
+/* It was, or may have been, another host's until now, which did not see its last writes end. */
+static bool writes_may_linger(enum engine_note note)
+{
+	return note == ENGINE_NOTE_RUN_FENCED || note == ENGINE_NOTE_RUN_NONE ||
+	       note == ENGINE_NOTE_TAKEN_BACK || note == ENGINE_NOTE_COLD_BOOT;
+}
+
 static void note(struct vm *vm, const struct engine_action *a)
 {
 	vm_tell(vm, "%s", engine_note_text(a->note));
@@ -36,7 +43,7 @@ static void note(struct vm *vm, const struct engine_action *a)
 		vm->refusals = 0;
 		vm_request_done(vm, CONTROL_PROTECT);
 	}
-	if (a->note == ENGINE_NOTE_RUN_FENCED || a->note == ENGINE_NOTE_COLD_BOOT)
+	if (writes_may_linger(a->note))
 		vm->mem->disks_from_ns = monotonic_ns() + vm->d->cfg.disk_inflight_ms * 1000000ULL;
 	if (a->note == ENGINE_NOTE_FENCE_PEER)
 		kem_vm_warn(vm->rec.name,
