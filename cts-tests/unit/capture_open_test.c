@@ -23,8 +23,8 @@
 static struct bed {
 	struct capture_cfg cfg;
 	struct capture *c;
-	bool was_on;
-	int on_rc, protect_rc, harvest_rc, forget_rc;
+	bool logged; /* by Xen, now */
+	int on_rc, protect_rc, harvest_rc, forget_rc, hot_rc;
 	uint64_t dirty; /* frame that the next harvest finds; FRAMES: none */
 	char did[16]; /* to the hypervisor, a letter each: Log on, Protect, Harvest, hot List emptied, Forget,
 			 Off */
@@ -42,8 +42,13 @@ static void did(char what)
 
 int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm)
 {
+	bool was_on = bed->logged;
+
 	did('L');
-	return bed->on_rc ?: bed->was_on;
+	if (bed->on_rc)
+		return bed->on_rc;
+	bed->logged = true;
+	return was_on;
 }
 
 int dirtylog_protect_all(struct hvop *hv, uint32_t domid, const char *vm)
@@ -55,6 +60,7 @@ int dirtylog_protect_all(struct hvop *hv, uint32_t domid, const char *vm)
 void dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid)
 {
 	did('O');
+	bed->logged = false;
 }
 
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
@@ -74,7 +80,7 @@ int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t 
 {
 	assert_int_equal(nr, 0);
 	did('l');
-	return 0;
+	return bed->hot_rc;
 }
 
 int hvop_forget_dirty(struct hvop *h, uint32_t domid)
@@ -153,11 +159,10 @@ static void again(void)
 {
 	capture_close(bed->c, true);
 	bed->c = NULL;
-	bed->was_on = true;
 	assert_string_equal(bed->did, "");
 }
 
-/* No epoch comes before a copy anew, of this daemon or the next. */
+/* No epoch comes before a copy anew. */
 static void assert_broken(void)
 {
 	uint64_t nr;
@@ -165,9 +170,23 @@ static void assert_broken(void)
 	memset(bed->did, 0, sizeof(bed->did));
 	assert_int_equal(capture_harvest(bed->c, 1, &nr), -ENOBUFS);
 	assert_string_equal(bed->did, ""); /* Xen's marks are not asked for */
+}
+
+static void assert_whole(void)
+{
+	uint64_t nr;
+
+	assert_int_equal(capture_harvest(bed->c, 1, &nr), 0);
+}
+
+/* Nor of the next daemon. */
+static void assert_broken_for_good(void)
+{
+	assert_broken();
 	again();
-	bed->on_rc = 0;
+	bed->on_rc = bed->harvest_rc = 0;
 	open_with(false, "Ll");
+	assert_broken();
 	assert_int_equal(unsent()->nr_again, FRAMES);
 }
 
@@ -195,22 +214,22 @@ static void what_was_written_to_it_while_it_was_protected_goes_with_its_first_ep
 static void a_promoted_guest_runs_though_its_pages_cannot_be_protected(void **state)
 {
 	bed->protect_rc = -ENOMEM;
-	open_with(true, "LPl");
-	assert_broken();
+	open_with(true, "LPOl");
+	assert_broken_for_good();
 }
 
 static void a_promoted_guest_runs_though_its_first_marks_are_lost(void **state)
 {
 	bed->harvest_rc = -EIO;
-	open_with(true, "LPHl");
-	assert_broken();
+	open_with(true, "LPHOl");
+	assert_broken_for_good();
 }
 
 static void a_promoted_guest_runs_without_a_log(void **state)
 {
 	bed->on_rc = -EBUSY;
 	open_with(true, "Ll");
-	assert_broken();
+	assert_broken_for_good();
 }
 
 static void no_log_is_switched_off_that_was_not_switched_on(void **state)
@@ -245,6 +264,25 @@ static void what_the_daemon_before_had_not_sent_is_unsent(void **state)
 
 	open_with(false, "Ll");
 	assert_int_equal(unsent()->nr_again, 2);
+	assert_whole();
+}
+
+static void what_was_written_while_nobody_logged_is_not_known(void **state)
+{
+	open_with(false, "Ll");
+	assert_whole();
+	memset(bed->did, 0, sizeof(bed->did));
+	again();
+	bed->logged = false;
+	open_with(false, "Ll");
+	assert_broken();
+}
+
+static void what_xen_leaves_out_and_nobody_compares_is_not_known(void **state)
+{
+	bed->hot_rc = -EFAULT;
+	open_with(false, "Ll");
+	assert_broken();
 }
 
 static void all_is_unsent_when_the_daemon_before_died_in_a_harvest(void **state)
@@ -308,6 +346,8 @@ int main(void)
 		TEST(no_log_is_switched_off_that_was_not_switched_on),
 		TEST(without_a_log_no_other_guest_is_captured),
 		TEST(what_the_daemon_before_had_not_sent_is_unsent),
+		TEST(what_was_written_while_nobody_logged_is_not_known),
+		TEST(what_xen_leaves_out_and_nobody_compares_is_not_known),
 		TEST(all_is_unsent_when_the_daemon_before_died_in_a_harvest),
 		TEST(all_is_unsent_when_the_memory_of_the_daemon_before_is_damaged),
 		TEST(a_guest_that_became_a_copy_has_no_marks_and_stays_logged),

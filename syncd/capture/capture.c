@@ -37,14 +37,29 @@ static uint32_t list_max(const struct capture_cfg *cfg)
  * What the standby lacks, as the daemon before us left it.  If that one died in a harvest, or had other
  * limits, marks were taken from Xen that nobody has: nothing less than all pages will do then.
  */
-static void take_unsent_up(const struct capture *c, bool was_logging)
+static void take_unsent_up(struct capture *c, bool was_logging)
 {
 	uint64_t frames = pages_frames_of(c->cfg.memory_kb);
 	uint32_t max = list_max(&c->cfg);
+	bool valid = unsent_valid(c->unsent, frames, max);
 
-	if (!unsent_valid(c->unsent, frames, max) || c->unsent->harvesting)
-		unsent_init(c->unsent, frames, max, was_logging);
+	c->broken = valid && !was_logging; /* what was written since the log ended nobody knows */
+	if (!valid || c->unsent->harvesting)
+		unsent_init(c->unsent, frames, max, valid || was_logging);
 	unsent_recover(c->unsent);
+}
+
+/* Should Xen leave out what is compared no more, writes would be lost: it had better list all. */
+static void give_hot(struct capture *c, const uint64_t *gfns, uint32_t nr)
+{
+	int rc = hvop_set_hot(c->cfg.hv, c->cfg.domid, gfns, nr);
+
+	if (!rc)
+		return;
+	kem_vm_warn(c->cfg.vm, "cannot set the hot list: %s", strerror(-rc));
+	rc = nr ? hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0) : rc;
+	if (rc)
+		c->broken = true;
 }
 
 /* Every write from here on counts. */
@@ -74,6 +89,9 @@ static int begin_logging(struct capture *c)
 		take_unsent_up(c, was_on);
 	if (rc < 0 && c->cfg.promoted) {
 		kem_vm_warn(c->cfg.vm, "its writes cannot be logged: it has to be copied anew");
+		if (c->logging) /* or the next daemon would rely on it */
+			dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
+		c->logging = false;
 		c->broken = true;
 		return 0;
 	}
@@ -110,7 +128,7 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 		return rc;
 	}
 	/* whatever an earlier daemon had on the hot list is dirty from here on */
-	hvop_set_hot(cfg->hv, cfg->domid, NULL, 0);
+	give_hot(c, NULL, 0);
 	*out = c;
 	return 0;
 }
@@ -388,7 +406,6 @@ static void settle_hot(struct capture *c, uint64_t epoch)
 {
 	uint64_t gfn[HOT_MAX];
 	uint32_t nr = 0;
-	int rc;
 
 	if (!hot_settle(c->hot, epoch, page_for_hot, c))
 		return;
@@ -398,9 +415,7 @@ static void settle_hot(struct capture *c, uint64_t epoch)
 		if (g != PAGES_NONE)
 			gfn[nr++] = g;
 	}
-	rc = hvop_set_hot(c->cfg.hv, c->cfg.domid, gfn, nr);
-	if (rc)
-		kem_vm_warn(c->cfg.vm, "cannot set the hot list: %s", strerror(-rc));
+	give_hot(c, gfn, nr);
 }
 
 static struct capture_epoch *free_buffer(struct capture *c)
