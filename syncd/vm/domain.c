@@ -201,7 +201,7 @@ static bool paused(const struct vm *vm)
 }
 
 /* An operator's xl unpause may have undone an earlier stop. */
-int vm_guest_stop(struct vm *vm)
+static int stop(struct vm *vm)
 {
 	const struct timespec pause = { .tv_nsec = STOP_RETRY_NS };
 	uint64_t now = monotonic_ns();
@@ -222,6 +222,19 @@ int vm_guest_stop(struct vm *vm)
 	vm->stop_ns = now;
 	vm->stopped = true;
 	return 0;
+}
+
+/* Of a guest that is held the last epoch may have been taken: then nobody asks again what it has written. */
+int vm_guest_stop(struct vm *vm)
+{
+	int rc = stop(vm);
+
+	if (rc || engine_role(&vm->engine) != ENGINE_HELD)
+		return rc;
+	rc = hvop_hold(vm->d->hv, vm->domid, engine_generation(&vm->engine));
+	if (rc)
+		kem_vm_err(vm->rec.name, "cannot hold the guest: %s", strerror(-rc));
+	return rc;
 }
 
 int vm_guest_go(struct vm *vm)
