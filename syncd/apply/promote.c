@@ -144,6 +144,9 @@ static int place_grants(const struct promote_cfg *cfg, const struct xen_kemari_s
 			continue;
 		if (xc_domain_add_to_physmap(cfg->xc, cfg->domid, XENMAPSPACE_grant_table, i, gfn))
 			return fail(cfg, -errno, "place a grant frame");
+		/* in place of a page of its RAM, for some kernels */
+		if (ram_index(cfg->ram, gfn) != ~0ULL && ram_remap(cfg->ram, gfn))
+			return fail(cfg, -EIO, "map a grant frame");
 	}
 	return s->nr_grant_frames ? fill_grants(cfg, s) : 0;
 }
