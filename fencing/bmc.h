@@ -3,7 +3,8 @@
  * One management controller (BMC): what fencing asks of it, whatever it speaks.  Functions return 0 or a
  * negative errno: -EACCES it refuses the user, the password or the privilege; -EHOSTUNREACH, -ETIMEDOUT no
  * answer, which says nothing about the host's power; -EINVAL the options do not fit it; -EBUSY try again;
- * -EOPNOTSUPP it does not know the command; -EPROTO an answer that makes no sense.
+ * -EOPNOTSUPP it does not know the command; -EBADRQC it refuses it, whatever its reason; -EPROTO an answer
+ * that makes no sense.
  */
 #ifndef KEMARI_FENCING_BMC_H
 #define KEMARI_FENCING_BMC_H

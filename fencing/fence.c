@@ -54,21 +54,22 @@ static void look(const struct fence *f, struct look *l)
 	l->error = 0;
 }
 
-/* Not known here, or not there: the protocol has tried for its own time. */
-static bool hopeless(const struct look *l)
+/* Of the first answers: we are not known there, or it is not there, for which the protocol has its own time.
+ */
+static bool is_final(int error)
 {
-	return l->error == -EACCES || l->error == -EINVAL ||
-	       (!l->ever && (l->error == -ETIMEDOUT || l->error == -EHOSTUNREACH));
+	return error == -EACCES || error == -EINVAL || error == -EOPNOTSUPP || error == -ETIMEDOUT ||
+	       error == -EHOSTUNREACH;
 }
 
-/* An order that was refused is no verdict: what counts is the power. */
+/* An order that was refused is no verdict, whatever the reason: what counts is the power. */
 static int order(const struct fence *f, enum bmc_order what)
 {
 	int rc = f->bmc->ops->order(f->bmc, what);
 
 	if (rc)
 		tell(f, "the order was not accepted, the power is read again", f->bmc->why);
-	return rc == -EACCES ? rc : 0;
+	return rc;
 }
 
 struct goal {
@@ -79,10 +80,11 @@ struct goal {
 	const char *not_there; /* for a person, when the time is up */
 };
 
-static int overdue(const struct fence *f, const struct look *l, const struct goal *g)
+/* refused: what became of the last order. */
+static int overdue(const struct fence *f, const struct look *l, const struct goal *g, int refused)
 {
-	tell(f, g->not_there, l->ever ? NULL : f->bmc->why);
-	return l->ever ? -ETIMEDOUT : l->error;
+	tell(f, g->not_there, l->ever && !refused ? NULL : f->bmc->why);
+	return !l->ever ? l->error : refused ? refused : -ETIMEDOUT;
 }
 
 /* Looks and orders until the power is what it should be.  *ordered: when, last; 0: it was so already. */
@@ -90,22 +92,20 @@ static int reach(const struct fence *f, const struct goal *g, uint64_t *ordered)
 {
 	uint64_t may_order = now(f) + g->delay_ns, end = may_order + f->timeout_ns;
 	struct look l = { 0 };
-	int rc;
+	int refused = 0;
 
 	*ordered = 0;
 	for (;;) {
 		look(f, &l);
-		if (hopeless(&l))
+		if (!l.ever && is_final(l.error))
 			return l.error;
 		if (l.power == g->power && l.in_a_row >= g->looks)
 			return 0;
 		if (now(f) >= end)
-			return overdue(f, &l, g);
+			return overdue(f, &l, g, refused);
 		if (l.in_a_row && l.power != g->power && now(f) >= may_order &&
 		    (!*ordered || now(f) - *ordered >= AGAIN_NS)) {
-			rc = order(f, g->order);
-			if (rc)
-				return rc;
+			refused = order(f, g->order);
 			*ordered = now(f);
 		}
 		pause_a_bit(f);
@@ -181,7 +181,7 @@ int fence_identify(const struct fence *f, const uint8_t uuid[16])
 	uint8_t said[16];
 	int rc;
 
-	while ((rc = f->bmc->ops->uuid(f->bmc, said)) == -EBUSY && now(f) < end)
+	while ((rc = f->bmc->ops->uuid(f->bmc, said)) && !is_final(rc) && now(f) < end)
 		pause_a_bit(f);
 	if (rc) {
 		tell(f, "the BMC does not say which machine it belongs to", f->bmc->why);

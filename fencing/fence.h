@@ -26,8 +26,8 @@ struct fence {
  * 0: the power was read as off twice in a row, and nothing else proves it: no order that was accepted, no
  * time that has passed, no silence.  Off already is success at once.  -ETIMEDOUT: still not off.  An answer
  * that was an error (a refused order, a lost session) is no verdict: the power is read again until the time
- * is up; the error comes back if the power was never read.  -EACCES, -EINVAL, and no answer to the very first
- * question, end it at once.
+ * is up; then the error comes back, of the last order, or if the power was never read.  -EACCES, -EINVAL,
+ * -EOPNOTSUPP and no answer end it at once as long as no question was answered.
  */
 int fence_off(const struct fence *f);
 /* 0: read as on. */
@@ -42,7 +42,7 @@ int fence_diag(const struct fence *f);
  */
 bool bmc_same_uuid(const uint8_t said[16], const uint8_t uuid[16]);
 
-/* 0: the BMC belongs to the machine with this UUID.  -EXDEV: to another one. */
+/* 0: the BMC belongs to the machine with this UUID.  -EXDEV: to another one.  Errors as of fence_off(). */
 int fence_identify(const struct fence *f, const uint8_t uuid[16]);
 
 #endif

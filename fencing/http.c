@@ -42,7 +42,9 @@ static bool set_tls(struct http *h)
 		  !curl_easy_setopt(h->curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
 
 	if (o->ssl_ca[0])
-		ok = ok && !curl_easy_setopt(h->curl, CURLOPT_CAINFO, o->ssl_ca);
+		/* instead of what this host trusts otherwise */
+		ok = ok && !curl_easy_setopt(h->curl, CURLOPT_CAINFO, o->ssl_ca) &&
+		     !curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
 	if (o->ssl_pin[0]) {
 		/* the key is known: who signed it, and for which name, adds nothing */
 		ok = ok && !curl_easy_setopt(h->curl, CURLOPT_PINNEDPUBLICKEY, o->ssl_pin) &&

@@ -10,6 +10,7 @@
 #include <freeipmi/freeipmi.h>
 
 #include "fencing/ipmi.h"
+#include "fencing/ipmi_acpi.h"
 #include "fencing/options.h"
 #include "monotonic.h"
 
@@ -58,6 +59,8 @@ static int errno_of(int ipmi_error)
 	case IPMI_ERR_COMMAND_INVALID_OR_UNSUPPORTED:
 	case IPMI_ERR_COMMAND_INVALID_FOR_SELECTED_INTERFACE:
 		return -EOPNOTSUPP;
+	case IPMI_ERR_BAD_COMPLETION_CODE:
+		return -EBADRQC;
 	case IPMI_ERR_OUT_OF_MEMORY:
 		return -ENOMEM;
 	default:
@@ -173,7 +176,7 @@ static int field(struct ipmi *i, fiid_obj_t rs, const char *name, uint64_t *valu
 	return -EPROTO;
 }
 
-/* The chassis says "off" of a host that sleeps with its memory powered, too, and that one wakes up again. */
+/* The chassis says "off" of a host that sleeps, too, and that one wakes up again. */
 static int asleep(struct ipmi *i, bool *yes)
 {
 	uint64_t state = IPMI_ACPI_SYSTEM_POWER_STATE_UNKNOWN;
@@ -191,7 +194,9 @@ static int asleep(struct ipmi *i, bool *yes)
 		i->no_acpi = true;
 		return 0;
 	}
-	*yes = state >= IPMI_ACPI_SYSTEM_POWER_STATE_S1 && state <= IPMI_ACPI_SYSTEM_POWER_STATE_S3;
+	if (rc == -EBADRQC) /* some do not know it and say so in their own way: it is asked again each time */
+		return 0;
+	*yes = !rc && ipmi_acpi_sleeps((uint8_t)state);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fencing/fence.h"
+#include "fencing/ipmi.h"
 #include "fencing/options.h"
 #include "monotonic.h"
 
@@ -113,6 +114,18 @@ static int with_bmc(const struct fence_options *o)
 	return rc;
 }
 
+/* What no BMC is needed for. */
+static int validate(const struct fence_options *o)
+{
+	char why[BMC_WHY];
+	unsigned int flags;
+
+	if (!ipmi_workarounds(o->workarounds, &flags, why))
+		return EXIT_SUCCESS;
+	tell_person(why);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct fence_options o;
@@ -134,8 +147,9 @@ int main(int argc, char **argv)
 		puts("fence_kemari " KEMARI_VERSION);
 		return 0;
 	case FENCE_LIST: /* one host, and Pacemaker knows its name by pcmk_host_list */
-	case FENCE_VALIDATE:
 		return 0;
+	case FENCE_VALIDATE:
+		return validate(&o);
 	default:
 		rc = with_bmc(&o);
 	}

@@ -79,6 +79,17 @@ static const struct option_def defs[] = {
 
 #define NR_DEFS (sizeof(defs) / sizeof(defs[0]))
 
+/* Of older agents, which people and Pacemaker use still. */
+static const struct {
+	const char *name, *now;
+} old_names[] = {
+	{ "ipaddr", "ip" },	  { "login", "username" },
+	{ "passwd", "password" }, { "passwd_script", "password_script" },
+	{ "option", "action" },
+};
+
+#define NR_OLD_NAMES (sizeof(old_names) / sizeof(old_names[0]))
+
 static const struct {
 	const char *name;
 	enum fence_action action;
@@ -200,16 +211,11 @@ static const struct option_def *find(const char *name)
 		if (!strcmp(defs[i].name, name))
 			return &defs[i];
 	}
-	/* names of older agents that Pacemaker and people use still */
-	if (!strcmp(name, "ipaddr"))
-		return find("ip");
-	if (!strcmp(name, "login"))
-		return find("username");
-	if (!strcmp(name, "passwd"))
-		return find("password");
-	if (!strcmp(name, "passwd_script"))
-		return find("password_script");
-	return !strcmp(name, "option") ? find("action") : NULL;
+	for (size_t i = 0; i < NR_OLD_NAMES; i++) {
+		if (!strcmp(old_names[i].name, name))
+			return find(old_names[i].now);
+	}
+	return NULL;
 }
 
 static int parse_line(const struct parse *p, char *line)
@@ -358,15 +364,30 @@ static void dashed(FILE *out, const char *name)
 		fputc(*name == '_' ? '-' : *name, out);
 }
 
-static void metadata_parameter(FILE *out, const struct option_def *d)
+static const char *old_name_of(const char *name)
+{
+	for (size_t i = 0; i < NR_OLD_NAMES; i++) {
+		if (!strcmp(old_names[i].now, name))
+			return old_names[i].name;
+	}
+	return NULL;
+}
+
+/* old: its older name, in place of its own; NULL: under its own. */
+static void metadata_parameter(FILE *out, const struct option_def *d, const char *old)
 {
 	static const char *const types[] = {
 		[KIND_STRING] = "string", [KIND_NUMBER] = "integer", [KIND_SECONDS] = "second",
 		[KIND_FLAG] = "boolean",  [KIND_ACTION] = "string",  [KIND_IGNORED] = "string",
 	};
 
-	fprintf(out, "\t<parameter name=\"%s\" unique=\"0\" required=\"%d\">\n\t\t<getopt mixed=\"", d->name,
-		d->required);
+	const char *obsolete = old ? NULL : old_name_of(d->name);
+
+	fprintf(out, "\t<parameter name=\"%s\" unique=\"0\" required=\"%d\"%s", old ? old : d->name,
+		d->required, old ? " deprecated=\"1\"" : "");
+	if (obsolete)
+		fprintf(out, " obsoletes=\"%s\"", obsolete);
+	fputs(">\n\t\t<getopt mixed=\"", out);
 	if (d->letter)
 		fprintf(out, "-%c, ", d->letter);
 	fputs("--", out);
@@ -392,8 +413,11 @@ void fence_metadata(FILE *out)
 	      "system_uuid it makes sure that the BMC belongs to the host.</longdesc>\n"
 	      "<vendor-url>https://wiki.xenproject.org/</vendor-url>\n<parameters>\n",
 	      out);
-	for (size_t i = 0; i < NR_DEFS; i++)
-		metadata_parameter(out, &defs[i]);
+	for (size_t i = 0; i < NR_DEFS; i++) {
+		if (old_name_of(defs[i].name))
+			metadata_parameter(out, &defs[i], old_name_of(defs[i].name));
+		metadata_parameter(out, &defs[i], NULL);
+	}
 	fputs("</parameters>\n<actions>\n", out);
 	for (size_t i = 0; i < NR_ACTIONS; i++) {
 		if (actions[i].advertised)

@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "monotonic.h"
 
 #define SCRIPT_NS (10ULL * 1000000000)
+#define WAIT_NS 10000000 /* between two looks whether it has ended */
 
 extern char **environ;
 
@@ -49,9 +51,9 @@ int secret_from_file(const char *path, char secret[FENCE_STR], char why[FENCE_WH
 }
 
 /* Until the end of its output, a full buffer, or the end of its time. */
-static int read_all(int fd, char secret[FENCE_STR], size_t *len)
+static int read_all(int fd, uint64_t end, char secret[FENCE_STR], size_t *len)
 {
-	uint64_t end = monotonic_ns() + SCRIPT_NS, now;
+	uint64_t now;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n;
 
@@ -72,11 +74,30 @@ static int read_all(int fd, char secret[FENCE_STR], size_t *len)
 	return 0;
 }
 
+/* Its exit status; killed at the end of its time. */
+static int wait_for(pid_t pid, uint64_t end, int *status)
+{
+	const struct timespec pause = { .tv_nsec = WAIT_NS };
+	pid_t done;
+
+	while (!(done = waitpid(pid, status, WNOHANG)) || (done < 0 && errno == EINTR)) {
+		if (monotonic_ns() >= end) {
+			kill(pid, SIGKILL);
+			while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+				;
+			return -ETIMEDOUT;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return WIFEXITED(*status) && !WEXITSTATUS(*status) ? 0 : -EIO;
+}
+
 int secret_from_script(const char *path, char secret[FENCE_STR], char why[FENCE_WHY])
 {
 	char *const argv[] = { (char *)path, NULL };
 	posix_spawn_file_actions_t fa;
-	int p[2], status = 0, rc;
+	const uint64_t end = monotonic_ns() + SCRIPT_NS;
+	int p[2], status = 0, rc, ended;
 	size_t len = 0;
 	pid_t pid;
 
@@ -91,15 +112,11 @@ int secret_from_script(const char *path, char secret[FENCE_STR], char why[FENCE_
 	posix_spawn_file_actions_destroy(&fa);
 	close(p[1]);
 	if (!rc) {
-		rc = read_all(p[0], secret, &len);
-		if (rc)
-			kill(pid, SIGKILL);
+		rc = read_all(p[0], end, secret, &len);
 		close(p[0]);
 		p[0] = -1;
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		if (!rc && (!WIFEXITED(status) || WEXITSTATUS(status)))
-			rc = -EIO;
+		ended = wait_for(pid, rc ? 0 : end, &status);
+		rc = rc ? rc : ended;
 	}
 	if (p[0] >= 0)
 		close(p[0]);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fencing/fence.h"
+#include "fencing/ipmi_acpi.h"
 
 #define SECOND 1000000000ULL
 #define NEVER UINT64_MAX
@@ -24,13 +25,14 @@ struct fake {
 	uint64_t obeys_after; /* an order */
 	uint64_t changes_at;
 	enum bmc_power changes_to;
-	int error; /* of each look before error_ends */
-	uint64_t error_ends;
+	int error; /* of each look from error_from, before error_ends */
+	uint64_t error_from, error_ends;
 	int order_error;
 	unsigned int looks, offs, ons, diags;
 	uint64_t first_off_at;
 	uint8_t uuid[16];
 	int uuid_error;
+	uint64_t uuid_error_ends; /* 0: never */
 };
 
 static struct fake fake;
@@ -42,7 +44,7 @@ static int fake_power(struct bmc *b, enum bmc_power *now)
 		fake.power = fake.changes_to;
 		fake.changes_at = NEVER;
 	}
-	if (fake.error && fake.now < fake.error_ends)
+	if (fake.error && fake.now >= fake.error_from && fake.now < fake.error_ends)
 		return fake.error;
 	*now = fake.changes_at != NEVER ? fake.until : fake.power;
 	return 0;
@@ -74,7 +76,7 @@ static int fake_order(struct bmc *b, enum bmc_order what)
 static int fake_uuid(struct bmc *b, uint8_t uuid[16])
 {
 	memcpy(uuid, fake.uuid, 16);
-	return fake.uuid_error;
+	return fake.uuid_error_ends && fake.now >= fake.uuid_error_ends ? 0 : fake.uuid_error;
 }
 
 static void fake_close(struct bmc *b)
@@ -211,13 +213,43 @@ static void a_refused_user_ends_it_at_once(void **state)
 	fake.error_ends = NEVER;
 	assert_int_equal(fence_off(&f), -EACCES);
 	assert_int_equal(took(5 * SECOND), 0);
+}
+
+/* A BMC may be out of sessions, or on its way down, and say that instead. */
+static void a_user_who_was_known_may_be_refused_for_a_while(void **state)
+{
+	fake.error_from = fake.now + SECOND / 10;
+	fake.error = -EACCES;
+	fake.error_ends = fake.now + 2 * SECOND;
+	assert_int_equal(fence_off(&f), 0);
+}
+
+static void an_order_that_is_refused_to_the_user_is_no_verdict_either(void **state)
+{
+	fake.order_error = -EACCES;
+	fake.changes_at = fake.now + 2 * SECOND;
+	fake.changes_to = BMC_OFF;
+	assert_int_equal(fence_off(&f), 0);
 	setup(NULL);
 	fake.order_error = -EACCES;
-	assert_int_equal(fence_off(&f), -EACCES);
+	assert_int_equal(fence_off(&f), -EACCES); /* when the time is up */
+	assert_true(took(5 * SECOND) >= f.timeout_ns);
 	setup(NULL);
 	fake.order_error = -EACCES;
 	fake.power = BMC_OFF;
 	assert_int_equal(fence_on(&f), -EACCES);
+}
+
+static void who_sleeps_is_not_off(void **state)
+{
+	static const uint8_t sleeps[] = { 1, 2, 3, 4, 8, 9 };
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < sizeof(sleeps); i++)
+		assert_true(ipmi_acpi_sleeps(sleeps[i]));
+	for (unsigned int s = 0; s < 256; s++)
+		n += ipmi_acpi_sleeps((uint8_t)s);
+	assert_int_equal(n, sizeof(sleeps)); /* S0, "S4 or S5", S5, G3, legacy, unknown: the chassis tells */
 }
 
 static void the_delay_comes_before_the_order(void **state)
@@ -298,6 +330,23 @@ static void the_machine_is_known_in_any_byte_order(void **state)
 	assert_int_equal(fence_identify(&f, uuid), -EOPNOTSUPP);
 }
 
+static void a_bad_answer_about_the_machine_is_asked_for_again(void **state)
+{
+	static const uint8_t uuid[16] = { 1 };
+
+	memcpy(fake.uuid, uuid, 16);
+	fake.uuid_error = -EPROTO;
+	fake.uuid_error_ends = fake.now + SECOND;
+	assert_int_equal(fence_identify(&f, uuid), 0);
+	fake.uuid_error_ends = 0;
+	assert_int_equal(fence_identify(&f, uuid), -EPROTO);
+	assert_true(took(6 * SECOND) >= f.timeout_ns);
+	fake.uuid_error = -EACCES;
+	fake.now = 0;
+	assert_int_equal(fence_identify(&f, uuid), -EACCES);
+	assert_int_equal(fake.now, 0);
+}
+
 #define T(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -313,6 +362,10 @@ int main(void)
 		T(errors_for_a_while_are_lived_through),
 		T(a_refused_order_is_no_verdict),
 		T(a_refused_user_ends_it_at_once),
+		T(a_user_who_was_known_may_be_refused_for_a_while),
+		T(an_order_that_is_refused_to_the_user_is_no_verdict_either),
+		T(who_sleeps_is_not_off),
+		T(a_bad_answer_about_the_machine_is_asked_for_again),
 		T(the_delay_comes_before_the_order),
 		T(a_host_that_dies_in_the_delay_is_not_shot),
 		T(an_order_without_effect_is_given_again),
