@@ -17,6 +17,15 @@ static inline bool check_is_time(const char *s)
 	return s[0] && strspn(s, "0s") != strlen(s);
 }
 
+/* Defaults of fence_kemari(8), in s. */
+#define CHECK_POWER_TIMEOUT 20L
+#define CHECK_LOGIN_TIMEOUT 5L
+/* In s, as Pacemaker writes a time; -1: not understood. */
+long check_seconds(const char *text, long by_default);
+/* Of fence_kemari: from its start until it has seen the power drop, if its BMC's first answer comes; -1 as
+ * above. */
+long check_worst_drop(const struct device *d);
+
 /* The program's own version, which the daemons are compared with. */
 void check_daemons(const struct facts *f, const char *version, struct findings *l);
 void check_config(const struct facts *f, struct findings *l);	  /* kemari.conf, names, key */

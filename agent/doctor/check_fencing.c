@@ -217,6 +217,21 @@ static const struct device *late_for(const struct fact_cib *c, const char *host)
 	return NULL;
 }
 
+/* Who fences second waits until the first one is through with it, whose own device is first. */
+static void check_second(const struct device *second, const struct device *first, struct findings *l)
+{
+	long delay = check_seconds(second->own_delay, 0), worst = check_worst_drop(first);
+
+	if (delay < 0 || worst < 0 || delay > worst)
+		return;
+	finding_warning(l, "fencing-delay",
+			"%s waits for %ld s, and %s may take %ld s until the power is off (power_timeout, "
+			"login_timeout): when only the network between the hosts is cut, both may be shot",
+			second->id, delay, first->id, worst);
+	finding_fix(l, "set delay=%ld for %s, or a shorter power_timeout for %s", worst + 4, second->id,
+		    first->id);
+}
+
 /* When only the network between them is cut both hosts fence, and the faster one must be certain. */
 static void check_delay(const struct fact_cib *c, struct findings *l)
 {
@@ -232,6 +247,8 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 	if (a && b && !strcmp(a->first_file, SHOOT_FIRST) && !strcmp(b->first_file, SHOOT_FIRST) &&
 	    strcmp(a->delay, b->delay) != 0) {
 		finding_ok(l, "fencing-delay", "kemari-agent has worked out which host fences first");
+		check_second(a, b, l);
+		check_second(b, a, l);
 		return;
 	}
 	/* A map of delays is one for each host. */
@@ -244,7 +261,7 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 			"fence each other",
 			a ? "after the same delay" : "without a delay");
 	finding_fix(l,
-		    "delay=10 first_file=" SHOOT_FIRST " for one device, delay=20 and the same file for the "
+		    "delay=30 first_file=" SHOOT_FIRST " for one device, delay=45 and the same file for the "
 		    "other one (doc/cluster.md)");
 }
 

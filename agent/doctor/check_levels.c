@@ -3,16 +3,10 @@
  * Levels of fencing (doc/cluster.md, "Level 2"): that one can succeed at all, that a host's outlets are
  * switched off together, and that the first level leaves the second one its turn.
  */
-#include <ctype.h>
-#include <stdlib.h>
-#include <strings.h>
-
 #include "agent/doctor/check.h"
 
 #define SEP ", "
-/* of fence_kemari(8) and Pacemaker, in s */
-#define POWER_TIMEOUT 20L
-#define LOGIN_TIMEOUT 5L
+/* Of Pacemaker, in s. */
 #define STONITH_TIMEOUT 60L
 
 static bool is_outlet_of(const struct device *d, const char *host)
@@ -98,32 +92,13 @@ static void check_members(const struct fact_cib *c, const struct device_level *l
 
 /* ---- time ---- */
 
-/* In s, as Pacemaker writes a time; -1: not understood. */
-static long seconds(const char *text, long by_default)
-{
-	char *unit;
-	long n;
-
-	if (!text[0])
-		return by_default;
-	n = strtol(text, &unit, 10);
-	while (isspace((unsigned char)*unit))
-		unit++;
-	if (unit == text || n < 0)
-		return -1;
-	if (!*unit || !strcasecmp(unit, "s") || !strcasecmp(unit, "sec"))
-		return n;
-	if (!strcasecmp(unit, "ms") || !strcasecmp(unit, "msec"))
-		return n / 1000;
-	return !strcasecmp(unit, "m") || !strcasecmp(unit, "min") ? n * 60 : -1;
-}
-
 /* fence_kemari ends by itself before Pacemaker ends it. */
 static void check_time(const struct fact_cib *c, const struct device *d, struct findings *l)
 {
-	long delay = seconds(d->own_delay, 0), power = seconds(d->power_timeout, POWER_TIMEOUT);
-	long login = seconds(d->login_timeout, LOGIN_TIMEOUT);
-	long given = seconds(d->off_timeout, seconds(c->stonith_timeout, STONITH_TIMEOUT));
+	long delay = check_seconds(d->own_delay, 0),
+	     power = check_seconds(d->power_timeout, CHECK_POWER_TIMEOUT);
+	long login = check_seconds(d->login_timeout, CHECK_LOGIN_TIMEOUT);
+	long given = check_seconds(d->off_timeout, check_seconds(c->stonith_timeout, STONITH_TIMEOUT));
 	long needed = delay + power + 2 * (login + 1);
 
 	if (delay < 0 || power < 0 || login < 0 || given < 0 || needed <= given)
