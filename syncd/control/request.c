@@ -42,7 +42,7 @@ static const struct {
 	[CONTROL_UNPROTECT] = { "unprotect", ARG_VM, ARG_STANDBY_IS_GONE },
 	[CONTROL_STATUS] = { "status", 0, ARG_VM | ARG_WATCH | ARG_RECENT },
 	[CONTROL_PROMOTE] = { "promote", ARG_VM, ARG_PRIMARY_IS_OFF },
-	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, 0 },
+	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, ARG_HOST },
 	[CONTROL_VERIFY] = { "verify", ARG_VM, ARG_EPOCHS },
 	[CONTROL_LOG] = { "log", ARG_VM, ARG_WATCH },
 	[CONTROL_FORGET] = { "forget", ARG_VM, ARG_LAST_COPY },

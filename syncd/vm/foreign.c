@@ -29,11 +29,12 @@ void vm_look_for_foreign(struct vm *vm)
 
 	if (engine_role(&vm->engine) != ENGINE_NONE)
 		return;
-	ev.flag = vms_domain_of(vm->d, vm->rec.uuid, vm->domid);
+	/* what is being made for `kemari create` is not the engine's yet, and soon runs */
+	ev.flag = vm->creation || vms_domain_of(vm->d, vm->rec.uuid, vm->domid);
 	if (ev.flag == vm->foreign)
 		return;
 	vm->foreign = ev.flag;
-	if (ev.flag)
+	if (ev.flag && !vm->creation)
 		vm_tell(vm, "Xen has a domain of it that is not Kemari's: destroy it first");
 	vm_event(vm, &ev);
 }

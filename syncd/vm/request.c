@@ -127,6 +127,8 @@ void vm_result(struct vm *vm, uint32_t id, enum engine_result result)
 		vm_request_fail(vm, q->op, errno_of(result), engine_result_text(result), NULL);
 		return;
 	}
+	if (q->op == CONTROL_UNPROTECT)
+		vm->mem->by_hand = 1;
 	/* protect is answered when the first epoch is committed */
 	if (q->op == CONTROL_PROTECT)
 		return;
@@ -215,6 +217,12 @@ static void try_domid(struct creation *c)
 			     "see `kemari status`");
 		return;
 	}
+	if (resource_started(c->d, rec.name)) {
+		vm_record_free(&rec);
+		creation_end(c, EBUSY, "the cluster manager has it started here, and decides where it runs",
+			     "let it: crm_mon shows what it waits for; or take it from it first");
+		return;
+	}
 	vm_record_free(&rec);
 	rc = vm_new(c->d, c->record, strlen(c->record), domid, &vm);
 	if (rc) {
@@ -222,6 +230,7 @@ static void try_domid(struct creation *c)
 		return;
 	}
 	vm->creation = c;
+	vm_look_for_foreign(vm);
 	rc = vm_domain_make(vm, false, on_domain);
 	if (rc) {
 		creation_end(c, -rc, "kemari-domain cannot be started", "check `helper` in kemari.conf");
@@ -351,8 +360,6 @@ static void unprotect(struct vm *vm, struct control_client *c, const struct cont
 	struct engine_event ev = { .type = r->standby_is_gone ? ENGINE_EV_UNPROTECT_STANDBY_GONE
 							      : ENGINE_EV_UNPROTECT };
 
-	if (engine_role(&vm->engine) >= ENGINE_HELD)
-		vm->mem->by_hand = 1;
 	vm_command(vm, c, CONTROL_UNPROTECT, ev);
 }
 
@@ -372,11 +379,18 @@ static void promote(struct vm *vm, struct control_client *c, const struct contro
 	vm_command(vm, c, CONTROL_PROMOTE, ev);
 }
 
-static void switchover(struct vm *vm, struct control_client *c)
+static void switchover(struct vm *vm, struct control_client *c, const struct control_request *r)
 {
 	struct engine_event ev = { .type = ENGINE_EV_SWITCHOVER };
 	xc_dominfo_t info;
+	char fix[320];
 
+	if (r->host[0] && engine_role(&vm->engine) == ENGINE_OWNER && strcmp(r->host, vm->mem->peer) != 0) {
+		snprintf(fix, sizeof(fix), "`kemari status` shows where its copy is: %s",
+			 vm->mem->peer[0] ? vm->mem->peer : "there is none");
+		control_fail(c, EHOSTUNREACH, "its copy is not on that host", fix);
+		return;
+	}
 	/* its copy would take itself for restored from xl's file */
 	if (engine_role(&vm->engine) == ENGINE_OWNER && vm_domain_info(vm, &info) &&
 	    vm_domain_is_down(&info)) {
@@ -497,7 +511,7 @@ void vms_request(void *ctx, struct control_client *c, const struct control_reque
 		promote(vm, c, r);
 		break;
 	case CONTROL_SWITCHOVER:
-		switchover(vm, c);
+		switchover(vm, c, r);
 		break;
 	case CONTROL_FORGET:
 		vm_forget(vm, c, r->last_copy);
