@@ -28,7 +28,7 @@ DOCTOR_PKG := libcmap libcorosync_common libxml-2.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 DEFS := -DKEMARI_VERSION='"$(VERSION)"' -DKEMARI_HELPER='"$(LIBEXECDIR)/kemari/kemari-domain"' \
-	-DKEMARI_BMC='"$(LIBEXECDIR)/kemari/kemari-bmc"'
+	-DKEMARI_BMC='"$(LIBEXECDIR)/kemari/kemari-bmc"' -DKEMARI_DOCTOR='"$(LIBEXECDIR)/kemari/kemari-doctor"'
 KCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -I. -Ilib -Isyncd -Ihv-patch/xen/xen/include $(DEFS) -MMD -MP \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS_PKG) $(HELPER_PKG) $(DAEMON_PKG))
 LDLIBS_ALL = $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lutil -lpthread
@@ -39,20 +39,22 @@ AGENT_SRC := $(wildcard agent/main.c)
 FENCE_SRC := fencing/main.c
 BMC_SRC := agent/bmc/main.c
 DAEMON_SRC := agent/daemon/main.c
+DOCTOR_SRC := agent/doctor/main.c
 ROOM_SRC := $(wildcard $(addsuffix /*.c,$(ROOMS))) $(filter-out $(AGENT_SRC),$(wildcard agent/*.c)) \
 	$(filter-out $(FENCE_SRC),$(wildcard fencing/*.c)) $(filter-out $(BMC_SRC),$(wildcard agent/bmc/*.c)) \
-	$(filter-out $(DAEMON_SRC),$(wildcard agent/daemon/*.c)) $(wildcard agent/doctor/*.c)
+	$(filter-out $(DAEMON_SRC),$(wildcard agent/daemon/*.c)) \
+	$(filter-out $(DOCTOR_SRC),$(wildcard agent/doctor/*.c))
 HELPER_SRC := $(wildcard syncd/domain/helper/*.c)
 SYNCD_SRC := $(wildcard syncd/*.c syncd/vm/*.c)
 UNIT_SRC := $(wildcard cts-tests/unit/*_test.c)
 FAKE_SRC := $(filter-out $(UNIT_SRC),$(wildcard cts-tests/unit/*.c))
 SIM_SRC := $(wildcard cts-tests/sim/*.c)
-ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(FENCE_SRC) $(BMC_SRC) $(DAEMON_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
+ALL_C := $(sort $(ROOM_SRC) $(HELPER_SRC) $(SYNCD_SRC) $(AGENT_SRC) $(FENCE_SRC) $(BMC_SRC) $(DAEMON_SRC) $(DOCTOR_SRC) $(UNIT_SRC) $(FAKE_SRC) $(SIM_SRC))
 ALL_H := $(wildcard lib/*.h syncd/*.h syncd/*/*.h agent/*.h agent/*/*.h fencing/*.h cts-tests/*/*.h)
 
 obj = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 PROGRAMS := $(BUILD)/kemari-syncd $(BUILD)/kemari $(BUILD)/kemari-domain $(BUILD)/fence_kemari $(BUILD)/kemari-bmc \
-	$(BUILD)/kemari-agent
+	$(BUILD)/kemari-agent $(BUILD)/kemari-doctor
 UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 SAN_UNITS := $(patsubst cts-tests/unit/%.c,$(BUILD)/unit-san/%,$(UNIT_SRC))
 
@@ -71,7 +73,7 @@ install-faults:
 	@$(MAKE) $(FAULTS) install
 
 help:
-	@echo 'make                 build kemari-syncd, kemari, kemari-domain, kemari-agent, kemari-bmc and fence_kemari into $(BUILD)/'
+	@echo 'make                 build kemari-syncd, kemari, kemari-domain, kemari-agent, kemari-bmc, kemari-doctor and fence_kemari into $(BUILD)/'
 	@echo 'make install         install them with unit file, manual pages and configuration; DESTDIR=, PREFIX='
 	@echo 'make rpm             the RPM packages of what is committed, into build/rpm/RPMS'
 	@echo 'make deb             the Debian packages of what is committed, into build/deb'
@@ -116,6 +118,8 @@ $(BUILD)/libfake-san.a: $(call obj,$(FAKE_SRC),san)
 $(BUILD)/kemari-syncd: $(call obj,$(SYNCD_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 $(BUILD)/kemari: $(call obj,$(AGENT_SRC),o) $(BUILD)/libkemari.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+$(BUILD)/kemari-doctor: $(call obj,$(DOCTOR_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL) $(shell $(PKG_CONFIG) --libs $(DOCTOR_PKG))
 $(BUILD)/kemari-domain: $(call obj,$(HELPER_SRC),o) $(BUILD)/libkemari.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(HELPER_PKG)) $(LDLIBS_ALL)
@@ -256,7 +260,7 @@ install: programs
 		$(DESTDIR)$(SYSCONFDIR)/kemari $(DESTDIR)$(DOCDIR) $(DESTDIR)$(OCFDIR)/kemari
 	install -m 755 $(BUILD)/kemari-syncd $(BUILD)/kemari-agent $(BUILD)/kemari $(BUILD)/fence_kemari $(DESTDIR)$(SBINDIR)
 	install -D -m 755 fencing/external-kemari $(DESTDIR)$(PREFIX)/lib/stonith/plugins/external/kemari
-	install -m 755 $(BUILD)/kemari-domain $(BUILD)/kemari-bmc $(DESTDIR)$(LIBEXECDIR)/kemari
+	install -m 755 $(BUILD)/kemari-domain $(BUILD)/kemari-bmc $(BUILD)/kemari-doctor $(DESTDIR)$(LIBEXECDIR)/kemari
 	sed 's|/usr/sbin|$(SBINDIR)|' ocf/vm > $(DESTDIR)$(OCFDIR)/kemari/vm
 	chmod 755 $(DESTDIR)$(OCFDIR)/kemari/vm
 	for u in kemari-syncd kemari-agent; do \

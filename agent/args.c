@@ -72,10 +72,13 @@ static const struct command commands[] = {
 	  "  --last-copy          drop it though it may be the last one, or the guest itself, held: what it "
 	  "had\n"
 	  "                       in memory is lost then, and the guest can only be booted from its disk\n" },
-	{ "switchover", CONTROL_SWITCHOVER, OPERAND_VM, "", "VM",
+	{ "switchover", CONTROL_SWITCHOVER, OPERAND_VM, "t", "VM [--to HOST]",
 	  "move a protected VM to its standby, running",
 	  "Run it on the primary's host. Nothing is lost and the guest does not notice; the roles are "
-	  "exchanged.\n" },
+	  "exchanged.\n"
+	  "Under a cluster manager it ends when that one has followed.\n"
+	  "\n"
+	  "  --to HOST            refused if its copy is not there\n" },
 	{ "verify", CONTROL_VERIFY, OPERAND_VM, "n", "VM [--epochs N]", "compare both copies of the memory",
 	  "  --epochs N           of N epochs one after another; 1 if not given\n" },
 	{ "log", CONTROL_LOG, OPERAND_VM, "f", "VM [--follow]", "tell what happened to a VM, and why",

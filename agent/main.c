@@ -10,7 +10,7 @@
 
 #include "agent/args.h"
 #include "agent/client.h"
-#include "agent/doctor/doctor.h"
+#include "agent/follow.h"
 #include "agent/keygen.h"
 #include "agent/resource.h"
 #include "agent/show.h"
@@ -219,6 +219,25 @@ static int converse(int fd, const struct kemari_args *args)
 	return rc;
 }
 
+/* The guest has moved by itself: should the cluster manager not want it there, it is better known. */
+static int has_followed(const struct kemari_args *args, const struct kem_config *cfg)
+{
+	char path[PATH_MAX], why[256], fix[256];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", cfg->run_dir, CONTROL_SOCKET);
+	rc = follow_cluster(path, args->req.vm);
+	if (!rc)
+		return EXIT_DONE;
+	snprintf(why, sizeof(why), "%s has moved, but %s", args->req.vm,
+		 rc == -ETIMEDOUT ? "the cluster manager has it promoted here still" : strerror(-rc));
+	snprintf(fix, sizeof(fix),
+		 "crm_mon -1A shows the scores, crm_resource --constraints -r %s what holds it",
+		 args->req.vm);
+	complain(why, rc == -ETIMEDOUT ? fix : "kemari status shows what became of it");
+	return EXIT_FAILED;
+}
+
 static int run_control(struct kemari_args *args, const struct kem_config *cfg)
 {
 	char path[PATH_MAX], why[PATH_MAX + 128];
@@ -237,7 +256,18 @@ static int run_control(struct kemari_args *args, const struct kem_config *cfg)
 		return rc;
 	rc = converse(fd, args);
 	close(fd);
-	return rc;
+	return rc == EXIT_DONE && args->req.op == CONTROL_SWITCHOVER ? has_followed(args, cfg) : rc;
+}
+
+/* Its libraries would cost every other command their loading. */
+static int become_doctor(char *argv[])
+{
+	char why[ERR_MAX];
+
+	execv(KEMARI_DOCTOR, argv);
+	snprintf(why, sizeof(why), "cannot start %s: %s", KEMARI_DOCTOR, strerror(errno));
+	complain(why, "install Kemari whole: `make install`, or its packages");
+	return EXIT_FAILED;
 }
 
 int main(int argc, char *argv[])
@@ -261,7 +291,7 @@ int main(int argc, char *argv[])
 		return EXIT_DONE;
 	}
 	if (args.command == KEMARI_DO_DOCTOR)
-		return doctor(args.conf_file, args.req.vm, args.json);
+		return become_doctor(argv);
 	rc = load_config(&args, &cfg);
 	if (rc)
 		return rc;

@@ -236,7 +236,7 @@ def second_guest(s):
         s.until("g2 runs and is protected", lambda: any(
             s.role_of("g2", h).get("state") == "protected" for h in s.lab.hosts), 300)
         if s.role_of("g2", s.at).get("role") == "primary":
-            s.at.exec("kemari switchover g2", timeout=60)
+            s.at.exec("kemari switchover g2", timeout=90)
         protected_on(s.other)
         g2.wait_up()
         boot = g2.exec("cat /proc/sys/kernel/random/boot_id").out
@@ -254,7 +254,7 @@ def two_guests(s):
         s.come_back()
         with s.story.step(f"g2 moves to {s.other}; then that one is lost"):
             protected_on(s.at)
-            s.at.exec("kemari switchover g2", timeout=60)
+            s.at.exec("kemari switchover g2", timeout=90)
             protected_on(s.other)
             begin = time.monotonic_ns()
             s.other.bmc("chassis", "power", "off")

@@ -69,6 +69,9 @@ static void every_command_is_understood(void **state)
 	assert_int_equal(parse("forget vm1 --last-copy"), 0);
 	assert_true(args.req.last_copy);
 	assert_int_equal(parse("switchover vm1"), 0);
+	assert_string_equal(args.req.host, "");
+	assert_int_equal(parse("switchover vm1 --to xb"), 0);
+	assert_string_equal(args.req.host, "xb");
 	assert_int_equal(parse("verify vm1"), 0);
 	assert_int_equal(args.req.epochs, 1);
 	assert_int_equal(parse("verify vm1 --epochs 20"), 0);
