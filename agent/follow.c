@@ -29,11 +29,12 @@ static int watch(int fd, const char *vm)
 {
 	const uint64_t end = monotonic_ns() + FOLLOW_TIMEOUT_S * 1000000000ULL;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	bool promoted = false;
 	uint64_t now;
 
 	while ((now = monotonic_ns()) < end) {
 		json_t *answer, *rows;
-		bool followed;
+		bool whole;
 
 		if (poll(&p, 1, (int)((end - now) / 1000000) + 1) != 1)
 			continue;
@@ -41,22 +42,25 @@ static int watch(int fd, const char *vm)
 		if (!answer)
 			return -ECONNRESET;
 		rows = json_object_get(answer, "rows");
-		followed = rows && !is_promoted(rows, vm);
+		promoted = promoted || is_promoted(rows, vm);
+		whole = rows && !json_is_true(json_object_get(answer, "more"));
 		json_decref(answer);
-		if (followed)
+		if (whole && !promoted)
 			return 0;
+		promoted =
+			promoted && !whole; /* a table comes each second, in several packets if it is long */
 	}
 	return -ETIMEDOUT;
 }
 
 int follow_cluster(const char *path, const char *vm)
 {
-	struct control_request req = { .op = CONTROL_STATUS, .watch = true };
+	/* of all VMs: of one alone what becomes of it under the cluster manager is not told */
+	const struct control_request req = { .op = CONTROL_STATUS, .watch = true };
 	int fd = client_connect(path), rc;
 
 	if (fd < 0)
 		return fd;
-	snprintf(req.vm, sizeof(req.vm), "%s", vm);
 	rc = client_send(fd, &req);
 	if (!rc)
 		rc = watch(fd, vm);

@@ -104,6 +104,9 @@ struct agent {
 	uint64_t told_fenced[PROOF_HOSTS]; /* ... and its boot whose fencing kemari-syncd was told of */
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
+	struct settle hardware_shown;		  /* what is to be shown of it */
+	char hardware[ATTRD_VALUE];		  /* as shown */
+	bool hardware_set;
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
 	bool devices_of_before; /* agent.state had hosts, whose fencings other devices may have done */

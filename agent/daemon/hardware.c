@@ -14,6 +14,9 @@
 #include "log.h"
 #include "monotonic.h"
 
+#define ATTRIBUTE "kemari-hardware"
+#define DAMPEN_S 5
+
 void agent_hardware_begin(struct agent *a)
 {
 	const uint64_t now = monotonic_ns();
@@ -288,6 +291,23 @@ static void drop_foreign(struct agent *a, const struct health_host *h)
 		on_report(a, h->host, &r);
 }
 
+/* As a node attribute, for whoever looks at the cluster: what has been so for a while. */
+static void show(struct agent *a)
+{
+	char value[ATTRD_VALUE];
+
+	if (!a->health.nr)
+		return;
+	health_show(&a->health, value, sizeof(value));
+	if (!settle_is(&a->hardware_shown, value, monotonic_ns()) ||
+	    (a->hardware_set && !strcmp(a->hardware, value)))
+		return;
+	if (attrd_set(a->attrd, ATTRIBUTE, value, DAMPEN_S))
+		return; /* the tick comes back to it */
+	memcpy(a->hardware, value, sizeof(value));
+	a->hardware_set = true;
+}
+
 const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };
 
 void agent_hardware_tick(struct agent *a)
@@ -304,6 +324,7 @@ void agent_hardware_tick(struct agent *a)
 		take_holds(a, &a->health.h[i]);
 	}
 	set_red(a);
+	show(a);
 	for (i = 0; i < a->proof.nr; i++)
 		decide_power(a, i);
 }

@@ -120,6 +120,39 @@ void health_each_hold(const struct health_host *h, void (*fn)(void *arg, const s
 		fn(arg, &r->past[i]);
 }
 
+static void show_one(const struct health_host *h, char *text, size_t len)
+{
+	const struct health_event *e = h->known ? health_worst_event(&h->report) : NULL;
+	const enum watch_bmc bmc = h->report.bmc;
+
+	text[0] = '\0';
+	if (h->awaited)
+		return;
+	if (!h->known)
+		snprintf(text, len, "%s: nobody watches its BMC", h->host);
+	else if (e)
+		snprintf(text, len, "%s: %s of '%s'%s%s", h->host, watch_kind_name(e->kind), e->sensor,
+			 bmc == WATCH_BMC_OK ? "" : ", its BMC is ",
+			 bmc == WATCH_BMC_OK ? "" : watch_bmc_name(bmc));
+	else if (bmc != WATCH_BMC_OK)
+		snprintf(text, len, "%s: its BMC is %s", h->host, watch_bmc_name(bmc));
+}
+
+void health_show(const struct health *s, char *text, size_t len)
+{
+	char one[ROW_HOST + WATCH_SENSOR + 128];
+	size_t at = 0;
+	unsigned int i;
+
+	text[0] = '\0';
+	for (i = 0; i < s->nr; i++) {
+		show_one(&s->h[i], one, sizeof(one));
+		if (!one[0] || at + strlen(one) + 3 > len)
+			continue;
+		at += (size_t)snprintf(text + at, len - at, "%s%s", at ? "; " : "", one);
+	}
+}
+
 struct health_host *health_find(struct health *s, const char *host)
 {
 	unsigned int i;

@@ -102,6 +102,13 @@ void health_each_hold(const struct health_host *h, void (*fn)(void *arg, const s
 /* The same, and the BMC says so now. */
 bool health_asks_to_fence(const struct health_host *h);
 
+/*
+ * For people, in a few words: of each host what is the worst of its hardware, or that its BMC is not well, or
+ * that nobody watches it; "" while all is well or not known yet.  What does not fit is left out, host by
+ * host.
+ */
+void health_show(const struct health *s, char *text, size_t len);
+
 /* NULL: it has no BMC. */
 struct health_host *health_find(struct health *s, const char *host);
 

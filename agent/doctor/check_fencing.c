@@ -196,8 +196,13 @@ static void check_identity(const struct facts *f, const struct fact_identity *i,
 }
 
 /* What kemari-agents say, who know more: of BMCs, of all hosts. */
-static void check_doubts(const struct fact_cib *c, struct findings *l)
+static void check_words(const struct fact_cib *c, struct findings *l)
 {
+	for (unsigned int i = 0; i < c->nr_hardware; i++) {
+		finding_warning(l, "hardware", "kemari-agent of %s: %s", c->hardware[i].node,
+				c->hardware[i].text);
+		finding_fix(l, "journalctl -u kemari-agent there has the BMC's own words; kemari-bmc(8)");
+	}
 	for (unsigned int i = 0; i < c->nr_doubts; i++) {
 		finding_problem(l, "fencing-proof", "kemari-agent of %s: %s", c->doubt[i].node,
 				c->doubt[i].text);
@@ -291,7 +296,7 @@ void check_fencing(const struct facts *f, struct findings *l)
 		check_cover(f, c->node[i], l);
 	for (unsigned int i = 0; i < f->nr_identities; i++)
 		check_identity(f, &f->identity[i], l);
-	check_doubts(c, l);
+	check_words(c, l);
 	check_delay(c, l);
 	if (!f->history.source.seen) {
 		finding_warning(l, "fencing-test", "whether fencing was ever tried was not looked at: %s",

@@ -109,17 +109,21 @@ struct fact_rule {
 	char attribute[FACT_NAME];
 };
 
+/* A kemari-agent's, as a node attribute. */
+struct fact_word {
+	char node[FACT_NAME], text[FACT_TEXT];
+};
+
 /* Pacemaker's configuration. */
 struct fact_cib {
 	struct fact_source source;
 	char stonith_enabled[16], stonith_action[16], health_strategy[24], maintenance[16];
 	char startup_fencing[16], priority_delay[16], stonith_timeout[16]; /* "": not set */
-	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources, nr_doubts;
+	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources, nr_doubts, nr_hardware;
 	char node[FACT_NODES][FACT_NAME];
 	struct devices fencing;
-	struct {
-		char node[FACT_NAME], text[FACT_TEXT];
-	} doubt[FACT_NODES];			  /* a kemari-agent's, whether a fencing would be a proof */
+	struct fact_word doubt[FACT_NODES];	  /* whether a fencing would be a proof */
+	struct fact_word hardware[FACT_NODES];	  /* what is wrong with it */
 	struct fact_rule health_rule[FACT_RULES]; /* of -INFINITY */
 	struct fact_rule moved[FACT_RULES];	  /* what crm_resource --move and --ban left */
 	struct fact_resource resource[FACT_VMS];

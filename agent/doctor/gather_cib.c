@@ -128,17 +128,31 @@ static void take_moved(void *arg, xmlNode *node)
 }
 
 /* node: kemari-agent's attribute of a node. */
-static void take_doubt(void *arg, xmlNode *node)
+static void take_word(xmlNode *node, struct fact_word words[FACT_NODES], unsigned int *nr)
 {
-	struct fact_cib *c = arg;
 	xmlNode *state = node;
 
-	if (c->nr_doubts == FACT_NODES)
+	if (*nr == FACT_NODES)
 		return;
 	while (state->parent && strcmp((const char *)state->name, "node_state") != 0)
 		state = state->parent;
-	xml_attribute(state, "uname", c->doubt[c->nr_doubts].node, FACT_NAME);
-	xml_attribute(node, "value", c->doubt[c->nr_doubts++].text, FACT_TEXT);
+	xml_attribute(state, "uname", words[*nr].node, FACT_NAME);
+	xml_attribute(node, "value", words[*nr].text, FACT_TEXT);
+	++*nr;
+}
+
+static void take_doubt(void *arg, xmlNode *node)
+{
+	struct fact_cib *c = arg;
+
+	take_word(node, c->doubt, &c->nr_doubts);
+}
+
+static void take_hardware(void *arg, xmlNode *node)
+{
+	struct fact_cib *c = arg;
+
+	take_word(node, c->hardware, &c->nr_hardware);
 }
 
 void gather_cib_text(const char *text, size_t len, struct facts *f)
@@ -167,6 +181,9 @@ void gather_cib_text(const char *text, size_t len, struct facts *f)
 	xml_each(doc, root,
 		 "status/node_state/transient_attributes//nvpair[@name='kemari-fencing'][@value!='']",
 		 take_doubt, &f->cib);
+	xml_each(doc, root,
+		 "status/node_state/transient_attributes//nvpair[@name='kemari-hardware'][@value!='']",
+		 take_hardware, &f->cib);
 	xmlFreeDoc(doc);
 }
 

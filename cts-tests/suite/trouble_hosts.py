@@ -22,8 +22,7 @@ def power_off_primary(s):
     s.come_back()
 
 
-def power_off_standby(s):
-    """The guest goes on unprotected, and is protected again when the host is back."""
+def power_off_standby_only(s):
     s.client.wait_for_more()
     begin = time.monotonic_ns()
     with s.story.step(f"the power of the standby's host {s.other} is cut"):
@@ -32,7 +31,43 @@ def power_off_standby(s):
         s.wait_state(s.at, "unprotected", 90)
         s.client.wait_for_more()
     s.event("standby off", begin)
+
+
+def power_off_standby(s):
+    """The guest goes on unprotected, and is protected again when the host is back."""
+    power_off_standby_only(s)
     s.come_back()
+
+
+def agent_missing(s):
+    """The standby's host is fenced and comes back without its kemari-agent, so that nobody there says that it lives: it is
+    not taken for off any more, and the guest that moved to it is not booted a second time."""
+    host, seen = s.other, "is there again: the proof that it is off ends"
+
+    def voided():
+        return int(s.at.exec(f"journalctl -q -o cat -u kemari-agent | grep -c '{host} {seen}'", timeout=60,
+                             check=False).out or 0)
+
+    before = voided()
+    host.exec("systemctl mask kemari-agent", timeout=60)
+    try:
+        power_off_standby_only(s)
+        with s.story.step(f"{host} comes back without kemari-agent, and gets its copy"):
+            host.wait_up(300)
+            s.wait_state(s.at, "protected", 300)
+        s.story.check(f"{s.at} does not take it for off any more", [] if voided() > before else ["its log does not say so"])
+        left = s.at
+        s.moved("crm node standby", f"crm node standby {left}")
+        left.exec(f"crm node online {left}", timeout=90)
+        s.until(f"the VM is started on {left} again", lambda: s.roles().get(left.name) == "Unpromoted", 180, pause=1)
+        time.sleep(20)      # for what would follow from a score
+        s.single()
+        s.client.wait_for_more()
+    finally:
+        host.exec("systemctl unmask kemari-agent; systemctl start kemari-agent", timeout=60, check=False)
+    with s.story.step(f"kemari-agent is there again on {host}"):
+        s.settled(300)
+    s.client.wait_for_more()
 
 
 def dom0_panic(s):

@@ -7,7 +7,7 @@ from trouble_guests import (by_hand, clone_stopped, cold_start, controld_killed,
                             left_in_maintenance, linked_in_auto, maintenance, moved_while_unsynced, moves, one_comes_back,
                             packages_installed, primary_reboots, resync_cut, standby_node, standby_reboots, syncd_hangs,
                             two_guests, two_guests_cut)
-from trouble_hosts import (bmc_gone, both_hot, cannot_fence, dom0_panic, everything_cut, host_frozen, link_cut,
+from trouble_hosts import (agent_missing, bmc_gone, both_hot, cannot_fence, dom0_panic, everything_cut, host_frozen, link_cut,
                            power_and_bmc_gone, power_off_primary, power_off_standby, promote_fails, ring_cut, sick_host,
                            switchover_cut, two_in_a_row, xen_crash)
 
@@ -15,7 +15,7 @@ SAMPLE = ("link_cut", "ring_cut", "moves")     # with the power cut of the demo
 ALL = {f.__name__: f for f in (
     power_off_primary, power_off_standby, dom0_panic, host_frozen, xen_crash, two_in_a_row, promote_fails, switchover_cut,
     link_cut, ring_cut, everything_cut, bmc_gone, power_and_bmc_gone, cannot_fence, sick_host, both_hot,
-    syncd_hangs, controld_killed, corosync_killed, packages_installed,
+    agent_missing, syncd_hangs, controld_killed, corosync_killed, packages_installed,
     moves, standby_node, moved_while_unsynced, maintenance, clone_stopped, left_in_maintenance, by_hand, forgotten,
     linked_in_auto, primary_reboots, standby_reboots,
     two_guests, two_guests_cut, cold_start, one_comes_back, resync_cut)}

@@ -73,6 +73,15 @@ bool hosts_is_own(const struct agent *a, const char *host)
 	return false;
 }
 
+static char shown[ATTRD_VALUE];
+
+int attrd_set(struct attrd *a, const char *name, const char *value, unsigned int dampen_s)
+{
+	assert_string_equal(name, "kemari-hardware");
+	snprintf(shown, sizeof(shown), "%s", value);
+	return 0;
+}
+
 bool quorum_now(const struct quorum *q)
 {
 	return true;
@@ -124,6 +133,20 @@ static const struct proof_host *hear(struct agent *a, uint8_t machine)
 	proof_identify(&a->proof, "xa", uuid);
 	agent_hardware_tick(a);
 	return proof_find(&a->proof, "xa");
+}
+
+static void what_is_so_for_a_while_is_shown_in_the_cluster(void **state)
+{
+	struct agent *a = *state;
+	struct health_report r = { .bmc = WATCH_BMC_UNREACHABLE };
+
+	shown[0] = '\0';
+	agent_watcher_ops.report(a, "xa", &r);
+	agent_hardware_tick(a);
+	assert_string_equal(shown, "");
+	a->hardware_shown.since_ns = 1;
+	agent_hardware_tick(a);
+	assert_string_equal(shown, "xa: its BMC is unreachable");
 }
 
 static void its_own_holds_its_power_back(void **state)
@@ -211,6 +234,8 @@ static void a_report_is_awaited_from_the_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_so_for_a_while_is_shown_in_the_cluster, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(its_own_holds_its_power_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_another_machines_told_before_that_was_known_is_dropped,
 						setup, teardown),

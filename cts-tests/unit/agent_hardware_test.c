@@ -672,6 +672,30 @@ static void it_stays_off_for_a_reason(void **state)
 	stays_off(powered, "on already");
 }
 
+static void what_is_wrong_is_told_in_a_few_words(void **state)
+{
+	struct health s = { .nr = 3,
+			    .h = { { .host = "xa" }, { .host = "xb" }, { .host = "xc", .awaited = true } } };
+	struct health_report hot = report(LINE("slow", "\"it takes long\"", "on", FAN "," HOT, "move"));
+	struct health_report well = report(LINE("ok", "null", "on", "", "none"));
+	char text[ROW_STATE], little[32];
+
+	health_take(&s.h[0], &well, 1);
+	health_take(&s.h[1], &well, 1);
+	health_show(&s, text, sizeof(text));
+	assert_string_equal(text, "");
+	health_take(&s.h[0], &hot, 2);
+	health_show(&s, text, sizeof(text));
+	assert_string_equal(text, "xa: temperature-critical of 'CPU Temp', its BMC is slow");
+	s.h[0].report = well;
+	s.h[0].report.bmc = WATCH_BMC_UNREACHABLE;
+	s.h[1].known = false;
+	health_show(&s, text, sizeof(text));
+	assert_string_equal(text, "xa: its BMC is unreachable; xb: nobody watches its BMC");
+	health_show(&s, little, sizeof(little));
+	assert_string_equal(little, "xa: its BMC is unreachable");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -686,6 +710,7 @@ int main(void)
 		cmocka_unit_test(a_bmc_that_is_not_well_makes_nothing_red),
 		cmocka_unit_test(who_is_not_believed_begins_nothing_and_ends_nothing),
 		cmocka_unit_test(a_slow_or_full_one_is_believed),
+		cmocka_unit_test(what_is_wrong_is_told_in_a_few_words),
 		cmocka_unit_test(a_fault_is_new_once),
 		cmocka_unit_test(nothing_is_known_after_a_long_silence),
 		cmocka_unit_test(a_first_report_is_awaited_no_longer_than_a_silence),

@@ -546,6 +546,14 @@ static void what_kemari_agent_says_of_fencing_is_told(void **state)
 	SET(b->f.cib.doubt[0].text, "no proof of xa: bmc-xa");
 	check_fencing(&b->f, &b->l);
 	assert_one(&b->l, FINDING_PROBLEM, "fencing-proof", "kemari-agent of xb: no proof of xa", "devices");
+	again(b);
+	b->f.cib.nr_doubts = 0;
+	b->f.cib.nr_hardware = 1;
+	SET(b->f.cib.hardware[0].node, "xb");
+	SET(b->f.cib.hardware[0].text, "xa: its BMC is unreachable");
+	check_fencing(&b->f, &b->l);
+	assert_one(&b->l, FINDING_WARNING, "hardware", "kemari-agent of xb: xa: its BMC is unreachable",
+		   "kemari-bmc");
 }
 
 static void a_device_that_is_switched_off_covers_nobody(void **state)

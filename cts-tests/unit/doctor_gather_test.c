@@ -127,10 +127,11 @@ static void doubts_are_read_from_the_status(void **state)
 			"no proof of xb: x") "</instance_attributes></transient_attributes></"
 					     "node_state><node_state id='2' uname='xb'>"
 					     "<transient_attributes id='2'><instance_attributes "
-					     "id='s2'>" NVPAIR("kemari-vm1-state",
-							       "protected") "</instance_attributes></"
-									    "transient_attributes></"
-									    "node_state></status></cib>";
+					     "id='s2'>" NVPAIR("kemari-hardware", "xa: its BMC is full")
+						     NVPAIR("kemari-vm1-state",
+							    "protected") "</instance_attributes></"
+									 "transient_attributes></"
+									 "node_state></status></cib>";
 	struct facts *f = *state;
 
 	memset(f, 0, sizeof(*f));
@@ -138,6 +139,9 @@ static void doubts_are_read_from_the_status(void **state)
 	assert_int_equal(f->cib.nr_doubts, 1);
 	assert_string_equal(f->cib.doubt[0].node, "xa");
 	assert_string_equal(f->cib.doubt[0].text, "no proof of xb: x");
+	assert_int_equal(f->cib.nr_hardware, 1);
+	assert_string_equal(f->cib.hardware[0].node, "xb");
+	assert_string_equal(f->cib.hardware[0].text, "xa: its BMC is full");
 }
 
 static void identities_are_those_of_the_agents_state(void **state)
