@@ -29,14 +29,14 @@ static struct {
 /* ---- the VM's room and the hypervisor -------------------------------------------------------------------
  */
 
-int hvop_hold(struct hvop *h, uint32_t domid, uint64_t g)
+int vm_domain_hold(struct vm *vm, uint64_t g)
 {
 	assert_int_equal(g, G);
 	w.held++;
 	return 0;
 }
 
-int hvop_run(struct hvop *h, uint32_t domid, uint64_t g)
+int vm_domain_run(struct vm *vm)
 {
 	w.runs++;
 	return 0;

@@ -87,8 +87,9 @@ static int equip(struct vm *vm, bool shell)
 	int rc = hvop_enable(d->hv, vm->domid, true);
 
 	vm->mem->is_shell = shell;
+	vm->mem->hold_g = FIRST_HOLD;
 	if (!rc)
-		rc = hvop_hold(d->hv, vm->domid, FIRST_HOLD);
+		rc = vm_domain_hold(vm, FIRST_HOLD);
 	if (!rc)
 		rc = guest_xen_open(vm->domid, d->loop, &vm->guest);
 	if (!rc)
@@ -231,7 +232,7 @@ int vm_guest_stop(struct vm *vm)
 
 	if (rc || engine_role(&vm->engine) != ENGINE_HELD)
 		return rc;
-	rc = hvop_hold(vm->d->hv, vm->domid, engine_generation(&vm->engine));
+	rc = vm_domain_hold(vm, engine_generation(&vm->engine));
 	if (rc)
 		kem_vm_err(vm->rec.name, "cannot hold the guest: %s", strerror(-rc));
 	return rc;

@@ -247,14 +247,13 @@ static void adopt_name(struct vm *vm)
 
 static int lift(struct vm *vm, uint64_t g)
 {
-	struct daemon *d = vm->d;
-	int rc = hvop_hold(d->hv, vm->domid, g);
+	int rc = vm_domain_hold(vm, g);
 
 	/* before it: a daemon after this one must not start it from its image again */
 	if (!rc) {
 		vm->mem->running_g = g;
 		vm->mem->is_shell = 0;
-		rc = hvop_run(d->hv, vm->domid, g);
+		rc = vm_domain_run(vm);
 	}
 	if (!rc)
 		rc = vm_guest_unpause_all(vm);
@@ -439,7 +438,7 @@ int vm_hold(struct vm *vm, uint64_t g)
 
 	if (!vm->domid)
 		return 0;
-	rc = hvop_hold(vm->d->hv, vm->domid, g);
+	rc = vm_domain_hold(vm, g);
 	if (!rc && vm->mem->running_g)
 		rc = become_standby(vm, g);
 	if (rc)

@@ -62,7 +62,7 @@
 #define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
-#define VM_MEM_VERSION 4
+#define VM_MEM_VERSION 5
 struct vm_mem {
 	uint32_t version;
 	uint32_t domid;
@@ -78,6 +78,7 @@ struct vm_mem {
 	uint32_t record_len;
 	uint32_t is_shell; /* the domain holds a copy, or is for one: it can be started from an image only */
 	uint32_t by_hand;  /* an operator has unprotected it: nobody else is to protect it again */
+	uint64_t hold_g;   /* of the domain's hold in the hypervisor: it only grows, and so it does here */
 	uint32_t making;   /* kemari-domain is at work on the domain; without its result that is half a one */
 	char peer[KEM_CONFIG_STR]; /* host name or address of the other copy, "": none */
 	char record[VM_RECORD_MAX];
@@ -212,6 +213,7 @@ struct vm {
 
 	/* link */
 	struct link *link;
+	uint64_t grant_sent;   /* nonce of the GRANT that went out last */
 	uint64_t reconnect;    /* qb handle */
 	unsigned int refusals; /* since it was protected */
 	bool initiator;
@@ -339,6 +341,12 @@ struct xc_dominfo;
 bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info);
 /* It runs no more: it ended, or suspended. */
 bool vm_domain_is_down(const struct xc_dominfo *info);
+/*
+ * The hypervisor's hold: with it the guest does not run whatever xl does, until vm_domain_run().  For g and
+ * each generation before, of this incarnation of the guest or another.
+ */
+int vm_domain_hold(struct vm *vm, uint64_t g);
+int vm_domain_run(struct vm *vm);
 int vm_guest_stop(struct vm *vm); /* outside of its interrupt handlers, if it leaves them soon */
 int vm_guest_go(struct vm *vm);
 int vm_guest_unpause_all(struct vm *vm);
