@@ -64,35 +64,47 @@ static enum proof_change heard_again(struct proof_host *h, int64_t now, int64_t 
 	return PROOF_RECORDED;
 }
 
-/* In the very boot in which it was confirmed off. */
-static enum proof_change never_was_off(struct proof_host *h, int64_t now, int64_t clock_offset)
+/* In the boot that it was in before it rose: it did not boot. */
+static enum proof_change heard_in_that_boot(struct proof_host *h, int64_t now, int64_t clock_offset)
 {
+	const bool was_off = h->voided || h->fenced;
+
 	h->boot = h->risen;
 	h->risen = 0;
+	h->voided = false;
 	h->member = true;
 	h->last_ns = now;
 	h->clock_offset = clock_offset;
-	return void_fencing(h, now);
+	if (was_off)
+		return void_fencing(h, now);
+	h->after_ns = now;
+	return PROOF_RECORDED;
 }
 
 enum proof_change proof_risen(struct proof *p, const char *host, int64_t now)
 {
 	struct proof_host *h = find(p, host);
+	const bool off = h && h->fenced;
 
-	if (!h || h->member || !h->fenced)
+	if (!h || h->member || (!off && h->boot == PROOF_UNHEARD && h->risen))
 		return PROOF_SAME;
 	void_fencing(h, now);
 	if (h->boot != PROOF_UNHEARD)
 		h->risen = h->boot;
 	h->boot = PROOF_UNHEARD;
-	return PROOF_RISEN;
+	h->voided |= off;
+	if (off) { /* what was so in that life is not of this one */
+		h->fault = h->up_known = false;
+		h->hold[0] = '\0';
+	}
+	return off ? PROOF_RISEN : PROOF_RECORDED;
 }
 
 enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, int64_t now,
 			      int64_t clock_offset)
 {
 	struct proof_host *h = find(p, host);
-	bool back = h && (h->fenced || h->risen);
+	bool back = h && (h->fenced || h->voided);
 	uint8_t bmc[16] = { 0 };
 
 	if (!boot || strnlen(host, ROW_HOST) == ROW_HOST)
@@ -100,7 +112,7 @@ enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, 
 	if (h && h->boot == boot)
 		return heard_again(h, now, clock_offset);
 	if (h && h->risen == boot)
-		return never_was_off(h, now, clock_offset);
+		return heard_in_that_boot(h, now, clock_offset);
 	if (h)
 		memcpy(bmc, h->bmc, sizeof(bmc));
 	else

@@ -6,7 +6,7 @@
  * was first heard of in the group, and the host is no member of the group any more.  It is a level: it stays
  * until the host is heard of with another boot, or has risen: its node comes into corosync's ring, or its
  * kemari-syncd links itself to ours, whether a kemari-agent runs there or not.  In which boot it has risen
- * only its kemari-agent tells; until then one that is fenced again is proven off in all boots before.  A host
+ * only its kemari-agent tells; until then one that is fenced is proven off in all boots before.  A host
  * that left without being fenced is not proven off, however it left.  One that shows life in the boot in
  * which it was confirmed off was not off: the wrong power supply, BMC or blade.
  *
@@ -46,7 +46,8 @@
 struct proof_host {
 	char host[ROW_HOST];
 	uint64_t boot;	  /* the one that was heard of last, never 0; PROOF_UNHEARD since it has risen */
-	uint64_t risen;	  /* the one that it was proven off in, when it has risen; 0: it has not */
+	uint64_t risen;	  /* ... and this is the one before that; 0: it has not */
+	bool voided;	  /* ... in which it was proven off */
 	int64_t after_ns; /* fencings that ended before do not count: its joining, or a later sign of life */
 	int64_t clock_offset; /* then */
 	int64_t last_ns;   /* when it was heard of last: what ended PROOF_ECHO_NS before does not count either
@@ -77,7 +78,7 @@ enum proof_change {
 	PROOF_RECORDED, /* something changed that has to survive a restart of this program */
 	PROOF_OFF,	/* ... and the host is proven off now */
 	PROOF_BACK,	/* ... a host that was confirmed off has booted again */
-	PROOF_RISEN,	/* ... a host that was confirmed off is there, in some boot */
+	PROOF_RISEN,	/* ... a host that was confirmed off is there, in a boot that is not known */
 	PROOF_ALIVE,	/* ... a host that was confirmed off lives in that very boot */
 	PROOF_DOUBTED,	/* ... one that would be off now, did that fencing count */
 };
@@ -85,7 +86,7 @@ enum proof_change {
 /* A member's HELLO was delivered. */
 enum proof_change proof_heard(struct proof *p, const char *host, uint64_t boot, int64_t now,
 			      int64_t clock_offset);
-/* Its node came into the ring, or its kemari-syncd has linked itself to ours. */
+/* Its node came into the ring, or its kemari-syncd has linked itself to ours: no news of a member. */
 enum proof_change proof_risen(struct proof *p, const char *host, int64_t now);
 /* It tells which machine it is.  True: that was not known. */
 bool proof_identify(struct proof *p, const char *host, const uint8_t uuid[16]);

@@ -35,11 +35,11 @@ static void write_all(FILE *f, uint64_t boot, const struct proof *p, const struc
 		uuid_unparse_lower(h->bmc, bmc);
 		fprintf(f,
 			"host %s %016" PRIx64 " %" PRId64 " %" PRId64 " %d %" PRId64 " %d %d %d %" PRId64
-			" %s %d %s %s %s %d %" PRId64 " %s %s %016" PRIx64 "\n",
+			" %s %d %s %s %s %d %" PRId64 " %s %s %016" PRIx64 " %d\n",
 			h->host, h->boot, h->after_ns, h->clock_offset, h->fenced && !h->member, h->fenced_ns,
 			(int)h->asker.kind, h->settled, h->fault, h->last_ns, uuid, h->by_word,
 			or_none(h->asker.program), or_none(h->asker.node), or_none(h->asker.doer),
-			h->up_known, h->booted_ns, or_none(h->hold), bmc, h->risen);
+			h->up_known, h->booted_ns, or_none(h->hold), bmc, h->risen, h->voided);
 	}
 	for (i = 0; i < vms->nr; i++)
 		fprintf(f, "vm %s\n", vms->vm[i]);
@@ -82,15 +82,15 @@ static bool take_host(const char *line, struct proof *p)
 {
 	struct proof_host h = { 0 };
 	char uuid[UUID_STR_LEN] = "", bmc[UUID_STR_LEN] = "";
-	int fenced, kind = 0, settled = 0, fault = 0, by_word = 0, up_known = 0, n;
+	int fenced, kind = 0, settled = 0, fault = 0, by_word = 0, up_known = 0, voided = 0, n;
 
 	/* 71, 31: ROW_HOST, ASKER_PROGRAM and PROOF_HOLD less the NUL */
 	n = sscanf(line,
 		   "host %71s %16" SCNx64 " %" SCNd64 " %" SCNd64 " %d %" SCNd64 " %d %d %d %" SCNd64
-		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s %36s %16" SCNx64,
+		   " %36s %d %31s %71s %71s %d %" SCNd64 " %31s %36s %16" SCNx64 " %d",
 		   h.host, &h.boot, &h.after_ns, &h.clock_offset, &fenced, &h.fenced_ns, &kind, &settled,
 		   &fault, &h.last_ns, uuid, &by_word, h.asker.program, h.asker.node, h.asker.doer, &up_known,
-		   &h.booted_ns, h.hold, bmc, &h.risen);
+		   &h.booted_ns, h.hold, bmc, &h.risen, &voided);
 	/* one that runs in place of an older one finds six, nine, eleven, twelve, eighteen or nineteen */
 	if (n != 6 && n != 9 && n != 11 && n != 12 && n < 18)
 		return false;
@@ -107,6 +107,7 @@ static bool take_host(const char *line, struct proof *p)
 	h.settled = settled == 1;
 	h.fault = fault == 1;
 	h.by_word = by_word == 1;
+	h.voided = voided == 1;
 	if (!h.boot || p->nr == PROOF_HOSTS || proof_find(p, h.host))
 		return false;
 	p->h[p->nr++] = h;

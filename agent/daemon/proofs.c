@@ -93,20 +93,31 @@ static const char *node_name(const struct agent *a, uint32_t nodeid)
 	return name ? name : h && h->name[0] ? h->name : NULL;
 }
 
-/* The same of corosync's ring. */
+/* By what it said when it was in the group, or by corosync.conf; 0: not known. */
+static uint32_t node_id(const struct agent *a, const char *host)
+{
+	const struct cluster_host *h = cluster_named(&a->cluster, host);
+	unsigned int i;
+
+	if (h)
+		return h->nodeid;
+	for (i = 0; i < a->ring.nr; i++)
+		if (!strcmp(a->ring.node[i].name, host))
+			return a->ring.node[i].nodeid;
+	return 0;
+}
+
+/* The same of corosync's ring.  Of a host whose node is not known, any may be it that has no name. */
 static bool not_in_ring(const struct agent *a, const char *host)
 {
-	const uint32_t *node;
+	const uint32_t id = node_id(a, host), *node;
 	unsigned int nr, i;
 
 	if (!quorum_ring(a->quorum, &node, &nr))
 		return false;
-	for (i = 0; i < nr; i++) {
-		const char *name = node_name(a, node[i]);
-
-		if (node[i] != group_nodeid(a->group) && (!name || !strcmp(name, host)))
+	for (i = 0; i < nr; i++)
+		if (id ? node[i] == id : node[i] != group_nodeid(a->group) && !node_name(a, node[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -127,7 +138,7 @@ bool agent_unsaid(const struct agent *a, const char *host)
 	const struct cluster_host *c = cluster_named(&a->cluster, host);
 	const struct proof_host *h = proof_find(&a->proof, host);
 
-	return h && h->boot != PROOF_UNHEARD && !(c && c->view);
+	return h && (h->boot != PROOF_UNHEARD || h->risen) && !(c && c->view);
 }
 
 /* Who had it fenced, and why, if that was us; or who says so. */
@@ -199,6 +210,7 @@ void hosts_proof(struct agent *a, const char *host, enum proof_change change)
 		kem_info("%s is heard of in another boot than the one that was proven off", host);
 		break;
 	case PROOF_RISEN:
+		a->told_fenced[h - a->proof.h] = 0;
 		kem_info("%s is there again: the proof that it is off ends", host);
 		break;
 	case PROOF_ALIVE:
@@ -233,6 +245,10 @@ static void on_ring_joined(void *arg, uint32_t nodeid)
 	struct agent *a = arg;
 	const char *name = node_name(a, nodeid);
 
+	if (nodeid == group_nodeid(a->group))
+		return;
+	if (!name && !ring_read(&a->ring)) /* it was added since that was read */
+		name = node_name(a, nodeid);
 	if (name)
 		risen(a, name);
 }

@@ -36,13 +36,13 @@ static void read_node(cmap_handle_t h, unsigned int i, struct ring *r)
 	r->nr++;
 }
 
-int ring_read(struct ring *r)
+int ring_read(struct ring *out)
 {
+	struct ring ring = { 0 }, *r = &ring;
 	cmap_handle_t h;
 	cs_error_t err = cmap_initialize(&h);
 	unsigned int i;
 
-	memset(r, 0, sizeof(*r));
 	if (err != CS_OK) {
 		kem_warn("corosync's configuration map cannot be read: %s", cs_strerror(err));
 		return -EAGAIN;
@@ -52,6 +52,7 @@ int ring_read(struct ring *r)
 	for (i = 0; i < RING_NODES; i++)
 		read_node(h, i, r);
 	cmap_finalize(h);
+	*out = ring;
 	return 0;
 }
 

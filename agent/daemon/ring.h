@@ -20,7 +20,7 @@ struct ring {
 	} node[RING_NODES];
 };
 
-/* 0, or a negative errno with one message. */
+/* 0, or a negative errno with one message: r is as it was. */
 int ring_read(struct ring *r);
 
 /* Says what of it is not as a failover wants it: one line each. */

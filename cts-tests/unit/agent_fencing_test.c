@@ -60,7 +60,6 @@ static void a_host_that_has_risen_is_off_no_more(void **state)
 
 	assert_int_equal(proof_risen(&p, "xa", 150 * S), PROOF_SAME); /* a member */
 	proof_left(&p, "xa", true, 200 * S);
-	assert_int_equal(proof_risen(&p, "xa", 200 * S), PROOF_SAME); /* not proven off */
 	proof_fenced(&p, "xa", 201 * S, &somebody, 202 * S);
 	assert_int_equal(proof_risen(&p, "xa", 250 * S), PROOF_RISEN);
 	assert_null(proof_off(&p, "xa"));
@@ -70,6 +69,33 @@ static void a_host_that_has_risen_is_off_no_more(void **state)
 	assert_int_equal(proof_off(&p, "xa")->boot, PROOF_UNHEARD);
 	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 300 * S, OFFSET), PROOF_BACK);
 	assert_int_equal(proof_find(&p, "xa")->boot, BOOT + 1);
+}
+
+/* It rebooted in order, say, or was fenced while nobody here looked. */
+static void a_host_that_has_risen_is_off_in_whatever_boot_when_it_is_fenced(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	assert_int_equal(proof_risen(&p, "xa", 250 * S), PROOF_RECORDED);
+	assert_int_equal(proof_risen(&p, "xa", 251 * S), PROOF_SAME);
+	assert_int_equal(proof_history(&p, "xa", OFFSET + 220 * S, &somebody, 260 * S, OFFSET), PROOF_SAME);
+	assert_int_equal(proof_fenced(&p, "xa", 270 * S, &somebody, 271 * S), PROOF_OFF);
+	assert_int_equal(proof_off(&p, "xa")->boot, PROOF_UNHEARD);
+}
+
+static void a_host_that_was_only_away_is_the_same(void **state)
+{
+	struct proof p = member();
+
+	proof_left(&p, "xa", true, 200 * S);
+	proof_risen(&p, "xa", 250 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT, 251 * S, OFFSET), PROOF_RECORDED);
+	assert_int_equal(proof_find(&p, "xa")->boot, BOOT);
+	assert_int_equal(proof_find(&p, "xa")->after_ns, 251 * S);
+	proof_left(&p, "xa", true, 300 * S);
+	proof_risen(&p, "xa", 350 * S);
+	assert_int_equal(proof_heard(&p, "xa", BOOT + 1, 351 * S, OFFSET), PROOF_RECORDED);
 }
 
 static void a_host_that_has_risen_in_the_same_boot_was_never_off(void **state)
@@ -512,6 +538,7 @@ static void what_is_saved_comes_back(void **state)
 	proof_load(path, 77, &got, &got_vms);
 	assert_int_equal(got.nr, 4);
 	assert_int_equal(proof_find(&got, "xd")->risen, 6);
+	assert_true(proof_find(&got, "xd")->voided);
 	assert_null(proof_off(&got, "xd"));
 	assert_int_equal(got.devices_sum, p.devices_sum);
 	assert_int_equal(proof_off(&got, "xc")->boot, PROOF_UNHEARD);
@@ -716,6 +743,8 @@ int main(void)
 		cmocka_unit_test(fenced_and_gone_is_off),
 		cmocka_unit_test(fenced_member_is_off_when_its_node_is_gone),
 		cmocka_unit_test(a_host_that_has_risen_is_off_no_more),
+		cmocka_unit_test(a_host_that_has_risen_is_off_in_whatever_boot_when_it_is_fenced),
+		cmocka_unit_test(a_host_that_was_only_away_is_the_same),
 		cmocka_unit_test(a_host_that_has_risen_in_the_same_boot_was_never_off),
 		cmocka_unit_test(clean_leave_is_no_proof),
 		cmocka_unit_test(node_gone_unfenced_is_no_proof),

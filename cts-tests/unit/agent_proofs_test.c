@@ -29,7 +29,7 @@
 /* ---- what is around: one host, xb, that is alone in the group ---- */
 
 static uint64_t told_off; /* boot of xa */
-static bool ring_known, xa_in_ring;
+static bool ring_known, xa_in_ring, third_in_ring;
 static struct vm_row g1; /* kemari-syncd's table */
 static char attribute[ATTRD_VALUE];
 static char story[256]; /* who had it fenced; "": not told */
@@ -58,10 +58,15 @@ uint32_t group_nodeid(const struct group *g)
 
 bool quorum_ring(const struct quorum *q, const uint32_t **nodeid, unsigned int *nr)
 {
-	static const uint32_t ring[] = { XB, XA };
+	static uint32_t ring[3];
 
 	*nodeid = ring;
-	*nr = xa_in_ring ? 2 : 1;
+	*nr = 0;
+	ring[(*nr)++] = XB;
+	if (xa_in_ring)
+		ring[(*nr)++] = XA;
+	if (third_in_ring)
+		ring[(*nr)++] = 3;
 	return ring_known;
 }
 
@@ -129,7 +134,7 @@ static int setup(void **state)
 	b->a.ring.node[0].nodeid = XA;
 	snprintf(b->a.ring.node[0].name, sizeof(b->a.ring.node[0].name), "xa");
 	ring_known = true;
-	xa_in_ring = false;
+	xa_in_ring = third_in_ring = false;
 	g1 = (struct vm_row){ .vm = "g1", .peer = "xa" };
 	proof_heard(&b->a.proof, "xa", BOOT, b->now - 100 * S, hosts_clock_offset());
 	proof_left(&b->a.proof, "xa", true, b->now - 50 * S);
@@ -241,7 +246,8 @@ static void who_is_linked_is_not_off(void **state)
 	struct bed *b = *state;
 
 	g1.linked = true; /* of the life that was fenced: it stands until it is timed out */
-	hosts_table(&b->a);
+	b->a.nr_linked = 1;
+	b->a.linked[0] = (struct agent_link){ .vm = "g1", .peer = "xa" };
 	proven_off(b);
 	hosts_table(&b->a);
 	assert_non_null(agent_off(&b->a, "xa"));
@@ -250,6 +256,24 @@ static void who_is_linked_is_not_off(void **state)
 	assert_non_null(agent_off(&b->a, "xa"));
 	g1.linked = true;
 	hosts_table(&b->a);
+	assert_null(agent_off(&b->a, "xa"));
+}
+
+/* Another one may come and go as it likes, and without a name. */
+static void a_node_without_a_name_is_that_host_only_if_nobody_knows(void **state)
+{
+	struct bed *b = *state;
+	struct cluster_host *c = &b->a.cluster.host[0];
+
+	proven_off(b);
+	third_in_ring = true;
+	assert_non_null(agent_off(&b->a, "xa"));
+	b->a.ring.nr = 0;
+	assert_null(agent_off(&b->a, "xa"));
+	c->nodeid = XA;
+	snprintf(c->name, sizeof(c->name), "xa");
+	assert_non_null(agent_off(&b->a, "xa"));
+	xa_in_ring = true;
 	assert_null(agent_off(&b->a, "xa"));
 }
 
@@ -567,6 +591,7 @@ int main(void)
 		PROOFS_TEST(whose_node_came_back_is_not_off_though_it_leaves_again),
 		PROOFS_TEST(fenced_again_it_is_off_in_all_its_boots),
 		PROOFS_TEST(who_is_linked_is_not_off),
+		PROOFS_TEST(a_node_without_a_name_is_that_host_only_if_nobody_knows),
 		PROOFS_TEST(levels_whose_devices_confirm_are_a_proof),
 		PROOFS_TEST(a_level_that_confirms_nothing_is_none),
 		PROOFS_TEST(what_confirms_nothing_is_none),
