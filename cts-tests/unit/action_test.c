@@ -202,6 +202,20 @@ static void messages_take_the_cluster_when_there_is_no_link_but_no_ack_does(void
 	assert_int_equal(bed.relayed, 1);
 }
 
+/* The link may be dead already, and the guest runs nowhere. */
+static void a_grant_that_is_not_answered_takes_both_ways(void **state)
+{
+	bed.connected = true;
+	ACT(.type = ENGINE_ACT_SEND_MSG, .msg = { .type = ENGINE_MSG_GRANT, .nonce = 7 });
+	assert_int_equal(bed.linked, 1);
+	assert_int_equal(bed.relayed, 0);
+	ACT(.type = ENGINE_ACT_SEND_MSG, .msg = { .type = ENGINE_MSG_GRANT, .nonce = 7 });
+	assert_int_equal(bed.linked, 2);
+	assert_int_equal(bed.relayed, 1);
+	ACT(.type = ENGINE_ACT_SEND_MSG, .msg = { .type = ENGINE_MSG_GRANT, .nonce = 8 });
+	assert_int_equal(bed.relayed, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -212,6 +226,7 @@ int main(void)
 		TEST(a_guest_that_has_run_is_no_image_any_more),
 		TEST(what_waits_in_the_queues_comes_before_a_deadline),
 		TEST(messages_take_the_cluster_when_there_is_no_link_but_no_ack_does),
+		TEST(a_grant_that_is_not_answered_takes_both_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,12 +65,29 @@ static void run(struct vm *vm, const struct engine_action *a)
 		vm_tell(vm, "the guest cannot run here: %s", strerror(-rc));
 }
 
+/* A link that is about to be found dead still takes it: nobody runs the guest until it arrives. */
+static bool is_grant_again(struct vm *vm, const struct engine_message *m)
+{
+	bool again = m->type == ENGINE_MSG_GRANT && m->nonce == vm->grant_sent;
+
+	if (m->type == ENGINE_MSG_GRANT)
+		vm->grant_sent = m->nonce;
+	return again;
+}
+
+static void send_message(struct vm *vm, const struct engine_message *m)
+{
+	bool sent = link_send_message(vm, m), again = is_grant_again(vm, m);
+
+	if ((!sent || again) && m->type != ENGINE_MSG_ACK)
+		relay_send(vm, m);
+}
+
 void vm_act(struct vm *vm, const struct engine_action *a)
 {
 	switch (a->type) {
 	case ENGINE_ACT_SEND_MSG:
-		if (!link_send_message(vm, &a->msg) && a->msg.type != ENGINE_MSG_ACK)
-			relay_send(vm, &a->msg);
+		send_message(vm, &a->msg);
 		break;
 	case ENGINE_ACT_SET_TIMER:
 		set_timer(vm, a->deadline);
