@@ -115,6 +115,7 @@ int pages_remap_part(struct pages *p, uint64_t frame, uint64_t *end)
 	return 0;
 }
 
+ZERO(hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr), int)
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
 ZERO(hot_members(const struct hot *h), unsigned int)
 NOTHING(hot_forget(struct hot *h))
@@ -228,6 +229,19 @@ static void after_lost_marks_all_is_protected_anew(void **state)
 	assert_int_equal(bed->pieces, 6);
 }
 
+/* It took nothing away, and protected nothing yet. */
+static void a_log_that_has_just_begun_does_not_begin_anew(void **state)
+{
+	bed->c.broken = bed->c.fresh = true;
+	assert_int_equal(capture_bulk_begin(&bed->c), 0);
+	assert_int_equal(bed->offs, 0);
+	assert_false(bed->c.broken);
+	all();
+	bed->c.broken = true;
+	assert_int_equal(capture_bulk_begin(&bed->c), 0);
+	assert_int_equal(bed->offs, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -240,6 +254,7 @@ int main(void)
 		TEST(a_log_that_fails_ends_the_copy),
 		TEST(a_copy_anew_protects_nothing_that_is_protected),
 		TEST(after_lost_marks_all_is_protected_anew),
+		TEST(a_log_that_has_just_begun_does_not_begin_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

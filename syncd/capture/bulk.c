@@ -81,6 +81,13 @@ static int log_anew(struct capture *c)
 
 	if (!c->broken)
 		return 0;
+	rc = hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
+	if (rc)
+		return rc;
+	c->broken = !c->fresh;
+	c->fresh = false;
+	if (!c->broken)
+		return 0;
 	dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
 	c->protected_to = 0;
 	rc = dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm);

@@ -83,6 +83,7 @@ static int begin_logging(struct capture *c)
 	if (c->cfg.promoted) /* for the daemon after us, until all writes are seen */
 		unsent_init(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg), true);
 	c->logging = rc >= 0;
+	c->fresh = !was_on;
 	if (rc >= 0 && c->cfg.promoted)
 		rc = begin_promoted(c);
 	else if (rc >= 0)
@@ -91,7 +92,7 @@ static int begin_logging(struct capture *c)
 		kem_vm_warn(c->cfg.vm, "its writes cannot be logged: it has to be copied anew");
 		if (c->logging) /* or the next daemon would rely on it */
 			dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);
-		c->logging = false;
+		c->logging = c->fresh = false;
 		c->broken = true;
 		return 0;
 	}

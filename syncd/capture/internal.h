@@ -39,6 +39,7 @@ struct capture {
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
 	bool logging;
+	bool fresh;	       /* the log was switched on just now: no frame is protected, no mark was lost */
 	uint64_t protected_to; /* gfn: by bulk copies so far */
 	bool broken;	       /* pages or their marks are not to be had: no epoch would be whole any more */
 	struct capture_bulk bulk;
