@@ -232,7 +232,9 @@ static int has_followed(const struct kemari_args *args, const struct kem_config 
 	snprintf(why, sizeof(why), "%s has moved, but %s", args->req.vm,
 		 rc == -ETIMEDOUT ? "the cluster manager has it promoted here still" : strerror(-rc));
 	snprintf(fix, sizeof(fix),
-		 "crm_mon -1A shows the scores, crm_resource --constraints -r %s what holds it",
+		 "crm_mon -1A shows the scores and whether it is in maintenance, crm_resource --constraints "
+		 "-r %s "
+		 "what holds it",
 		 args->req.vm);
 	complain(why, rc == -ETIMEDOUT ? fix : "kemari status shows what became of it");
 	return EXIT_FAILED;

@@ -109,6 +109,7 @@ struct agent {
 	bool hardware_set;
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
+	bool devices_warned;	/* of what makes them slow */
 	bool devices_of_before; /* agent.state had hosts, whose fencings other devices may have done */
 	int64_t unread_ns;	/* CLOCK_BOOTTIME since when they cannot be read; 0: they can */
 	bool unread;		/* ... for so long that it was said */

@@ -44,6 +44,7 @@ struct devices {
 	bool more;		   /* than there is room for */
 	bool odd;		   /* what one is, or is for, is told in a way that is not read */
 	char watchdog_timeout[16]; /* stonith-watchdog-timeout; "": not set */
+	char stonith_action[16];   /* "": not set */
 	unsigned int nr, nr_levels;
 	struct device device[DEVICES];
 	struct device_level level[DEVICE_LEVELS];
@@ -108,6 +109,9 @@ const struct device_misuse *device_misused(const struct device *d);
  */
 bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
 		   const char *believed, char *why);
+
+/* Says what of them makes each failover slow: one line each. */
+void devices_warn(const struct devices *d);
 
 /* Of all that says what a fencing by them is worth, and of nothing else; never 0. */
 uint64_t devices_sum(const struct devices *d);

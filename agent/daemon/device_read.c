@@ -92,13 +92,14 @@ bool devices_read(const char *text, size_t len, struct devices *d)
 	xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 	const bool cib = root && !strcmp((const char *)root->name, "cib");
 	const bool ours = cib || (root && !strcmp((const char *)root->name, "configuration"));
+	const char *set =
+		cib ? "configuration/crm_config/cluster_property_set" : "crm_config/cluster_property_set";
 
 	memset(d, 0, sizeof(*d));
 	if (ours) {
-		cib_option(root,
-			   cib ? "configuration/crm_config/cluster_property_set"
-			       : "crm_config/cluster_property_set",
-			   "stonith-watchdog-timeout", d->watchdog_timeout, sizeof(d->watchdog_timeout));
+		cib_option(root, set, "stonith-watchdog-timeout", d->watchdog_timeout,
+			   sizeof(d->watchdog_timeout));
+		cib_option(root, set, "stonith-action", d->stonith_action, sizeof(d->stonith_action));
 		xml_each(doc, root, "//resources//primitive", take_device, d);
 		xml_each(doc, root, "//fencing-topology/fencing-level", take_level, d);
 	}

@@ -153,6 +153,9 @@ void hosts_devices(struct agent *a, const struct devices *d)
 	const uint64_t sum = devices_sum(d);
 
 	readable(a);
+	if (d->nr && (!a->devices_warned || sum != a->proof.devices_sum))
+		devices_warn(d);
+	a->devices_warned = d->nr;
 	a->devices_known = true;
 	a->devices = *d;
 	if (sum != a->proof.devices_sum) {

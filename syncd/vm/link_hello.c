@@ -100,9 +100,12 @@ static int fill(struct vm *vm, struct hello *h)
 }
 
 /* What fill() said, for the peer. */
-static void explain_silence(int rc, char *reason, char *fix)
+static void explain_silence(const struct vm *vm, int rc, char *reason, char *fix)
 {
-	if (rc == -EPERM) {
+	if (rc == -EPERM && vm->creation) {
+		snprintf(reason, RECORD_WHY_MAX, "`kemari create` makes a guest of this VM here");
+		snprintf(fix, RECORD_WHY_MAX, "see which host is to run it");
+	} else if (rc == -EPERM) {
 		snprintf(reason, RECORD_WHY_MAX, "Xen here has a domain of this VM that is not Kemari's");
 		snprintf(fix, RECORD_WHY_MAX, "destroy it first");
 	} else {
@@ -205,7 +208,7 @@ void link_welcome(struct vm *vm, int err, const char *why)
 		return;
 	rc = fill(vm, &h);
 	if (rc) {
-		explain_silence(rc, text, fix);
+		explain_silence(vm, rc, text, fix);
 		link_refuse(l, text, fix, true);
 		return;
 	}
@@ -228,7 +231,7 @@ static int agree(struct vm *vm, const struct hello *theirs, char *reason, char *
 
 	if (!rc)
 		return hello_mismatch(&mine, theirs, reason, fix);
-	explain_silence(rc, reason, fix);
+	explain_silence(vm, rc, reason, fix);
 	return -EPROTO;
 }
 

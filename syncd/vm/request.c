@@ -176,6 +176,7 @@ static void on_domain(struct vm *vm, int err, const char *why)
 	json_t *answer;
 
 	vm->creation = NULL;
+	vm->foreign = false; /* or one that comes later would be no news */
 	if (err == -EEXIST && ++c->attempt < DOMID_ATTEMPTS) {
 		vm_free(vm);
 		try_domid(c);
