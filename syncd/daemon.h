@@ -34,6 +34,7 @@ struct daemon {
 	struct vm *vms;		     /* list */
 	struct reopening *reopening; /* VMs of an earlier daemon that are not taken up yet; list */
 	struct resource *resources;  /* in the cluster manager's hands; list */
+	struct going *going;	     /* domains without a VM that are being destroyed; list */
 	uint64_t publish;	     /* qb handle: status goes to those who watch all VMs */
 	bool publish_soon;	     /* ... for something has changed */
 };

@@ -216,6 +216,15 @@ static void a_grant_that_is_not_answered_takes_both_ways(void **state)
 	assert_int_equal(bed.relayed, 1);
 }
 
+/* The session ends with it. */
+static void the_word_that_nothing_is_here_takes_both_ways(void **state)
+{
+	bed.connected = true;
+	ACT(.type = ENGINE_ACT_SEND_MSG, .msg = { .type = ENGINE_MSG_OUTDATED });
+	assert_int_equal(bed.linked, 1);
+	assert_int_equal(bed.relayed, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -227,6 +236,7 @@ int main(void)
 		TEST(what_waits_in_the_queues_comes_before_a_deadline),
 		TEST(messages_take_the_cluster_when_there_is_no_link_but_no_ack_does),
 		TEST(a_grant_that_is_not_answered_takes_both_ways),
+		TEST(the_word_that_nothing_is_here_takes_both_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Whose domain is destroyed, and that a destruction under way is not cut off. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -25,8 +26,11 @@ static struct {
 	struct vm_mem mem;
 	void (*timer)(void *vm);
 	unsigned int freed, cancelled;
+	int helper_rc;
 	char destroyed[16];	 /* by a helper of no VM: the domid, "": none */
 	domain_helper_fn helper; /* of the VM: its result goes there; NULL: it does not run */
+	domain_helper_fn other;	 /* of no VM, and its argument */
+	void *arg;
 } w;
 
 /* ---- the VM's room and kemari-domain --------------------------------------------------------------------
@@ -39,7 +43,9 @@ int domain_helper_run(qb_loop_t *loop, const char *path, const char *const argv[
 	assert_string_equal(argv[3], "--domid");
 	assert_string_equal(input, "record");
 	snprintf(w.destroyed, sizeof(w.destroyed), "%s", argv[4]);
-	return 0;
+	w.other = fn;
+	w.arg = arg;
+	return w.helper_rc;
 }
 
 int vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int timeout_ms, domain_helper_fn fn)
@@ -125,6 +131,12 @@ static int setup(void **state)
 	return 0;
 }
 
+static int teardown(void **state)
+{
+	vms_forget_going(&w.d);
+	return 0;
+}
+
 static void a_shell_that_nobody_wants_goes_with_its_domain(void **state)
 {
 	vm_shell_waits(&w.vm);
@@ -171,7 +183,25 @@ static void a_vm_without_a_domain_has_none_destroyed(void **state)
 	assert_string_equal(w.destroyed, "");
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, setup)
+/* It is nobody's question until then: what is held or dead runs nothing. */
+static void a_domain_without_a_vm_is_about_to_go_until_it_is_gone(void **state)
+{
+	assert_false(vms_is_going(&w.d, DOMID));
+	vm_free_shell(&w.vm);
+	assert_true(vms_is_going(&w.d, DOMID));
+	assert_false(vms_is_going(&w.d, DOMID + 1));
+	w.other(w.arg, 0, NULL, NULL);
+	assert_false(vms_is_going(&w.d, DOMID));
+}
+
+static void one_that_nobody_destroys_stays(void **state)
+{
+	w.helper_rc = -ENOMEM;
+	vm_free_shell(&w.vm);
+	assert_false(vms_is_going(&w.d, DOMID));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -181,6 +211,8 @@ int main(void)
 		TEST(who_frees_a_vm_under_destruction_has_its_domain_destroyed),
 		TEST(a_vm_whose_domain_is_gone_takes_no_other_along),
 		TEST(a_vm_without_a_domain_has_none_destroyed),
+		TEST(a_domain_without_a_vm_is_about_to_go_until_it_is_gone),
+		TEST(one_that_nobody_destroys_stays),
 	};
 
 	return cmocka_run_group_tests_name("death", tests, NULL, NULL);

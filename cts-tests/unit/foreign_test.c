@@ -19,7 +19,7 @@
 static struct bed {
 	struct daemon d;
 	struct vm vm;
-	bool exists, dying, fails;
+	bool exists, dying, going, fails;
 	unsigned int told, events;
 	bool foreign; /* as the engine was told last */
 } bed;
@@ -47,6 +47,11 @@ int xc_domain_getinfo(xc_interface *xch, uint32_t first, unsigned int max, xc_do
 	}
 	errno = ESRCH;
 	return n ? (int)n : -1;
+}
+
+bool vms_is_going(const struct daemon *d, uint32_t domid)
+{
+	return bed.going && domid == THEIRS;
 }
 
 void vm_tell(struct vm *vm, const char *fmt, ...)
@@ -94,6 +99,9 @@ static void another_domain_with_its_uuid_is_found(void **state)
 	assert_true(vms_domain_of(&bed.d, uuid, 0));
 	bed.exists = true;
 	assert_true(vms_domain_of(&bed.d, uuid, OURS));
+	bed.going = true;
+	assert_false(vms_domain_of(&bed.d, uuid, OURS));
+	bed.going = false;
 	bed.dying = true;
 	assert_false(vms_domain_of(&bed.d, uuid, OURS));
 }

@@ -51,7 +51,6 @@ static struct bed {
 	bool linked;
 	bool ran; /* the engine let the guest run */
 	unsigned int stops, leaves, poweroffs, destroyed, freed;
-	bool lingers; /* Xen has a domain of it */
 } * bed;
 
 /* ---- the rest of the daemon -----------------------------------------------------------------------------
@@ -172,7 +171,7 @@ bool vm_shell_in_the_making(const struct vm *vm)
 
 bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
 {
-	return bed->lingers;
+	return false;
 }
 
 void vms_publish(struct daemon *d)
@@ -481,39 +480,6 @@ static void a_copy_stays_until_its_owner_lets_it_go(void **state)
 	assert_int_equal(engine_role(&bed->vm.engine), ENGINE_COPY);
 }
 
-/* Its domain is destroyed by a helper, whose time is not ours. */
-static void stop_waits_until_the_shell_is_gone(void **state)
-{
-	copy();
-	bed->linked = true;
-	bed->lingers = true;
-	stop();
-	looks(1);
-	bed->vm.engine.p.role = ENGINE_NONE;
-	bed->linked = false;
-	looks(1);
-	assert_int_equal(bed->freed, 1);
-	bed->served = false;
-	looks(LOOKS);
-	assert_false(bed->client.done);
-	bed->lingers = false;
-	looks(1);
-	assert_true(bed->client.done);
-}
-
-static void stop_does_not_wait_for_a_domain_that_is_not_its_own(void **state)
-{
-	copy();
-	bed->linked = true;
-	bed->lingers = true;
-	stop();
-	looks(1);
-	bed->vm.engine.p.role = ENGINE_NONE;
-	bed->served = false; /* whatever that is */
-	looks(1);
-	assert_true(bed->client.done);
-}
-
 /* `kemari forget` destroys its domain: that is not to be cut off. */
 static void stop_waits_for_a_domain_that_is_being_destroyed(void **state)
 {
@@ -763,8 +729,6 @@ int main(void)
 		TEST(stop_keeps_what_could_not_be_run_and_is_held),
 		TEST(stop_parks_a_copy_without_a_link),
 		TEST(a_copy_stays_until_its_owner_lets_it_go),
-		TEST(stop_waits_until_the_shell_is_gone),
-		TEST(stop_does_not_wait_for_a_domain_that_is_not_its_own),
 		TEST(stop_waits_for_a_domain_that_is_being_destroyed),
 		TEST(stop_leaves_a_domain_that_is_long_destroyed_to_who_destroys_it),
 		TEST(promote_is_no_proof),

@@ -88,6 +88,7 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
 
 /* Done, or nobody's question here. */
 NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
+NOTHING(vms_forget_going(struct daemon *d))
 NOTHING(vm_publish_status(const struct vm *vm))
 NOTHING(vm_committed(struct vm *vm))
 NOTHING(vm_capture_close(struct vm *vm, bool keep))

@@ -75,11 +75,13 @@ static bool is_grant_again(struct vm *vm, const struct engine_message *m)
 	return again;
 }
 
+/* What a link carries last may be lost with it: TCP takes back what was not read when the other end closes.
+ */
 static void send_message(struct vm *vm, const struct engine_message *m)
 {
-	bool sent = link_send_message(vm, m), again = is_grant_again(vm, m);
+	bool sent = link_send_message(vm, m), both = is_grant_again(vm, m) || m->type == ENGINE_MSG_OUTDATED;
 
-	if ((!sent || again) && m->type != ENGINE_MSG_ACK)
+	if ((!sent || both) && m->type != ENGINE_MSG_ACK)
 		relay_send(vm, m);
 }
 

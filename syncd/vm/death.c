@@ -152,10 +152,54 @@ int vm_boot(struct vm *vm)
 	return rc;
 }
 
+/* ---- of no VM any more ---- */
+
+struct going {
+	struct going *next;
+	struct daemon *d;
+	uint32_t domid;
+};
+
+bool vms_is_going(const struct daemon *d, uint32_t domid)
+{
+	for (const struct going *g = d->going; g; g = g->next)
+		if (g->domid == domid)
+			return true;
+	return false;
+}
+
+static struct going *goes(struct daemon *d, uint32_t domid)
+{
+	struct going *g = malloc(sizeof(*g));
+
+	if (!g)
+		return NULL;
+	*g = (struct going){ .next = d->going, .d = d, .domid = domid };
+	d->going = g;
+	return g;
+}
+
+static void went(struct going *g)
+{
+	for (struct going **p = &g->d->going; *p; p = &(*p)->next)
+		if (*p == g) {
+			*p = g->next;
+			break;
+		}
+	free(g);
+}
+
+void vms_forget_going(struct daemon *d)
+{
+	while (d->going)
+		went(d->going);
+}
+
 static void on_shell_destroyed(void *arg, int exit_code, const char *json, const char *error)
 {
 	if (exit_code)
 		kem_warn("a shell without a VM stays: %s", error);
+	went(arg);
 }
 
 void vm_free_shell(struct vm *vm)
@@ -167,12 +211,17 @@ void vm_free_shell(struct vm *vm)
 	const char *const argv[] = { "destroy", "--record", "-", "--domid", domid, NULL };
 	/* the last one: who destroys it ends with the VM */
 	bool ours = vm->guest || vm->mem->making || (vm->dead_seen && vm->domid);
+	struct going *g = ours ? goes(d, vm->domid) : NULL;
 
 	snprintf(domid, sizeof(domid), "%u", vm->domid);
 	vm_free(vm);
-	if (ours && (!record || domain_helper_run(d->loop, d->cfg.helper, argv, record, DESTROY_TIMEOUT_MS,
-						  on_shell_destroyed, NULL, &helper)))
+	if (ours && (!record || !g ||
+		     domain_helper_run(d->loop, d->cfg.helper, argv, record, DESTROY_TIMEOUT_MS,
+				       on_shell_destroyed, g, &helper))) {
 		kem_warn("kemari-domain cannot be started: domain %s stays", domid);
+		if (g)
+			went(g);
+	}
 	free(record);
 }
 

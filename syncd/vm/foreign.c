@@ -16,7 +16,8 @@ bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid)
 
 	while ((n = xc_domain_getinfo(d->xc, first, 64, info)) > 0) {
 		for (int i = 0; i < n; i++)
-			if (info[i].domid != domid && !info[i].dying && !memcmp(info[i].handle, uuid, 16))
+			if (info[i].domid != domid && !info[i].dying && !memcmp(info[i].handle, uuid, 16) &&
+			    !vms_is_going(d, info[i].domid))
 				return true;
 		first = info[n - 1].domid + 1;
 	}

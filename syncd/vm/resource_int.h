@@ -30,8 +30,8 @@ struct resource {
 	enum resource_task task;
 	struct control_client *client; /* who waits for it; NULL: nobody */
 	bool asked;		       /* the engine has a command of the task */
-	bool begun; /* PROMOTE: the guest was to run here; SHUTDOWN, LEAVE: its domain is being destroyed */
-	struct await await;		  /* PROMOTE: a copy that is being made */
+	bool begun;	    /* PROMOTE: the guest was to run here; SHUTDOWN: its domain is being destroyed */
+	struct await await; /* PROMOTE: a copy that is being made */
 	uint64_t until, half_at, kill_at; /* CLOCK_MONOTONIC, ns */
 	uint64_t timer;			  /* qb handle */
 };

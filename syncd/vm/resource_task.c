@@ -456,12 +456,9 @@ static void look_at_leave(struct resource *r, struct vm *vm)
 		if (expired(r)) /* nothing of the guest ever runs in it */
 			stopped(r, "what was left of it here is being destroyed");
 	} else if (role == ENGINE_NONE) {
-		r->begun = r->begun || vm;
 		if (vm)
 			vm_free_shell(vm);
-		/* started again at once, it would be a domain that nobody serves */
-		if (!r->begun || !vms_domain_of(r->d, r->rec.uuid, 0) || expired(r))
-			stopped(r, "the other host goes on without a copy here");
+		stopped(r, "the other host goes on without a copy here");
 	} else if (expired(r)) {
 		stopped(r, "the other host did not let go: the copy stays, held");
 	}

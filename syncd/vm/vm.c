@@ -524,4 +524,5 @@ void vms_close(struct daemon *d)
 	while (d->vms)
 		end(d->vms, true);
 	vms_publish_stop(d);
+	vms_forget_going(d);
 }

@@ -20,13 +20,17 @@ bool vms_reopening(const struct daemon *d);
 bool vms_left(const struct daemon *d, const uint8_t uuid[16], const char *name);
 /* Rows of status for those, of all or the named one, appended to rows. */
 void vms_reopening_rows(const struct daemon *d, const char *vm, json_t *rows);
+/* At its end: nobody waits for them any more. */
+void vms_forget_going(struct daemon *d);
 /* Ends the daemon's part; guests stop at their next output and wait for the next daemon. */
 void vms_close(struct daemon *d);
 /* A peer that has proven to hold the key. */
 void vms_accepted(void *arg, struct conn *c);
 /* struct control_handlers.request */
 void vms_request(void *ctx, struct control_client *c, const struct control_request *r);
-/* Xen has another domain of that uuid than domid, or cannot be asked. */
+/* That domain is of no VM any more and is being destroyed: held, or dead, it runs nothing until then. */
+bool vms_is_going(const struct daemon *d, uint32_t domid);
+/* Xen has another domain of that uuid than domid that is not about to go, or cannot be asked. */
 bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid);
 /* Something that `kemari status` shows of all VMs has changed: to those who watch it, soon. */
 void vms_publish(struct daemon *d);
