@@ -152,6 +152,9 @@ class Rest(unittest.TestCase):
         self.assertTrue(audit.of_kemari([late.format(11.5), "new in the guest's log: [ 11.5] oops"], clocks, [story])[0])
         self.assertTrue(audit.of_kemari([late.format(11.5)], "", [story])[0])
         self.assertTrue(audit.of_kemari([late.format(11.5)], clocks, [])[0])
+        self.assertFalse(audit.of_kemari([late.format(31.5)], clocks, [story], [(begin + 30, begin + 31)])[0])
+        self.assertTrue(audit.of_kemari([late.format(31.5)], clocks, [story], [(begin + 31, begin + 40)])[0])
+        self.assertTrue(audit.of_kemari(["new in the guest's log: [ 31.5] oops"], clocks, [story], [(begin, begin + 40)])[0])
 
     def test_memory(self):
         self.assertEqual(audit.memory("pages 10 writes 5 errors 0 first 0 generation 0\n"), [])
