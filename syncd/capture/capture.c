@@ -33,19 +33,22 @@ static uint32_t list_max(const struct capture_cfg *cfg)
 				    : (uint32_t)((cfg->mem_len - least) / (UNSENT_SLOTS * sizeof(uint32_t)));
 }
 
+static void begin_unsent(struct capture *c, bool all)
+{
+	unsent_init(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg), all);
+}
+
 /*
  * What the standby lacks, as the daemon before us left it.  If that one died in a harvest, or had other
  * limits, marks were taken from Xen that nobody has: nothing less than all pages will do then.
  */
 static void take_unsent_up(struct capture *c, bool was_logging)
 {
-	uint64_t frames = pages_frames_of(c->cfg.memory_kb);
-	uint32_t max = list_max(&c->cfg);
-	bool valid = unsent_valid(c->unsent, frames, max);
+	bool valid = unsent_valid(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg));
 
 	c->broken = valid && !was_logging; /* what was written since the log ended nobody knows */
 	if (!valid || c->unsent->harvesting)
-		unsent_init(c->unsent, frames, max, valid || was_logging);
+		begin_unsent(c, valid || was_logging);
 	unsent_recover(c->unsent);
 }
 
@@ -72,7 +75,7 @@ static int begin_promoted(struct capture *c)
 	rc = dirtylog_protect_all(cfg->hv, cfg->domid, cfg->vm);
 	if (rc)
 		return rc;
-	unsent_init(c->unsent, pages_frames_of(cfg->memory_kb), list_max(cfg), false);
+	begin_unsent(c, false);
 	return capture_harvest(c, 0, &nr);
 }
 
@@ -81,7 +84,7 @@ static int begin_logging(struct capture *c)
 	int rc = dirtylog_on(c->cfg.hv, c->cfg.domid, c->cfg.vm), was_on = rc;
 
 	if (c->cfg.promoted) /* for the daemon after us, until all writes are seen */
-		unsent_init(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg), true);
+		begin_unsent(c, true);
 	c->logging = rc >= 0;
 	c->fresh = !was_on;
 	if (rc >= 0 && c->cfg.promoted)
