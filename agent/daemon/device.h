@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define DEVICE_NAME 80
 #define DEVICE_LIST 256
@@ -109,6 +110,12 @@ const struct device_misuse *device_misused(const struct device *d);
  */
 bool devices_prove(const struct devices *d, const char *host, const struct device_identity *who,
 		   const char *believed, char *why);
+
+/* An option or parameter that is a time, and not 0. */
+static inline bool device_is_time(const char *s)
+{
+	return s[0] && strspn(s, "0s") != strlen(s);
+}
 
 /* Says what of them makes each failover slow: one line each. */
 void devices_warn(const struct devices *d);

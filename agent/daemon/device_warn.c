@@ -7,9 +7,7 @@
 /* Waits before it fences anybody, also one that is off already: fence_kemari alone looks first. */
 static bool always_waits(const struct device *d)
 {
-	const bool waits = d->delay[0] && strspn(d->delay, "0s") != strlen(d->delay);
-
-	return waits && (strcmp(d->agent, "fence_kemari") != 0 || !d->own_delay[0]);
+	return device_is_time(d->delay) && (strcmp(d->agent, "fence_kemari") != 0 || !d->own_delay[0]);
 }
 
 void devices_warn(const struct devices *d)

@@ -11,12 +11,6 @@
 #include "agent/doctor/facts.h"
 #include "agent/doctor/finding.h"
 
-/* An option or parameter that is a time, and not 0. */
-static inline bool check_is_time(const char *s)
-{
-	return s[0] && strspn(s, "0s") != strlen(s);
-}
-
 /* Defaults of fence_kemari(8), in s. */
 #define CHECK_POWER_TIMEOUT 20L
 #define CHECK_LOGIN_TIMEOUT 5L

@@ -217,7 +217,7 @@ static const struct device *late_for(const struct fact_cib *c, const char *host)
 	const struct devices *d = &c->fencing;
 
 	for (unsigned int i = 0; i < d->nr; i++)
-		if (device_targets(&d->device[i], host) != DEVICE_NOT && check_is_time(d->device[i].delay))
+		if (device_targets(&d->device[i], host) != DEVICE_NOT && device_is_time(d->device[i].delay))
 			return &d->device[i];
 	return NULL;
 }
@@ -242,7 +242,7 @@ static void check_delay(const struct fact_cib *c, struct findings *l)
 {
 	const struct device *a, *b;
 
-	if (c->nr_nodes != 2 || !c->fencing.nr || check_is_time(c->priority_delay))
+	if (c->nr_nodes != 2 || !c->fencing.nr || device_is_time(c->priority_delay))
 		return;
 	for (unsigned int i = 0; i < c->fencing.nr; i++)
 		if (device_targets(&c->fencing.device[i], c->node[0]) == DEVICE_PERHAPS)

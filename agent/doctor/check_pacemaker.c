@@ -28,11 +28,11 @@ static void check_fencing_properties(const struct fact_cib *c, struct findings *
 	} else {
 		finding_ok(l, "stonith", "fencing is enabled");
 	}
-	if (strcmp(c->stonith_action, "off")) {
+	if (strcmp(c->fencing.stonith_action, "off")) {
 		finding_warning(l, "stonith-action",
 				"stonith-action is %s: a failover also waits for the dead "
 				"host to be switched on again",
-				c->stonith_action[0] ? c->stonith_action : "reboot");
+				c->fencing.stonith_action[0] ? c->fencing.stonith_action : "reboot");
 		finding_fix(l, "set the property stonith-action=off");
 	} else {
 		finding_ok(l, "stonith-action", "stonith-action is off");
@@ -44,7 +44,7 @@ static void check_fencing_properties(const struct fact_cib *c, struct findings *
 				c->startup_fencing);
 		finding_fix(l, "remove the property startup-fencing");
 	}
-	if (check_is_time(c->priority_delay)) {
+	if (device_is_time(c->priority_delay)) {
 		finding_warning(l, "priority-fencing-delay",
 				"priority-fencing-delay %s makes each failover so much later",
 				c->priority_delay);
@@ -58,7 +58,7 @@ static void check_watchdog(const struct facts *f, struct findings *l)
 	const bool believed =
 		device_counts(device_confirms("fence_watchdog", f->config.cfg.fence_agents_believed, &why));
 
-	if (!check_is_time(timeout))
+	if (!device_is_time(timeout))
 		return;
 	if (believed)
 		finding_warning(

@@ -117,7 +117,7 @@ struct fact_word {
 /* Pacemaker's configuration. */
 struct fact_cib {
 	struct fact_source source;
-	char stonith_enabled[16], stonith_action[16], health_strategy[24], maintenance[16];
+	char stonith_enabled[16], health_strategy[24], maintenance[16];
 	char startup_fencing[16], priority_delay[16], stonith_timeout[16]; /* "": not set */
 	unsigned int nr_nodes, nr_rules, nr_moved, nr_resources, nr_doubts, nr_hardware;
 	char node[FACT_NODES][FACT_NAME];

@@ -15,7 +15,6 @@ static void take_properties(xmlNode *root, struct fact_cib *c)
 	static const char set[] = "configuration/crm_config/cluster_property_set";
 
 	cib_option(root, set, "stonith-enabled", c->stonith_enabled, sizeof(c->stonith_enabled));
-	cib_option(root, set, "stonith-action", c->stonith_action, sizeof(c->stonith_action));
 	cib_option(root, set, "node-health-strategy", c->health_strategy, sizeof(c->health_strategy));
 	cib_option(root, set, "maintenance-mode", c->maintenance, sizeof(c->maintenance));
 	cib_option(root, set, "startup-fencing", c->startup_fencing, sizeof(c->startup_fencing));

@@ -107,7 +107,7 @@ static inline void well_cluster(struct facts *f)
 	struct fact_resource *r = &c->resource[0];
 
 	c->source.seen = f->history.source.seen = true;
-	SET(c->stonith_action, "off");
+	SET(c->fencing.stonith_action, "off");
 	c->nr_nodes = f->history.nr = 2;
 	SET(c->node[0], "xa");
 	SET(c->node[1], "xb");

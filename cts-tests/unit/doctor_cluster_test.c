@@ -188,8 +188,9 @@ static void each_property_is_judged(void **state)
 	} cases[] = {
 		{ c->stonith_enabled, "false", FINDING_PROBLEM, "stonith", "stonith-enabled=true" },
 		{ c->stonith_enabled, "0", FINDING_PROBLEM, "stonith", "stonith-enabled=true" },
-		{ c->stonith_action, "reboot", FINDING_WARNING, "stonith-action", "stonith-action=off" },
-		{ c->stonith_action, "", FINDING_WARNING, "stonith-action", "stonith-action=off" },
+		{ c->fencing.stonith_action, "reboot", FINDING_WARNING, "stonith-action",
+		  "stonith-action=off" },
+		{ c->fencing.stonith_action, "", FINDING_WARNING, "stonith-action", "stonith-action=off" },
 		{ c->health_strategy, "custom", FINDING_PROBLEM, "health", "node-health-strategy=none" },
 		{ c->maintenance, "TRUE", FINDING_WARNING, "maintenance", "maintenance-mode=false" },
 		{ c->startup_fencing, "no", FINDING_PROBLEM, "startup-fencing", "remove" },

@@ -88,7 +88,7 @@ static void properties_are_read_first_set_first(void **state)
 
 	read_cib(f);
 	assert_string_equal(f->cib.stonith_enabled, "true");
-	assert_string_equal(f->cib.stonith_action, "off");
+	assert_string_equal(f->cib.fencing.stonith_action, "off");
 	assert_string_equal(f->cib.health_strategy, "custom");
 	assert_string_equal(f->cib.maintenance, "");
 	assert_int_equal(f->cib.nr_nodes, 2);
