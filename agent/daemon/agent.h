@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/daemon/attrd.h"
+#include "agent/daemon/attrd_last.h"
 #include "agent/daemon/cluster.h"
 #include "agent/daemon/device.h"
 #include "agent/daemon/health.h"
@@ -41,8 +41,7 @@ enum agent_attr { AGENT_SCORE, AGENT_STATE, AGENT_LAG, AGENT_NR_ATTRS };
 struct agent_vm {
 	char vm[ROW_VM]; /* "": free */
 	struct policy_memory memory;
-	bool set[AGENT_NR_ATTRS]; /* as in value: the helper has been told */
-	char value[AGENT_NR_ATTRS][ATTRD_VALUE];
+	struct attrd_last attr[AGENT_NR_ATTRS];
 	struct settle shown[AGENT_NR_ATTRS]; /* of those that are only shown */
 	struct held held;
 	bool fence_told;  /* that it needs its peer fenced */
@@ -105,8 +104,7 @@ struct agent {
 	struct health health;
 	struct agent_sick sick[KEM_CONFIG_HOSTS]; /* of the host at that place in health */
 	struct settle hardware_shown;		  /* what is to be shown of it */
-	char hardware[ATTRD_VALUE];		  /* as shown */
-	bool hardware_set;
+	struct attrd_last hardware;
 	struct agent_request request[AGENT_REQUESTS];
 	bool devices_known;
 	bool devices_warned;	/* of what makes them slow */
@@ -115,8 +113,7 @@ struct agent {
 	bool unread;		/* ... for so long that it was said */
 	struct devices devices;
 	struct agent_doubt doubt[PROOF_HOSTS]; /* of the host at that place in proof */
-	char doubts[ATTRD_VALUE];	       /* as shown */
-	bool doubts_shown;
+	struct attrd_last doubts;
 	struct agent_vm vm[ROW_MAX];
 	unsigned int nr_linked;
 	struct agent_link linked[ROW_MAX];

@@ -20,7 +20,7 @@
 
 #define ATTRD_NAME 96
 #define ATTRD_VALUE ROW_STATE
-#define ATTRD_MAX (3 * ROW_MAX + 1)
+#define ATTRD_MAX (3 * ROW_MAX + 2) /* of each VM, kemari-fencing, kemari-hardware */
 
 struct qb_loop;
 struct attrd;

@@ -45,7 +45,7 @@ static void vm_add(struct agent *a, const char *name)
 
 /* ---- attributes ---- */
 
-static void put(struct agent *a, struct agent_vm *v, enum agent_attr which, const char *value,
+static bool put(struct agent *a, struct agent_vm *v, enum agent_attr which, const char *value,
 		unsigned int dampen_s)
 {
 	static const char *const formats[AGENT_NR_ATTRS] = {
@@ -55,26 +55,17 @@ static void put(struct agent *a, struct agent_vm *v, enum agent_attr which, cons
 	};
 	char name[ATTRD_NAME];
 
-	if (v->set[which] && !strcmp(v->value[which], value))
-		return;
 	snprintf(name, sizeof(name), formats[which], v->vm);
-	if (attrd_set(a->attrd, name, value, dampen_s))
-		return; /* the tick comes back to it */
-	v->set[which] = true;
-	snprintf(v->value[which], sizeof(v->value[which]), "%s", value);
+	return attrd_change(a->attrd, &v->attr[which], name, value, dampen_s);
 }
 
 static void put_score(struct agent *a, struct agent_vm *v, const struct policy_output *out)
 {
 	char value[16] = "";
-	char old[ATTRD_VALUE];
-	bool was = v->set[AGENT_SCORE];
 
 	if (out->score)
 		snprintf(value, sizeof(value), "%d", out->score);
-	memcpy(old, v->value[AGENT_SCORE], sizeof(old));
-	put(a, v, AGENT_SCORE, value, 0);
-	if (v->set[AGENT_SCORE] && (!was || strcmp(old, value) != 0))
+	if (put(a, v, AGENT_SCORE, value, 0))
 		kem_vm_info(v->vm, "promotion score %s (%s)", value[0] ? value : "none", out->why);
 }
 
@@ -268,7 +259,7 @@ static bool finished(const struct agent_vm *v)
 	unsigned int i;
 
 	for (i = 0; i < AGENT_NR_ATTRS; i++)
-		if (!v->set[i] || v->value[i][0])
+		if (!v->attr[i].set || v->attr[i].value[0])
 			return false;
 	return !v->memory.protecting;
 }

@@ -95,12 +95,7 @@ static void show(struct agent *a)
 		if (a->doubt[i].why[0])
 			snprintf(value, sizeof(value), "no proof of %s: %s", a->doubt[i].host,
 				 a->doubt[i].why);
-	if (a->doubts_shown && !strcmp(value, a->doubts))
-		return;
-	if (attrd_set(a->attrd, ATTRIBUTE, value, DAMPEN_S))
-		return; /* the tick comes back to it */
-	memcpy(a->doubts, value, sizeof(value));
-	a->doubts_shown = true;
+	attrd_change(a->attrd, &a->doubts, ATTRIBUTE, value, DAMPEN_S);
 }
 
 void agent_doubts_tick(struct agent *a)

@@ -299,13 +299,8 @@ static void show(struct agent *a)
 	if (!a->health.nr)
 		return;
 	health_show(&a->health, value, sizeof(value));
-	if (!settle_is(&a->hardware_shown, value, monotonic_ns()) ||
-	    (a->hardware_set && !strcmp(a->hardware, value)))
-		return;
-	if (attrd_set(a->attrd, ATTRIBUTE, value, DAMPEN_S))
-		return; /* the tick comes back to it */
-	memcpy(a->hardware, value, sizeof(value));
-	a->hardware_set = true;
+	if (settle_is(&a->hardware_shown, value, monotonic_ns()))
+		attrd_change(a->attrd, &a->hardware, ATTRIBUTE, value, DAMPEN_S);
 }
 
 const struct watcher_ops agent_watcher_ops = { .report = on_report, .gone = agent_helper_gone };
