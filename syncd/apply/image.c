@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hvop.h"
+#include "wire/delta.h"
 
 #define MAX_SPECIAL 256U
 #define BLOB_BYTES (2U << 20)
@@ -305,6 +306,8 @@ int image_put_page(struct image *img, const struct record_page *p)
 
 	if (aside && i < 0 && p->encoding != PAGE_HOLE)
 		return -ENOSPC;
+	if (p->encoding == PAGE_DELTA && !image_view(img, p->gfn))
+		return -ESTALE; /* from what? */
 	set_hole(img, p->gfn, p->encoding == PAGE_HOLE);
 	if (i >= 0) {
 		img->special[i].valid = p->encoding != PAGE_HOLE;
@@ -314,6 +317,8 @@ int image_put_page(struct image *img, const struct record_page *p)
 		memcpy(to, p->data, PAGE);
 	else if (p->encoding == PAGE_ZERO)
 		memset(to, 0, PAGE);
+	else if (p->encoding == PAGE_DELTA)
+		delta_apply(to, p->data);
 	return 0;
 }
 
@@ -337,6 +342,11 @@ int image_bulk_pages(struct image *img, const uint8_t *payload, uint32_t len, ch
 
 	record_pages_first(&it, payload, len);
 	while (record_pages_next(&it, &p)) {
+		if (p.encoding == PAGE_DELTA) {
+			snprintf(why, RECORD_WHY_MAX, "a bulk copy has only whole pages (gfn %llx)",
+				 (unsigned long long)p.gfn);
+			return -EBADMSG;
+		}
 		if (p.encoding != PAGE_HOLE && !ram_page(img->ram, p.gfn) &&
 		    image_reserve_special(img, p.gfn) < 0) {
 			snprintf(why, RECORD_WHY_MAX,

@@ -50,6 +50,28 @@ static int reserve(struct image *img, const struct xen_kemari_state *s, const ui
 	return 0;
 }
 
+/* Of each page that comes as a difference the image has, or will have, what it differs from. */
+static bool have_bases(const struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
+{
+	struct record_page_iter it;
+	struct record_page p;
+	struct record r;
+	size_t off = 0;
+
+	while (record_walk(bytes, len, &off, &r)) {
+		if (r.type != RECORD_PAGES)
+			continue;
+		record_pages_first(&it, r.payload, r.len);
+		while (record_pages_next(&it, &p)) {
+			*gfn = p.gfn;
+			if (p.encoding == PAGE_DELTA && !ram_page(img->ram, p.gfn) &&
+			    image_find_special(img, p.gfn) < 0)
+				return false;
+		}
+	}
+	return true;
+}
+
 static int promise(const struct image *img, struct half *sum, const uint8_t *bytes, size_t len)
 {
 	struct record r;
@@ -67,7 +89,7 @@ static int promise(const struct image *img, struct half *sum, const uint8_t *byt
 int image_check(struct image *img, const uint8_t *epoch, size_t len, char *why)
 {
 	struct half sum = img->promised;
-	uint64_t nr_special = *img->nr_special;
+	uint64_t nr_special = *img->nr_special, gfn;
 	const struct xen_kemari_state *s = NULL;
 	struct record r;
 	int ret;
@@ -90,6 +112,11 @@ int image_check(struct image *img, const uint8_t *epoch, size_t len, char *why)
 			 "the guest's state is larger than %zu bytes or has more than %d parts",
 			 img->cfg.blob_bytes, IMAGE_MAX_BLOBS);
 		return -ENOSPC;
+	}
+	if (!have_bases(img, epoch, len, &gfn)) {
+		snprintf(why, RECORD_WHY_MAX, "the epoch says how gfn %llx differs from what never came",
+			 (unsigned long long)gfn);
+		return -EBADMSG;
 	}
 	if (reserve(img, s, epoch, len)) {
 		*img->nr_special = nr_special;
@@ -213,9 +240,12 @@ int image_apply_step(struct image *img, struct image_apply *a, unsigned int max_
 		if (r.type != RECORD_PAGES)
 			continue;
 		record_pages_first(&it, r.payload, r.len);
-		for (; record_pages_next(&it, &p); pages++)
-			if (image_put_page(img, &p))
-				return -ENOSPC;
+		for (; record_pages_next(&it, &p); pages++) {
+			int rc = image_put_page(img, &p);
+
+			if (rc)
+				return rc;
+		}
 	}
 	return 0;
 }

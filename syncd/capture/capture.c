@@ -375,19 +375,43 @@ static const void *page_to_send(const struct capture *c, uint64_t frame)
 	return copy ? copy : page;
 }
 
+/*
+ * A hot page goes as what differs from what went last, or as a whole with those that are marked.  Its copy is
+ * what the standby will have: should this epoch fail, it is in the slot's list or marked.
+ */
+static int put_hot(struct capture *c, unsigned int s, struct unsent_slot *slot, struct record_writer *w)
+{
+	uint64_t frame = hot_member(c->hot, s), gfn = pages_gfn(c->pages, frame);
+	const void *page = pages_page(c->pages, frame);
+	void *copy = unsent_is_marked(c->unsent, frame) ? NULL : hot_copy(c->hot, s);
+	int rc;
+
+	if (fault_drops_page(&c->fault, &c->pins, frame))
+		return 0;
+	if (!page || gfn == PAGES_NONE) {
+		hot_sent(c->hot, s, NULL);
+		return 0;
+	}
+	if (!copy) {
+		hot_sent(c->hot, s, page);
+		unsent_mark(c->unsent, frame);
+		return 0;
+	}
+	rc = record_page_delta(w, gfn, copy, page);
+	hot_compared(c->hot, s, rc);
+	if (rc > 0)
+		rc = unsent_add(c->unsent, slot, frame);
+	if (rc < 0)
+		unsent_mark(c->unsent, frame);
+	return rc;
+}
+
 static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record_writer *w)
 {
 	int rc = 0;
 
-	for (unsigned int s = 0; !rc && s < hot_members(c->hot); s++) {
-		uint64_t frame = hot_member(c->hot, s);
-		const void *page = pages_page(c->pages, frame);
-
-		if (fault_drops_page(&c->fault, &c->pins, frame))
-			continue;
-		if (page && !hot_same(c->hot, s, page))
-			unsent_mark(c->unsent, frame);
-	}
+	for (unsigned int s = 0; !rc && s < hot_members(c->hot); s++)
+		rc = put_hot(c, s, slot, w);
 	/* into the list before out of the bitmap: the daemon may die in between */
 	for (uint64_t frame = 0; !rc && unsent_find(c->unsent, &frame); frame++) {
 		rc = unsent_add(c->unsent, slot, frame);

@@ -146,19 +146,26 @@ uint64_t hot_member(const struct hot *h, unsigned int slot)
 	return h->member[slot].index;
 }
 
-bool hot_same(struct hot *h, unsigned int slot, const void *page)
+void *hot_copy(struct hot *h, unsigned int slot)
+{
+	return h->member[slot].unchanged == NO_COPY ? NULL : h->copy + (size_t)slot * PAGE;
+}
+
+void hot_compared(struct hot *h, unsigned int slot, bool changed)
 {
 	struct member *m = &h->member[slot];
-	uint8_t *copy = h->copy + (size_t)slot * PAGE;
 
-	if (m->unchanged != NO_COPY && !memcmp(copy, page, PAGE)) {
-		if (m->unchanged < HOT_LEAVE)
-			m->unchanged++;
-		return true;
-	}
-	memcpy(copy, page, PAGE);
-	m->unchanged = 0;
-	return false;
+	if (changed)
+		m->unchanged = 0;
+	else if (m->unchanged < HOT_LEAVE)
+		m->unchanged++;
+}
+
+void hot_sent(struct hot *h, unsigned int slot, const void *page)
+{
+	h->member[slot].unchanged = page ? 0 : NO_COPY;
+	if (page)
+		memcpy(h->copy + (size_t)slot * PAGE, page, PAGE);
 }
 
 void hot_forget(struct hot *h)

@@ -38,14 +38,18 @@ int hot_pin(struct hot *h, const uint64_t *index, unsigned int nr, void (*droppe
 /* A frame was in this epoch's harvest. */
 void hot_dirtied(struct hot *h, uint64_t index, uint64_t epoch);
 
-/* Members, in no order.  *slot names the member for hot_copy and hot_same. */
+/* Members, in no order, named by a slot until the next hot_pin or hot_settle. */
 unsigned int hot_members(const struct hot *h);
 uint64_t hot_member(const struct hot *h, unsigned int slot);
 
-/* Compares the page with the copy of what was sent; false: it differs, and the copy is now the page. */
-bool hot_same(struct hot *h, unsigned int slot, const void *page);
+/* What was last sent of it, for the caller to compare and to make it what is sent now; NULL: nothing was. */
+void *hot_copy(struct hot *h, unsigned int slot);
+/* It was compared. */
+void hot_compared(struct hot *h, unsigned int slot, bool changed);
+/* All of it is sent: page is what hot_copy gives from here on.  NULL: nobody has it. */
+void hot_sent(struct hot *h, unsigned int slot, const void *page);
 
-/* Nobody has what was sent before: each member differs once. */
+/* Nobody has what was sent before. */
 void hot_forget(struct hot *h);
 
 /* What was last sent of a pinned frame; NULL: it is not pinned, or was not compared yet. */

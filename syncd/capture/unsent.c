@@ -132,6 +132,11 @@ bool unsent_find(const struct unsent *u, uint64_t *from)
 	return false;
 }
 
+bool unsent_is_marked(const struct unsent *u, uint64_t frame)
+{
+	return u->bitmap[frame / 64] >> (frame % 64) & 1;
+}
+
 void unsent_drop(struct unsent *u, uint64_t frame)
 {
 	u->bitmap[frame / 64] &= ~(1ULL << (frame % 64));

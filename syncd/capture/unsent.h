@@ -55,6 +55,7 @@ void unsent_mark_all(struct unsent *u);
 void unsent_clear(struct unsent *u);
 /* The first marked frame >= *from; false: none. */
 bool unsent_find(const struct unsent *u, uint64_t *from);
+bool unsent_is_marked(const struct unsent *u, uint64_t frame);
 /* It is marked, and no more. */
 void unsent_drop(struct unsent *u, uint64_t frame);
 

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "le.h"
+#include "wire/delta.h"
 
 #define GFN_MASK ((1ULL << RECORD_GFN_BITS) - 1)
 #define ENTRY_ENCODING_SHIFT 56
@@ -102,6 +103,22 @@ void record_epoch_decode(const uint8_t in[sizeof(struct record_epoch)], struct r
 	e->flags = get_le32(in + 44);
 }
 
+/* Length of an entry's data; -EBADMSG: it is none of at most len bytes. */
+static ssize_t data_length(uint64_t encoding, const uint8_t *data, size_t len)
+{
+	size_t delta;
+
+	switch (encoding) {
+	case PAGE_RAW:
+		return len < RECORD_PAGE_SIZE ? -EBADMSG : (ssize_t)RECORD_PAGE_SIZE;
+	case PAGE_DELTA:
+		delta = delta_length(data, len);
+		return delta ? (ssize_t)delta : -EBADMSG;
+	default:
+		return 0;
+	}
+}
+
 int record_pages_check(const uint8_t *payload, uint32_t len, uint32_t *nr, char *why)
 {
 	const uint8_t *pos = payload + sizeof(struct record_pages), *end = payload + len;
@@ -119,6 +136,7 @@ int record_pages_check(const uint8_t *payload, uint32_t len, uint32_t *nr, char 
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t entry, encoding;
+		ssize_t data;
 
 		if (end - pos < 8)
 			goto cut;
@@ -130,11 +148,10 @@ int record_pages_check(const uint8_t *payload, uint32_t len, uint32_t *nr, char 
 			return -EBADMSG;
 		}
 		pos += 8;
-		if (encoding != PAGE_RAW)
-			continue;
-		if (end - pos < RECORD_PAGE_SIZE)
+		data = data_length(encoding, pos, (size_t)(end - pos));
+		if (data < 0)
 			goto cut;
-		pos += RECORD_PAGE_SIZE;
+		pos += data;
 	}
 	if (pos != end) {
 		snprintf(why, RECORD_WHY_MAX, "PAGES record: %lld bytes behind its %u pages",
@@ -145,7 +162,7 @@ int record_pages_check(const uint8_t *payload, uint32_t len, uint32_t *nr, char 
 	return 0;
 
 cut:
-	snprintf(why, RECORD_WHY_MAX, "PAGES record: %u bytes are too few for its %u pages", len, n);
+	snprintf(why, RECORD_WHY_MAX, "PAGES record: its %u bytes are not its %u pages", len, n);
 	return -EBADMSG;
 }
 
@@ -158,6 +175,7 @@ void record_pages_first(struct record_page_iter *it, const uint8_t *payload, uin
 int record_pages_next(struct record_page_iter *it, struct record_page *p)
 {
 	uint64_t entry;
+	ssize_t len;
 
 	if (!it->left)
 		return 0;
@@ -166,11 +184,9 @@ int record_pages_next(struct record_page_iter *it, struct record_page *p)
 	it->pos += 8;
 	p->gfn = entry & GFN_MASK;
 	p->encoding = (enum page_encoding)(entry >> ENTRY_ENCODING_SHIFT);
-	p->data = NULL;
-	if (p->encoding == PAGE_RAW) {
-		p->data = it->pos;
-		it->pos += RECORD_PAGE_SIZE;
-	}
+	len = data_length(p->encoding, it->pos, RECORD_PAGE_SIZE);
+	p->data = len ? it->pos : NULL;
+	it->pos += len;
 	return 1;
 }
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define RECORD_MAGIC 0x314d454bU /* "KEM1" */
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define RECORD_MAX_PAYLOAD (1U << 20)
 #define RECORD_PAGE_SIZE 4096U
 /* Pages in one PAGES record: half of the payload limit, so that a receiver acts before a megabyte is in. */
@@ -72,10 +72,11 @@ struct record_epoch {
 _Static_assert(sizeof(struct record_epoch) == 48, "record_epoch");
 
 enum page_encoding {
-	PAGE_RAW = 0,  /* 4096 bytes follow */
-	PAGE_ZERO = 1, /* nothing follows */
-	PAGE_HOLE = 2, /* not in the physmap any more, nothing follows */
-	PAGE_ENCODING_MAX = PAGE_HOLE
+	PAGE_RAW = 0,	/* 4096 bytes follow */
+	PAGE_ZERO = 1,	/* nothing follows */
+	PAGE_HOLE = 2,	/* not in the physmap any more, nothing follows */
+	PAGE_DELTA = 3, /* in epochs only: how it differs from what the receiver has (wire/delta.h) */
+	PAGE_ENCODING_MAX = PAGE_DELTA
 };
 #define RECORD_GFN_BITS 52
 
@@ -138,7 +139,7 @@ struct record_page_iter {
 struct record_page {
 	uint64_t gfn;
 	enum page_encoding encoding;
-	const uint8_t *data; /* PAGE_RAW */
+	const uint8_t *data; /* PAGE_RAW, PAGE_DELTA */
 };
 
 /* Checks the whole payload; 0, or -EBADMSG and why. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "le.h"
+#include "wire/delta.h"
 
 #define HEADER sizeof(struct record_header)
 #define ENTRY_ENCODING_SHIFT 56
@@ -58,9 +59,10 @@ int record_pages_flush(struct record_writer *w)
 	return w->error;
 }
 
-static int add_entry(struct record_writer *w, uint64_t gfn, enum page_encoding encoding, const void *page)
+static int add_entry(struct record_writer *w, uint64_t gfn, enum page_encoding encoding, const void *data,
+		     size_t len)
 {
-	size_t need = 8 + (encoding == PAGE_RAW ? RECORD_PAGE_SIZE : 0);
+	size_t need = 8 + len;
 	uint8_t *pos;
 
 	if (w->error)
@@ -78,8 +80,8 @@ static int add_entry(struct record_writer *w, uint64_t gfn, enum page_encoding e
 	}
 	pos = w->buf + w->len;
 	put_le64(pos, gfn | (uint64_t)encoding << ENTRY_ENCODING_SHIFT);
-	if (page)
-		memcpy(pos + 8, page, RECORD_PAGE_SIZE);
+	if (len)
+		memcpy(pos + 8, data, len);
 	w->len += need;
 	w->nr_batch++;
 	return 0;
@@ -95,12 +97,26 @@ static bool page_is_zero(const uint8_t *page)
 
 int record_page(struct record_writer *w, uint64_t gfn, const void *page)
 {
-	return page_is_zero(page) ? add_entry(w, gfn, PAGE_ZERO, NULL) : add_entry(w, gfn, PAGE_RAW, page);
+	return page_is_zero(page) ? add_entry(w, gfn, PAGE_ZERO, NULL, 0)
+				  : add_entry(w, gfn, PAGE_RAW, page, RECORD_PAGE_SIZE);
 }
 
 int record_page_hole(struct record_writer *w, uint64_t gfn)
 {
-	return add_entry(w, gfn, PAGE_HOLE, NULL);
+	return add_entry(w, gfn, PAGE_HOLE, NULL, 0);
+}
+
+int record_page_delta(struct record_writer *w, uint64_t gfn, void *copy, const void *page)
+{
+	uint8_t delta[DELTA_WORST];
+	size_t len = delta_encode(delta, copy, page);
+	int rc;
+
+	if (!len)
+		return 0;
+	rc = len > DELTA_MAX ? add_entry(w, gfn, PAGE_RAW, copy, RECORD_PAGE_SIZE)
+			     : add_entry(w, gfn, PAGE_DELTA, delta, len);
+	return rc ? rc : 1;
 }
 
 void *record_reserve(struct record_writer *w, enum record_type type, size_t *room)

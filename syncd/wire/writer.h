@@ -53,6 +53,11 @@ int record_epoch_end(struct record_writer *w);
  * epoch. */
 int record_page(struct record_writer *w, uint64_t gfn, const void *page);
 int record_page_hole(struct record_writer *w, uint64_t gfn);
+/*
+ * A page of which the receiver has copy: what differs is added, or all of it if that is less, and copy is the
+ * page then, also on an error.  1, or 0: they are the same, nothing was added.
+ */
+int record_page_delta(struct record_writer *w, uint64_t gfn, void *copy, const void *page);
 /* Ends the batch; the other calls do so by themselves, only a buffer of nothing but pages needs it. */
 int record_pages_flush(struct record_writer *w);
 
