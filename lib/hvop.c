@@ -211,8 +211,49 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
 		.nr = nr,
 		.more = flags & XEN_KEMARI_F_more,
 		.physmap = flags & XEN_KEMARI_F_physmap,
+		.hot = flags & XEN_KEMARI_F_hot,
 	};
 	return 0;
+}
+
+int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_checkpoint *out)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_checkpoint);
+	const struct xen_kemari_checkpoint *head = h->state;
+	int rc;
+
+	op->flags = anywhere ? XEN_KEMARI_F_anywhere : 0;
+	op->nr = h->max_gfns;
+	op->size = h->max_state;
+	set_xen_guest_handle_raw(op->gfns, h->gfns);
+	set_xen_guest_handle_raw(op->buf, h->state);
+	rc = call(h);
+	if (rc) {
+		out->state_size = rc == -ENOBUFS ? (uint32_t)op->size : 0;
+		return rc;
+	}
+	*out = (struct hvop_checkpoint){
+		.state = (const struct xen_kemari_state *)(head + 1),
+		.context = (const uint8_t *)h->state + op->size - head->context_size,
+		.state_size = head->state_size,
+		.context_size = head->context_size,
+		.callback = head->callback,
+		.stop_ns = head->stop,
+		.state_ns = head->state,
+		.context_ns = head->context,
+		.harvest_ns = op->val,
+		.dirty = { .gfns = h->gfns,
+			   .nr = op->nr_out,
+			   .more = op->flags & XEN_KEMARI_F_more,
+			   .physmap = op->flags & XEN_KEMARI_F_physmap,
+			   .hot = op->flags & XEN_KEMARI_F_hot },
+	};
+	return 0;
+}
+
+int hvop_resume(struct hvop *h, uint32_t domid)
+{
+	return simple(h, domid, XEN_KEMARI_resume, 0);
 }
 
 int hvop_forget_dirty(struct hvop *h, uint32_t domid)

@@ -5,8 +5,8 @@
  * A handle owns its hypercall buffers: one operation, one list of gfns, one state blob.  They are allocated
  * at hvop_open() or hvop_reserve() and never on a call, so the epoch path allocates nothing.  A handle serves
  * any number of domains, one call at a time.  What a call returns by pointer lies in the handle's buffers and
- * is good until the next hvop_harvest(), hvop_set_hot(), hvop_get_state() or hvop_set_state() of that handle,
- * whichever domain it is for.
+ * is good until the next hvop_harvest(), hvop_set_hot(), hvop_checkpoint(), hvop_get_state() or
+ * hvop_set_state() of that handle, whichever domain it is for.
  *
  * Functions return 0 or a negative errno and log nothing: what an error means (and for which VM) is known to
  * the caller. Common ones: -ESRCH no such domain, -EOPNOTSUPP not HVM/PVH with HAP, -ENXIO not enabled,
@@ -59,15 +59,35 @@ int hvop_run(struct hvop *h, uint32_t domid, uint64_t generation);
 int hvop_stop(struct hvop *h, uint32_t domid, bool anywhere);
 
 struct hvop_harvest {
-	const uint64_t *gfns; /* each once, hot ones left out, ascending within a call */
+	const uint64_t *gfns; /* each once, hot ones left out unless .hot, ascending within a call */
 	uint32_t nr;
 	bool more;    /* list was cut: harvest again before the guest runs */
 	bool physmap; /* entries came or went: map each listed gfn anew */
+	bool hot;     /* hot frames that were written are listed, too */
 };
 
 /* Frames written since the last harvest; they are protected again.  The domain must be paused. */
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
-/* The same, and nobody asks which: nothing is dirty any more. */
+
+struct hvop_checkpoint {
+	const struct xen_kemari_state *state;
+	const void *context; /* as XEN_DOMCTL_gethvmcontext */
+	uint32_t state_size, context_size;
+	uint64_t callback;				    /* HVM_PARAM_CALLBACK_IRQ */
+	uint64_t stop_ns, state_ns, context_ns, harvest_ns; /* of Xen's time */
+	struct hvop_harvest dirty;
+};
+
+/*
+ * What an epoch needs from Xen in one call: stops the guest as hvop_stop(), then hvop_get_state(), the HVM
+ * context and hvop_harvest().  hvop_resume() lets it run on.  After an error it is as before; -ENOBUFS:
+ * hvop_reserve() state_size of *out.
+ */
+int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_checkpoint *out);
+/* xc_domain_unpause(), which does not wait for other domctls.  -EINVAL: it was not stopped. */
+int hvop_resume(struct hvop *h, uint32_t domid);
+
+/* hvop_harvest(), and nobody asks which: nothing is dirty any more. */
 int hvop_forget_dirty(struct hvop *h, uint32_t domid);
 /* Frames to leave writable and unlisted from now on; replaces the list before.  nr <= XEN_KEMARI_MAX_HOT. */
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);

@@ -89,8 +89,8 @@ int hvop_forget_dirty(struct hvop *h, uint32_t domid)
 	return bed->forget_rc;
 }
 
-NEVER(hvop_get_state(struct hvop *h, uint32_t domid, const struct xen_kemari_state **s, uint32_t *size), int)
-NEVER(hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size), int)
+NEVER(hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_checkpoint *out), int)
+NEVER(hvop_resume(struct hvop *h, uint32_t domid), int)
 NEVER(hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size), int)
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
 NEVER(hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count), int)

@@ -4,6 +4,7 @@
  *
  *   hidden state, timers first -> HVM context -> harvest -> devices, xenstore -> dirty pages
  *
+ * of which Xen does the first three in one operation that stops the guest,
  * and lies ready to send in one of a few buffers.  The order is doc/hypervisor.md's; pages that Xen or a
  * backend writes without a dirty mark are pinned on the hot list.  Nothing is allocated after capture_open.
  *
@@ -60,7 +61,7 @@ void capture_forget(struct capture *c);
 
 struct capture_request {
 	uint64_t g, epoch, base;
-	uint64_t stop_ns; /* CLOCK_MONOTONIC when the stop was asked for */
+	bool stopped; /* in: the guest is, already; out: it is now, whatever capture_take() returns */
 	struct device *const *devices;
 	unsigned int nr_devices;
 	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */
@@ -82,6 +83,7 @@ struct capture_epoch {
 	uint64_t pages; /* in it */
 	uint64_t dirty; /* of the harvest */
 	uint64_t hot;	/* members of the hot list that were compared */
+	uint64_t cpu;	/* CPU time of the guest so far, ns */
 	struct capture_times times;
 	bool busy;
 	void *owner; /* of the caller */
@@ -94,11 +96,11 @@ struct capture_epoch {
  */
 int capture_stop(struct capture *c);
 /*
- * The guest is stopped.  *out stays until capture_sent().  -EAGAIN without a message: the guest is in the
- * middle of a xenstore message, nothing was harvested; let it run on a little.  -ENOBUFS: too many pages for
- * an epoch, which a bulk copy carries.  -EBUSY: no buffer is free.
+ * Stops the guest as capture_stop(), if it is not yet.  *out stays until capture_sent().  -EAGAIN without a
+ * message: the guest runs in an interrupt handler, or is in the middle of a xenstore message; let it run on a
+ * little. -ENOBUFS: too many pages for an epoch, which a bulk copy carries.  -EBUSY: no buffer is free.
  */
-int capture_take(struct capture *c, const struct capture_request *rq, struct capture_epoch **out);
+int capture_take(struct capture *c, struct capture_request *rq, struct capture_epoch **out);
 /* The bytes are not needed any more. */
 void capture_sent(struct capture *c, struct capture_epoch *e);
 

@@ -13,6 +13,7 @@ struct member {
 	uint64_t index;
 	uint16_t unchanged; /* epochs in a row, or NO_COPY: nothing to compare with yet */
 	bool pinned;
+	bool touched;
 };
 
 struct seen {
@@ -146,6 +147,22 @@ uint64_t hot_member(const struct hot *h, unsigned int slot)
 	return h->member[slot].index;
 }
 
+bool hot_touch(struct hot *h, uint64_t index)
+{
+	uint16_t slot = index < h->frames ? h->seen[index].slot : NO_SLOT;
+
+	if (slot != NO_SLOT)
+		h->member[slot].touched = true;
+	return slot != NO_SLOT;
+}
+
+bool hot_touched(const struct hot *h, unsigned int slot)
+{
+	const struct member *m = &h->member[slot];
+
+	return m->touched || m->pinned || m->unchanged == NO_COPY;
+}
+
 void *hot_copy(struct hot *h, unsigned int slot)
 {
 	return h->member[slot].unchanged == NO_COPY ? NULL : h->copy + (size_t)slot * PAGE;
@@ -155,6 +172,7 @@ void hot_compared(struct hot *h, unsigned int slot, bool changed)
 {
 	struct member *m = &h->member[slot];
 
+	m->touched = false;
 	if (changed)
 		m->unchanged = 0;
 	else if (m->unchanged < HOT_LEAVE)
@@ -163,6 +181,7 @@ void hot_compared(struct hot *h, unsigned int slot, bool changed)
 
 void hot_sent(struct hot *h, unsigned int slot, const void *page)
 {
+	h->member[slot].touched = false;
 	h->member[slot].unchanged = page ? 0 : NO_COPY;
 	if (page)
 		memcpy(h->copy + (size_t)slot * PAGE, page, PAGE);

@@ -42,6 +42,10 @@ void hot_dirtied(struct hot *h, uint64_t index, uint64_t epoch);
 unsigned int hot_members(const struct hot *h);
 uint64_t hot_member(const struct hot *h, unsigned int slot);
 
+/* Xen says that it was written; false: it is no member. */
+bool hot_touch(struct hot *h, uint64_t index);
+/* Has to be looked at: touched since it was compared last, pinned, or nothing to compare with yet. */
+bool hot_touched(const struct hot *h, unsigned int slot);
 /* What was last sent of it, for the caller to compare and to make it what is sent now; NULL: nothing was. */
 void *hot_copy(struct hot *h, unsigned int slot);
 /* It was compared. */

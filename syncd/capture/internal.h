@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The capture from the inside, for capture.c and reference.c. */
+/*
+ * The capture from the inside:
+ *   capture.c    beginning and end, dirty logging
+ *   take.c       one epoch
+ *   bulk.c       the first copy
+ *   reference.c  what the verifier compares with
+ */
 #ifndef KEMARI_CAPTURE_INTERNAL_H
 #define KEMARI_CAPTURE_INTERNAL_H
 
@@ -23,8 +29,9 @@ struct reference {
 			    begun */
 	struct xen_kemari_state *state; /* the hidden state, read again at that moment */
 	uint32_t state_size;
-	int error;	/* why it could not */
-	uint64_t epoch; /* that both belong to, 0: none */
+	uint8_t *context; /* HVM_CONTEXT_MAX */
+	int error;	  /* why it could not */
+	uint64_t epoch;	  /* that both belong to, 0: none */
 	uint32_t page[RAM_PAGE_SIZE / 4];
 };
 
@@ -34,10 +41,10 @@ struct capture {
 	struct hot *hot;
 	struct unsent *unsent;
 	struct capture_epoch epoch[CAPTURE_MAX_BUFFERS];
-	uint8_t *hvm; /* HVM_CONTEXT_MAX */
 	struct pins pins;
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
+	bool all_hot; /* Xen does not say which hot frames were written */
 	bool logging;
 	bool fresh;	       /* the log was switched on just now: no frame is protected, no mark was lost */
 	uint64_t protected_to; /* gfn: by bulk copies so far */
@@ -53,15 +60,15 @@ struct capture {
 
 /* capture.c */
 
+/* Should Xen not take it, the captures end, for writes would be lost. */
+void capture_give_hot(struct capture *c, const uint64_t *gfns, uint32_t nr);
+
+/* take.c */
+
 /* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
 int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
 /* Appends the frame, page NULL: as a hole. */
 int capture_put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page);
-/* *s is good until the next operation of the handle. */
-int capture_read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size);
-/* Into c->hvm; its length. */
-int capture_read_context(struct capture *c);
-int capture_read_params(struct capture *c, uint64_t param[2]);
 
 /* reference.c: the pages of this epoch are about to be copied. */
 void reference_keep(struct capture *c, uint64_t epoch);

@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xenctrl.h>
+
+#include <xen/hvm/params.h>
+
 #include "apply/verify.h"
 #include "capture/internal.h"
 #include "hvop.h"
+#include "log.h"
 
 int reference_begin(struct capture *c)
 {
@@ -15,12 +20,30 @@ int reference_begin(struct capture *c)
 		c->ref.before = aligned_alloc(RAM_PAGE_SIZE, (size_t)HOT_MAX_PINNED * RAM_PAGE_SIZE);
 	if (!c->ref.state)
 		c->ref.state = malloc(HVM_CONTEXT_MAX);
-	return c->ref.before && c->ref.state ? 0 : -ENOMEM;
+	if (!c->ref.context)
+		c->ref.context = malloc(HVM_CONTEXT_MAX);
+	return c->ref.before && c->ref.state && c->ref.context ? 0 : -ENOMEM;
 }
 
 bool reference_of(const struct capture *c, uint64_t epoch)
 {
 	return c->ref.epoch == epoch;
+}
+
+static int read_state(struct capture *c, const struct xen_kemari_state **s, uint32_t *size)
+{
+	int rc = hvop_get_state(c->cfg.hv, c->cfg.domid, s, size);
+
+	if (rc == -ENOBUFS) {
+		rc = hvop_state_size(c->cfg.hv, c->cfg.domid, size);
+		if (!rc)
+			rc = hvop_reserve(c->cfg.hv, 0, *size + 4096);
+		if (!rc)
+			rc = hvop_get_state(c->cfg.hv, c->cfg.domid, s, size);
+	}
+	if (rc)
+		kem_vm_err(c->cfg.vm, "cannot read the guest's state from Xen: %s", strerror(-rc));
+	return rc;
 }
 
 /*
@@ -31,7 +54,7 @@ static int keep_state(struct capture *c)
 {
 	const struct xen_kemari_state *s;
 	uint64_t begin = monotonic_ns();
-	int rc = capture_read_state(c, &s, &c->ref.state_size);
+	int rc = read_state(c, &s, &c->ref.state_size);
 
 	if (rc)
 		return rc;
@@ -45,7 +68,7 @@ static int keep_state(struct capture *c)
 void reference_keep(struct capture *c, uint64_t epoch)
 {
 	c->ref.epoch = 0;
-	if (!c->ref.before || !c->ref.state)
+	if (!c->ref.before || !c->ref.state || !c->ref.context)
 		return;
 	c->ref.error = keep_state(c);
 	for (unsigned int i = 0; i < c->pins.nr; i++) {
@@ -101,6 +124,32 @@ const char *reference_name(const struct capture *c, uint64_t gfn)
 	return pin < 0 ? "RAM" : pin_name(c->pins.kind[pin]);
 }
 
+static int read_context(struct capture *c)
+{
+	int len = xc_domain_hvm_getcontext(c->cfg.xc, c->cfg.domid, c->ref.context, HVM_CONTEXT_MAX);
+
+	if (len < 0) {
+		len = -errno;
+		kem_vm_err(c->cfg.vm, "cannot read the guest's HVM context: %s", strerror(-len));
+	}
+	return len;
+}
+
+static int read_params(struct capture *c, uint64_t param[2])
+{
+	uint64_t value = 0;
+
+	if (xc_hvm_param_get(c->cfg.xc, c->cfg.domid, HVM_PARAM_CALLBACK_IRQ, &value)) {
+		int rc = -errno;
+
+		kem_vm_err(c->cfg.vm, "cannot read the guest's callback: %s", strerror(-rc));
+		return rc;
+	}
+	param[0] = htole64(HVM_PARAM_CALLBACK_IRQ);
+	param[1] = htole64(value);
+	return 0;
+}
+
 static int device_state(struct device *dev, struct record_writer *w)
 {
 	size_t room;
@@ -125,11 +174,11 @@ int reference_state(struct capture *c, struct device *const *devices, unsigned i
 		rc = verify_put_state(w, RECORD_HV_STATE, c->ref.state, c->ref.state_size);
 	if (rc)
 		return rc;
-	rc = capture_read_context(c);
+	rc = read_context(c);
 	if (rc >= 0)
-		rc = verify_put_state(w, RECORD_HVM_CONTEXT, c->hvm, (size_t)rc);
+		rc = verify_put_state(w, RECORD_HVM_CONTEXT, c->ref.context, (size_t)rc);
 	if (!rc)
-		rc = capture_read_params(c, param);
+		rc = read_params(c, param);
 	if (!rc)
 		rc = verify_put_state(w, RECORD_HVM_PARAMS, param, sizeof(param));
 	for (unsigned int i = 0; !rc && i < nr; i++)

@@ -70,17 +70,18 @@ void unsent_acked(struct unsent *u, uint64_t epoch)
 			u->slot[i].epoch = 0;
 }
 
+void unsent_abandon(struct unsent *u, struct unsent_slot *s)
+{
+	for (uint32_t k = 0; k < s->nr; k++)
+		unsent_mark(u, list_of(u, s)[k]);
+	s->epoch = 0;
+}
+
 void unsent_merge(struct unsent *u)
 {
-	for (unsigned int i = 0; i < UNSENT_SLOTS; i++) {
-		struct unsent_slot *s = &u->slot[i];
-
-		if (!s->epoch)
-			continue;
-		for (uint32_t k = 0; k < s->nr; k++)
-			unsent_mark(u, list_of(u, s)[k]);
-		s->epoch = 0;
-	}
+	for (unsigned int i = 0; i < UNSENT_SLOTS; i++)
+		if (u->slot[i].epoch)
+			unsent_abandon(u, &u->slot[i]);
 }
 
 void unsent_recover(struct unsent *u)

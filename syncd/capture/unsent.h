@@ -43,6 +43,8 @@ bool unsent_valid(const struct unsent *u, uint64_t frames, uint32_t list_max);
 struct unsent_slot *unsent_begin(struct unsent *u, uint64_t epoch);
 /* -ENOSPC: list_max reached. */
 int unsent_add(struct unsent *u, struct unsent_slot *s, uint64_t frame);
+/* The epoch is not to be sent: its frames go with the next one. */
+void unsent_abandon(struct unsent *u, struct unsent_slot *s);
 /* The standby has all epochs <= epoch. */
 void unsent_acked(struct unsent *u, uint64_t epoch);
 /* All epochs > acked are lost: their frames go with the next one. */

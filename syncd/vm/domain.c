@@ -240,12 +240,12 @@ int vm_guest_stop(struct vm *vm)
 
 int vm_guest_go(struct vm *vm)
 {
+	int rc;
+
 	if (!vm->stopped)
 		return 0;
-	if (xc_domain_unpause(vm->d->xc, vm->domid) &&
-	    errno != EINVAL) { /* that: it was not paused any more */
-		int rc = -errno;
-
+	rc = hvop_resume(vm->d->hv, vm->domid);
+	if (rc && rc != -EINVAL) { /* that: it was not paused any more */
 		kem_vm_err(vm->rec.name, "cannot let the guest run on: %s", strerror(-rc));
 		return rc;
 	}

@@ -191,15 +191,23 @@ static int stop_outside_handler(struct vm *vm)
 
 static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
 {
-	int rc = vm->capture ? stop_outside_handler(vm) : -EIO;
+	int rc = 0;
 
+	if (!vm->capture)
+		return -EIO;
+	if (vm->stopped || engine_role(&vm->engine) != ENGINE_OWNER)
+		rc = vm_guest_stop(vm);
+	else
+		vm->stop_ns = monotonic_ns();
 	if (rc)
 		return rc;
-	rq->stop_ns = vm->stop_ns;
 	/* epochs after base did not count: their pages go with this one */
 	if (rq->base != vm->last_captured)
 		capture_lost(vm->capture);
-	return capture_take(vm->capture, rq, e);
+	rq->stopped = vm->stopped;
+	rc = capture_take(vm->capture, rq, e);
+	vm->stopped = rq->stopped;
+	return rc;
 }
 
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
@@ -224,7 +232,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		vm->failed = 0;
 		remember(vm, e, monotonic_ns());
 		explain_long_stop(vm, e);
-		vm->cpu_captured = capture_cpu_time(vm->capture);
+		vm->cpu_captured = e->cpu;
 		ev.type = ENGINE_EV_CAPTURED;
 		ev.pages = e->pages;
 		vm_verify_take(vm, epoch);

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 4
+#define XEN_KEMARI_INTERFACE 5
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -52,19 +52,20 @@
 #define XEN_KEMARI_run 4
 /*
  * Out: gfns[0..nr_out) = frames written (by the guest, by Xen for it, or by a grant copy or unmap)
- * or changed in the physmap since the last harvest, each once, hot ones left out.  They are clean
- * and write-protected again on return.  In: nr = capacity of gfns, in entries.  flags out: F_more =
- * list was cut, call again before running the guest; F_physmap = entries were added to or removed
- * from the physmap since the last harvest (all of them are listed, also hot ones, which may then
- * appear: map each listed gfn anew).  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
+ * or changed in the physmap since the last harvest, each once, hot ones left out unless F_hot is set.
+ * They are clean, and write-protected again unless hot, on return.  In: nr = capacity of gfns, in
+ * entries.  flags out: F_more = list was cut, call again before running the guest; F_physmap = entries
+ * were added to or removed from the physmap since the last harvest (all of them are listed, also hot
+ * ones: map each listed gfn anew); F_hot = hot frames that were written are listed, too, for the CPU
+ * notes it in the memory map.  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
  * is on, -ENOMEM when marks were lost: switch log-dirty off and on, protect every frame again and
  * copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0
  * has urgent work.
  */
 #define XEN_KEMARI_harvest 5
 /*
- * In: gfns[0..nr) = frames that harvest neither lists nor protects: the caller treats them as
- * always dirty.  Replaces the old list; a frame that leaves the list is marked dirty.  nr <=
+ * In: gfns[0..nr) = frames that harvest does not protect, and does not list unless it says F_hot: else
+ * the caller treats them as always dirty.  Replaces the old list; a frame that leaves it is marked dirty.  nr <=
  * XEN_KEMARI_MAX_HOT, any order, every gfn within the physmap.  Works on a running domain.
  */
 #define XEN_KEMARI_set_hot 6
@@ -122,11 +123,23 @@
  * has urgent work.  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty is on by XEN_KEMARI_log.
  */
 #define XEN_KEMARI_protect 14
+/*
+ * One epoch's state at once: stops the domain as XEN_KEMARI_stop does (flags: F_anywhere), then get_state, the HVM
+ * context, and a harvest, in this order.  In: size = capacity of buf, nr and gfns as for harvest.  Out: buf =
+ * struct xen_kemari_checkpoint, the state, and from the next multiple of 8 on what XEN_DOMCTL_gethvmcontext gives;
+ * size = bytes written, val = ns that the harvest took, nr_out and flags as harvest's.  The domain stays stopped;
+ * XEN_KEMARI_resume undoes it.  After an error it is as before: -EAGAIN as stop, -ENOBUFS too small (size = what is
+ * needed), get_state's, harvest's.
+ */
+#define XEN_KEMARI_checkpoint 15
+/* XEN_DOMCTL_unpausedomain, which need not wait for other domctls.  -EINVAL: it was not stopped. */
+#define XEN_KEMARI_resume 16
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
 #define XEN_KEMARI_F_more (1U << 1)    /* harvest, protect, out */
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
-#define XEN_KEMARI_F_anywhere (1U << 3) /* stop */
+#define XEN_KEMARI_F_anywhere (1U << 3) /* stop, checkpoint */
+#define XEN_KEMARI_F_hot (1U << 4) /* harvest, out */
 
 #define XEN_KEMARI_MAX_HOT 4096U
 /* Of set_state, ns: about 73 years. */
@@ -195,6 +208,17 @@ struct xen_kemari_vcpu {
     uint64_t periodic_period;    /* ns, 0: off */
     uint64_t pending_debug;      /* VMX pending debug exceptions */
     uint64_t reserved[3];        /* 0 */
+};
+
+/* Head of what checkpoint writes.  Times in ns: how long each step took. */
+struct xen_kemari_checkpoint {
+    uint32_t state_size;
+    uint32_t context_size;
+    uint64_t callback; /* HVM_PARAM_CALLBACK_IRQ */
+    uint64_t stop;
+    uint64_t state;
+    uint64_t context;
+    uint64_t reserved[3]; /* 0 */
 };
 
 #define XEN_KEMARI_PORT_unbound 1

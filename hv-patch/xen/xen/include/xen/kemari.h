@@ -33,6 +33,8 @@ struct kemari
     uint64_t *hot;        /* ascending */
     void *blob;           /* state on its way in or out */
     size_t blob_size;
+    void *context;        /* the HVM context, of a checkpoint */
+    size_t context_room;
     uint64_t batch[KEMARI_BATCH];
 };
 

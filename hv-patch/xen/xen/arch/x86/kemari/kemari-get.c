@@ -142,12 +142,12 @@ static ssize_t fill(struct domain *d, size_t room)
            s->nr_grant_frames * sizeof(uint64_t);
 }
 
-int kemari_get_state(struct domain *d, struct xen_kemari_op *op)
+ssize_t kemari_read_state(struct domain *d)
 {
     size_t fixed = sizeof(struct xen_kemari_state) +
                    d->max_vcpus * sizeof(struct xen_kemari_vcpu);
-    size_t room;
     ssize_t size;
+    size_t room;
     int rc;
 
     /* dom0 may make a port or grow the grant table just now: once more. */
@@ -160,6 +160,13 @@ int kemari_get_state(struct domain *d, struct xen_kemari_op *op)
             return rc;
         size = fill(d, room);
     } while ( size == -ENOBUFS );
+
+    return size;
+}
+
+int kemari_get_state(struct domain *d, struct xen_kemari_op *op)
+{
+    ssize_t size = kemari_read_state(d);
 
     if ( size < 0 )
         return size;

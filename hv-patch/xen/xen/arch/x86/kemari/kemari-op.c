@@ -31,6 +31,7 @@ static void drop_buffers(struct kemari *k)
     k->nr_hot = 0;
     XFREE(k->blob);
     k->blob_size = 0;
+    XFREE(k->context);
 }
 
 void kemari_destroy(struct domain *d)
@@ -105,7 +106,7 @@ static int run(struct domain *d, const struct xen_kemari_op *op)
     return 0;
 }
 
-static bool interrupts_off(const struct domain *d)
+bool kemari_interrupts_off(const struct domain *d)
 {
     const struct vcpu *v;
 
@@ -123,7 +124,7 @@ static int stop(struct domain *d, const struct xen_kemari_op *op)
     /* Its registers are in memory from here on. */
     domain_pause(d);
 
-    if ( (op->flags & XEN_KEMARI_F_anywhere) || !interrupts_off(d) )
+    if ( (op->flags & XEN_KEMARI_F_anywhere) || !kemari_interrupts_off(d) )
         rc = domain_pause_by_systemcontroller(d);
 
     domain_unpause(d);
@@ -201,6 +202,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_log(d, op);
     case XEN_KEMARI_stop:
         return stop(d, op);
+    case XEN_KEMARI_resume:
+        return domain_unpause_by_systemcontroller(d);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -213,6 +216,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
     case XEN_KEMARI_get_state:
     case XEN_KEMARI_set_state:
         return stopped_op(d, op);
+    case XEN_KEMARI_checkpoint:
+        return kemari_checkpoint(d, op);
     case XEN_KEMARI_kick:
         return kemari_kick(d, op);
     case XEN_KEMARI_time:
@@ -226,9 +231,11 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
     uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo :
-                     op->cmd == XEN_KEMARI_stop ? XEN_KEMARI_F_anywhere : 0;
+                     op->cmd == XEN_KEMARI_stop ||
+                     op->cmd == XEN_KEMARI_checkpoint ? XEN_KEMARI_F_anywhere
+                                                      : 0;
 
-    if ( op->cmd > XEN_KEMARI_protect || op->reserved || (op->flags & ~flags) ||
+    if ( op->cmd > XEN_KEMARI_resume || op->reserved || (op->flags & ~flags) ||
          d == current->domain )
         return -EINVAL;
 

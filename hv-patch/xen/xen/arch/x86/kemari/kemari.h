@@ -14,6 +14,8 @@ unsigned int kemari_virq_owner(unsigned int virq, unsigned int vcpu);
 int kemari_blob_reserve(struct kemari *k, size_t size);
 
 /* The domain is paused. */
+/* Into k->blob; the size or an error. */
+ssize_t kemari_read_state(struct domain *d);
 int kemari_get_state(struct domain *d, struct xen_kemari_op *op);
 int kemari_set_state(struct domain *d, struct xen_kemari_op *op);
 
@@ -29,6 +31,11 @@ int kemari_prepare_ports(struct domain *d, const struct xen_kemari_port *ports,
                          unsigned int nr);
 void kemari_set_ports(struct domain *d, const struct xen_kemari_port *ports,
                       unsigned int nr);
+
+/* A vCPU is stopped where it must not stay: with interrupts off. */
+bool kemari_interrupts_off(const struct domain *d);
+/* Stops the domain itself. */
+int kemari_checkpoint(struct domain *d, struct xen_kemari_op *op);
 
 /* arch/x86/mm/kemari.c */
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op);

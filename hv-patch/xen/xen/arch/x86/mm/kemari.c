@@ -6,6 +6,9 @@
  * marked in the log-dirty bitmap, on the hot list, or not reached by kemari_protect() yet.  A harvest takes
  * the marked ones, clears their marks and gives just these the type p2m_ram_logdirty again.
  *
+ * Of hot frames the CPU notes in the dirty bit of the nested page table's entry that they were written: a harvest
+ * clears it and marks them, where the table has such bits.  Whoever else rewrites an entry sets the bit.
+ *
  * Types are changed frame by frame, by these two and by the guest's own write faults.  What stock does at ENABLE,
  * CLEAN and OFF is to re-type the whole p2m, to be carried out by whoever touches a frame next: that access, to any
  * frame, takes as long as it takes to re-type all 512 of its table, in the middle of an interrupt handler.
@@ -24,13 +27,17 @@
 /* dom0's other work is looked at once per so many frames. */
 #define FRAMES_PER_LOOK (16 * KEMARI_BATCH)
 
+/* Of an entry, as the CPU counts them. */
+#define DIRTY_BIT 6
+
 #define LEAF_SHIFT (PAGE_SHIFT + 3)
 #define TOP_SHIFT (LEAF_SHIFT + 2 * PAGETABLE_ORDER)
 
 struct cursor {
     unsigned long pfn; /* next to look at */
     unsigned int hot;  /* next hot frame, index */
-    bool physmap;      /* the physmap changed: marked hot frames are listed, too */
+    bool list_hot;     /* marked hot frames are listed, too */
+    bool physmap;      /* the physmap changed: so they are then */
     bool done;
 };
 
@@ -89,7 +96,7 @@ static unsigned int take_leaf(struct domain *d, mfn_t leaf, struct cursor *c,
             break;
         __clear_bit(bit, bits);
         d->arch.paging.log_dirty.dirty_count--;
-        if ( c->physmap || !is_hot(k, c, base + bit) )
+        if ( c->list_hot || c->physmap || !is_hot(k, c, base + bit) )
             k->batch[nr++] = base + bit;
         bit++;
     }
@@ -153,12 +160,80 @@ static bool protect_one(struct domain *d, struct p2m_domain *p2m,
 static void protect(struct domain *d, const uint64_t *gfns, unsigned int nr)
 {
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    struct cursor c = {};
     unsigned int i, order;
 
     p2m_lock(p2m);
 
     for ( i = 0; i < nr; i++ )
-        protect_one(d, p2m, gfns[i], &order);
+        if ( !is_hot(d->kemari, &c, gfns[i]) )
+            protect_one(d, p2m, gfns[i], &order);
+
+    p2m_unlock(p2m);
+}
+
+/* EPT has dirty bits with PML only, which needs no hot list. */
+static bool has_dirty_bits(void)
+{
+    return !cpu_has_vmx;
+}
+
+/* The table with the entry of a 4K frame; INVALID_MFN: it has none. */
+static mfn_t find_l1(const struct p2m_domain *p2m, unsigned long gfn)
+{
+    mfn_t mfn = pagetable_get_mfn(p2m_get_pagetable(p2m));
+    unsigned int level;
+
+    for ( level = 3; level; level-- )
+    {
+        const l1_pgentry_t *table = map_domain_page(mfn);
+        l1_pgentry_t e = table[(gfn >> (level * PAGETABLE_ORDER)) &
+                               (L1_PAGETABLE_ENTRIES - 1)];
+
+        unmap_domain_page(table);
+        if ( (l1e_get_flags(e) & (_PAGE_PRESENT | _PAGE_PSE)) != _PAGE_PRESENT )
+            return INVALID_MFN;
+        mfn = l1e_get_mfn(e);
+    }
+
+    return mfn;
+}
+
+/* It may have been written since this was asked last. */
+static bool take_dirty_bit(l1_pgentry_t *e)
+{
+    return (l1e_get_flags(*e) & _PAGE_RW) &&
+           test_and_clear_bit(DIRTY_BIT, &l1e_get_intpte(*e));
+}
+
+/* Marks the hot frames that were written, and those without an entry of their own. */
+static void mark_hot(struct domain *d)
+{
+    struct kemari *k = d->kemari;
+    struct p2m_domain *p2m = p2m_get_hostp2m(d);
+    l1_pgentry_t *table = NULL;
+    unsigned int i;
+
+    p2m_lock(p2m);
+
+    for ( i = 0; i < k->nr_hot; i++ )
+    {
+        unsigned long gfn = k->hot[i];
+
+        if ( !i || gfn >> PAGETABLE_ORDER != k->hot[i - 1] >> PAGETABLE_ORDER )
+        {
+            mfn_t mfn = find_l1(p2m, gfn);
+
+            if ( table )
+                unmap_domain_page(table);
+            table = mfn_eq(mfn, INVALID_MFN) ? NULL : map_domain_page(mfn);
+        }
+        if ( !table ||
+             take_dirty_bit(&table[gfn & (L1_PAGETABLE_ENTRIES - 1)]) )
+            paging_mark_pfn_dirty(d, _pfn(gfn));
+    }
+    if ( table )
+        unmap_domain_page(table);
 
     p2m_unlock(p2m);
 }
@@ -238,6 +313,9 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
         return -ENOMEM;
 
     op->nr_out = 0;
+    c.list_hot = has_dirty_bits();
+    if ( c.list_hot )
+        mark_hot(d);
     c.physmap = take_physmap_flag(d);
 
     rc = harvest(d, op, &c);
@@ -249,7 +327,8 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
         hvm_asid_flush_vcpu(v);
 
     op->flags = (c.done ? 0 : XEN_KEMARI_F_more) |
-                (c.physmap ? XEN_KEMARI_F_physmap : 0);
+                (c.physmap ? XEN_KEMARI_F_physmap : 0) |
+                (c.list_hot ? XEN_KEMARI_F_hot : 0);
 
     return rc;
 }
