@@ -7,6 +7,8 @@
 
 /* Payload of one TLS record. */
 #define TLS_PIECE 16384U
+/* TLS records that go within the call that queues them: an epoch of a guest that waits for an answer. */
+#define AT_ONCE 4U
 
 void conn_pop(struct conn *c, bool sent)
 {
@@ -37,18 +39,35 @@ static void linger_sent(struct conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
+/* One TLS record of the first piece; as gnutls_record_send().  0: all of the piece is out. */
+static ssize_t send_some(struct conn *c)
+{
+	const struct piece *p = &c->queue[c->head];
+	size_t len = p->len - c->head_sent;
+	ssize_t n;
+
+	if (!len)
+		return 0;
+	n = gnutls_record_send(c->tls, p->bytes + c->head_sent, len < TLS_PIECE ? len : TLS_PIECE);
+	if (n < 0)
+		return n;
+	c->last_sent = monotonic_ns();
+	c->stats.bytes_sent += (uint64_t)n;
+	c->head_sent += (size_t)n;
+	c->queued -= (size_t)n;
+	return n;
+}
+
 void conn_flush(struct conn *c)
 {
 	for (unsigned int turn = 0; c->nr; turn++) {
-		const struct piece *p = &c->queue[c->head];
-		size_t len = p->len - c->head_sent;
 		ssize_t n;
 
 		if (turn == CONN_TURN) {
 			conn_job_later(c);
 			return;
 		}
-		n = gnutls_record_send(c->tls, p->bytes + c->head_sent, len < TLS_PIECE ? len : TLS_PIECE);
+		n = send_some(c);
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
 			conn_set_events(c, c->events | POLLOUT);
 			return;
@@ -57,11 +76,7 @@ void conn_flush(struct conn *c)
 			conn_fail(c, gnutls_strerror((int)n));
 			return;
 		}
-		c->last_sent = monotonic_ns();
-		c->stats.bytes_sent += (uint64_t)n;
-		c->head_sent += (size_t)n;
-		c->queued -= (size_t)n;
-		if (c->head_sent == p->len)
+		if (c->head_sent == c->queue[c->head].len)
 			conn_pop(c, true);
 		if (c->state != CONN_UP && c->state != CONN_LINGER)
 			return;
@@ -72,6 +87,19 @@ void conn_flush(struct conn *c)
 	conn_set_events(c, c->events & ~POLLOUT);
 	if (c->state == CONN_LINGER)
 		linger_sent(c);
+}
+
+/*
+ * What was just queued goes at once if nothing waits before it.  Errors, and telling those who want to know that it went,
+ * are left to the loop, which is not inside of the caller.
+ */
+static void send_at_once(struct conn *c)
+{
+	for (unsigned int n = 0; n < AT_ONCE; n++)
+		if (send_some(c) <= 0)
+			break;
+	if (c->head_sent == c->queue[c->head].len && !c->queue[c->head].done)
+		conn_pop(c, true);
 }
 
 static int enqueue(struct conn *c, const struct piece *p)
@@ -85,16 +113,26 @@ static int enqueue(struct conn *c, const struct piece *p)
 	c->queued += p->len;
 	if (conn_full(c))
 		c->was_full = true;
-	conn_job_later(c);
 	return 0;
+}
+
+static void start_sending(struct conn *c)
+{
+	if (c->nr == 1)
+		send_at_once(c);
+	if (c->nr)
+		conn_job_later(c);
 }
 
 int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
 	      void *done_arg)
 {
 	const struct piece p = { .bytes = bytes, .len = len, .done = done, .done_arg = done_arg };
+	int ret = len ? enqueue(c, &p) : -EINVAL;
 
-	return len ? enqueue(c, &p) : -EINVAL;
+	if (!ret)
+		start_sending(c);
+	return ret;
 }
 
 int conn_send_copy(struct conn *c, const void *bytes, size_t len)
@@ -119,6 +157,7 @@ int conn_send_copy(struct conn *c, const void *bytes, size_t len)
 	memcpy(c->copies + at, bytes, len);
 	c->copy_at = at + len;
 	c->copy_used += skip + len;
+	start_sending(c);
 	return 0;
 }
 

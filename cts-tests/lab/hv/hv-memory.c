@@ -30,7 +30,8 @@ struct memory {
 	uint8_t *listed; /* by index: in the epoch at hand */
 	uint8_t *always; /* by index: Xen or dom0 writes it without a mark */
 	uint8_t *hot;	 /* by index */
-	uint64_t total, changed, unlisted, late;
+	bool hot_listed; /* Xen says which hot frames were written */
+	uint64_t total, changed, unlisted, late, hot_written;
 };
 
 uint32_t hv_all_gfns(struct hv *hv, xen_pfn_t *gfns, uint32_t cap)
@@ -120,6 +121,7 @@ static int harvest(struct memory *m, bool *physmap)
 		if (rc)
 			return rc;
 		*physmap |= h.physmap;
+		m->hot_listed = h.hot;
 		for (uint32_t n = 0; n < h.nr; n++) {
 			uint32_t i = h.gfns[n] < MAX_GFN ? m->slot[h.gfns[n]] : 0;
 
@@ -127,11 +129,12 @@ static int harvest(struct memory *m, bool *physmap)
 				printf("listed gfn %#" PRIx64 " is unknown\n", h.gfns[n]);
 				continue;
 			}
-			if (m->hot[i - 1] && !h.physmap) {
+			if (m->hot[i - 1] && !h.physmap && !h.hot) {
 				printf("hot gfn %#" PRIx64 " was listed\n", h.gfns[n]);
 				return -EPROTO;
 			}
 			m->listed[i - 1] = 1;
+			m->hot_written += m->hot[i - 1];
 			m->total++;
 		}
 	} while (h.more);
@@ -149,7 +152,7 @@ static uint32_t compare(struct memory *m, bool report)
 			continue;
 		if (memcmp(frame(m, i), copy_of(m, i), HV_PAGE))
 			m->changed++;
-		if (m->listed[i] || m->always[i] || m->hot[i])
+		if (m->listed[i] || m->always[i] || (m->hot[i] && !m->hot_listed))
 			memcpy(copy_of(m, i), frame(m, i), HV_PAGE);
 		else {
 			bad++;
@@ -301,7 +304,10 @@ static int make_hot(struct memory *m, long ms, uint64_t *gfns, uint32_t *nr)
 	return rc ? rc : hvop_set_hot(m->hv->hvop, m->hv->domid, gfns, *nr);
 }
 
-/* Hot frames are never listed while they are hot, and all of them once when they stop being so. */
+/*
+ * Hot frames are listed if the CPU notes that they were written, else never while they are hot; and all of them once when
+ * they stop being so.
+ */
 static int check_hot(struct memory *m, int nr, long ms)
 {
 	static uint64_t gfns[XEN_KEMARI_MAX_HOT];
@@ -331,8 +337,8 @@ static int check_hot(struct memory *m, int nr, long ms)
 	xc_domain_unpause(m->hv->xc, m->hv->domid);
 	for (uint32_t i = 0; i < hot; i++)
 		missing += !m->listed[m->slot[gfns[i]] - 1];
-	printf("hot=%u missing afterwards=%u\n", hot, missing);
-	return rc ? rc : (!hot || missing) ? -EPROTO : epochs(m, nr, ms);
+	printf("hot=%u written=%" PRIu64 " missing afterwards=%u\n", hot, m->hot_written, missing);
+	return rc ? rc : (!hot || missing || (m->hot_listed && !m->hot_written)) ? -EPROTO : epochs(m, nr, ms);
 }
 
 int hv_memory_main(struct hv *hv, int argc, char **argv)
