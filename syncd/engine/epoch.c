@@ -169,10 +169,12 @@ void epoch_captured(struct engine *e, const struct engine_event *ev)
 		e->sending = ev->epoch;
 		e->counters.captures++;
 		engine_changed(e);
-		engine_emit_epoch(e, ENGINE_ACT_SEND, ev->epoch);
 	}
+	/* before the epoch is made ready to send, which takes longer */
 	if (!keep_stopped || e->run_due)
 		epoch_resume_guest(e);
+	if (e->sending == ev->epoch)
+		engine_emit_epoch(e, ENGINE_ACT_SEND, ev->epoch);
 	handover_continue(e);
 }
 
