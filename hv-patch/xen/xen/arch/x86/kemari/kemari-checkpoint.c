@@ -5,6 +5,7 @@
  */
 #include <xen/guest_access.h>
 #include <asm/hvm/save.h>
+#include <public/hvm/params.h>
 #include "kemari.h"
 
 /* The HVM context goes into k->context; its size or an error. */
