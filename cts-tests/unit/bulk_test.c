@@ -119,6 +119,7 @@ ZERO(hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
 ZERO(hot_members(const struct hot *h), unsigned int)
 NOTHING(hot_forget(struct hot *h))
+NOTHING(sent_forget(struct sent *s))
 
 /* ---- bed ---- */
 

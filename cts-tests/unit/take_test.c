@@ -25,8 +25,8 @@
 #include "wire/writer.h"
 
 #define FRAMES 64U
-#define HOT 20U	   /* the first so many are written all the time */
-#define SHARED 63U /* shared_info: Xen writes it without a mark */
+#define HOT 20U	   /* so many are written all the time, from bed->warm on */
+#define SHARED 60U /* from here on: where shared_info may be, which Xen writes without a mark */
 #define PAGE RAM_PAGE_SIZE
 #define IN_FLIGHT 3U
 
@@ -44,6 +44,7 @@ static struct bed {
 	/* the guest */
 	uint8_t memory[FRAMES][PAGE];
 	bool present[FRAMES];
+	unsigned int warm;
 	/* Xen */
 	bool has_dirty_bits, physmap;
 	bool dirty[FRAMES], hot[FRAMES], dirty_bit[FRAMES];
@@ -175,7 +176,8 @@ static void guest_writes(unsigned int f)
 	if (!bed->present[f])
 		return;
 	for (unsigned int i = 0; i < nr; i++)
-		bed->memory[f][(unsigned int)rand() % PAGE] ^= (uint8_t)(1 + rand() % 255);
+		bed->memory[f][(unsigned int)rand() % 32 * 128] =
+			(uint8_t)(rand() % 3); /* as it was before, at times */
 	if (bed->hot[f])
 		bed->dirty_bit[f] = true;
 	else
@@ -184,22 +186,30 @@ static void guest_writes(unsigned int f)
 
 static void guest_works(void)
 {
-	for (unsigned int f = 0; f < HOT; f++)
+	for (unsigned int f = bed->warm; f < bed->warm + HOT; f++)
 		if (rand() % 4)
 			guest_writes(f);
-	for (unsigned int n = (unsigned int)rand() % 12; n; n--)
+	for (unsigned int n = (unsigned int)rand() % 5; n; n--)
 		guest_writes((unsigned int)rand() % FRAMES);
-	bed->memory[SHARED][(unsigned int)rand() % PAGE]++; /* by Xen */
+	bed->memory[bed->state.s.shared_info_gfn][(unsigned int)rand() % PAGE]++; /* by Xen */
 }
 
 /* A balloon: gives a page back, or gets one for an old gfn. */
 static void guest_balloons(void)
 {
-	unsigned int f = (unsigned int)rand() % (FRAMES - 1);
+	unsigned int f = (unsigned int)rand() % 5 * 11;
 
 	bed->present[f] = !bed->present[f];
 	memset(bed->memory[f], 0, PAGE);
 	bed->dirty[f] = bed->physmap = true;
+}
+
+/* It places its shared_info elsewhere. */
+static void guest_moves_shared_info(void)
+{
+	bed->dirty[bed->state.s.shared_info_gfn] = bed->physmap = true;
+	bed->state.s.shared_info_gfn = SHARED + (unsigned int)rand() % (FRAMES - SHARED);
+	bed->dirty[bed->state.s.shared_info_gfn] = true;
 }
 
 /* ---- the standby ---- */
@@ -329,10 +339,13 @@ static void whatever_is_lost(bool dirty_bits)
 {
 	bed->has_dirty_bits = dirty_bits;
 	srand(20261128);
-	for (unsigned int n = 0; n < 3000; n++) {
+	for (unsigned int n = 0; n < 10000; n++) {
+		bed->warm = n / 200 % 4 * 10; /* others become hot, and hot ones cold */
 		guest_works();
 		if (!(rand() % 50))
 			guest_balloons();
+		if (!(rand() % 150))
+			guest_moves_shared_info();
 		if (!(rand() % 40))
 			bed->checkpoint_rc = -EAGAIN;
 		if (!(rand() % 60))

@@ -251,7 +251,8 @@ static bool both_pieces_received(void)
 	return bed.s.received == 4096 + 10;
 }
 
-/* What waits for nothing is on its way before the loop has a turn: the peer hears it though this side sleeps. */
+/* What waits for nothing is on its way before the loop has a turn: the peer hears it though this side sleeps.
+ */
 static void a_small_piece_goes_at_once(void **state)
 {
 	make_bed(key_a, key_a, 5000);

@@ -105,6 +105,7 @@ int capture_bulk_begin(struct capture *c)
 	unsent_clear(c->unsent);
 	unsent_mark_all(c->unsent);
 	hot_forget(c->hot);
+	sent_forget(c->sent);
 	c->tree_sent = false;
 	postpone_end(&c->postponed);
 	c->bulk = (struct capture_bulk){ .round = 1, .left = c->unsent->nr_again };

@@ -115,6 +115,8 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	rc = pages_open(cfg->vm, cfg->domid, cfg->ram, &c->pages);
 	if (!rc)
 		rc = hot_open(frames, &c->hot);
+	if (!rc)
+		rc = sent_open(frames, &c->sent);
 	for (unsigned int i = 0; !rc && i < cfg->buffers; i++)
 		if (!(c->epoch[i].buf = malloc(cfg->epoch_bytes)))
 			rc = -ENOMEM;
@@ -145,6 +147,7 @@ void capture_close(struct capture *c, bool keep)
 	free(c->ref.before);
 	free(c->ref.state);
 	free(c->ref.context);
+	sent_close(c->sent);
 	hot_close(c->hot);
 	pages_close(c->pages);
 	free(c);
@@ -174,6 +177,7 @@ void capture_acked(struct capture *c, uint64_t epoch)
 void capture_lost(struct capture *c)
 {
 	unsent_merge(c->unsent);
+	sent_forget(c->sent);
 	c->tree_sent = false;
 }
 

@@ -147,6 +147,11 @@ uint64_t hot_member(const struct hot *h, unsigned int slot)
 	return h->member[slot].index;
 }
 
+bool hot_is_member(const struct hot *h, uint64_t index)
+{
+	return index < h->frames && h->seen[index].slot != NO_SLOT;
+}
+
 bool hot_touch(struct hot *h, uint64_t index)
 {
 	uint16_t slot = index < h->frames ? h->seen[index].slot : NO_SLOT;

@@ -42,6 +42,7 @@ void hot_dirtied(struct hot *h, uint64_t index, uint64_t epoch);
 unsigned int hot_members(const struct hot *h);
 uint64_t hot_member(const struct hot *h, unsigned int slot);
 
+bool hot_is_member(const struct hot *h, uint64_t index);
 /* Xen says that it was written; false: it is no member. */
 bool hot_touch(struct hot *h, uint64_t index);
 /* Has to be looked at: touched since it was compared last, pinned, or nothing to compare with yet. */
@@ -61,8 +62,8 @@ const void *hot_pinned_copy(const struct hot *h, uint64_t index);
 
 /*
  * After an epoch: takes in and drops members when it is time, fetching the first copy of new ones through
- * page(arg, index) (the guest is stopped; the same bytes were just sent).  True: the list changed and must be
- * given to the hypervisor.
+ * page(arg, index) (the guest is stopped; the same bytes were just sent), which lets go of its own.  True:
+ * the list changed and must be given to the hypervisor.
  */
 bool hot_settle(struct hot *h, uint64_t epoch, const void *(*page)(void *arg, uint64_t index), void *arg);
 

@@ -15,6 +15,7 @@
 #include "capture/pages.h"
 #include "capture/pins.h"
 #include "capture/postpone.h"
+#include "capture/sent.h"
 #include "capture/unsent.h"
 #include "monotonic.h"
 
@@ -39,6 +40,7 @@ struct capture {
 	struct capture_cfg cfg;
 	struct pages *pages;
 	struct hot *hot;
+	struct sent *sent;
 	struct unsent *unsent;
 	struct capture_epoch epoch[CAPTURE_MAX_BUFFERS];
 	struct pins pins;

@@ -239,6 +239,27 @@ static const void *page_to_send(const struct capture *c, uint64_t frame)
 	return copy ? copy : page;
 }
 
+/* A page that is marked: what differs from what went last, if that is known. */
+static int put_marked(struct capture *c, struct record_writer *w, uint64_t frame)
+{
+	bool hot = hot_is_member(c->hot, frame);
+	const void *page = page_to_send(c, frame);
+	void *copy = sent_copy(c->sent, frame);
+	uint64_t gfn = pages_gfn(c->pages, frame);
+	int rc;
+
+	if (hot || !page || gfn == PAGES_NONE) {
+		sent_drop(c->sent, frame);
+		return capture_put_frame(c, w, frame, page);
+	}
+	if (copy) {
+		rc = record_page_delta(w, gfn, copy, page);
+		return rc < 0 ? rc : 0;
+	}
+	sent_store(c->sent, frame, page);
+	return record_page(w, gfn, page);
+}
+
 /*
  * A hot page goes as what differs from what went last, or as a whole with those that are marked.  Its copy is
  * what the standby will have: should this epoch fail, it is in the slot's list or marked.
@@ -275,7 +296,8 @@ static int put_hot_pages(struct capture *c, struct unsent_slot *slot, struct rec
 	int rc = 0;
 
 	for (unsigned int s = 0; !rc && s < hot_members(c->hot); s++) {
-		if (c->all_hot || hot_touched(c->hot, s)) {
+		if (c->all_hot || hot_touched(c->hot, s) ||
+		    unsent_is_marked(c->unsent, hot_member(c->hot, s))) {
 			rc = put_hot(c, s, slot, w);
 			++*nr;
 		} else {
@@ -295,7 +317,7 @@ static int copy_pages(struct capture *c, struct unsent_slot *slot, struct record
 		if (rc)
 			break;
 		unsent_drop(c->unsent, frame);
-		rc = capture_put_frame(c, w, frame, page_to_send(c, frame));
+		rc = put_marked(c, w, frame);
 	}
 	return rc;
 }
@@ -304,6 +326,7 @@ static const void *page_for_hot(void *arg, uint64_t frame)
 {
 	struct capture *c = arg;
 
+	sent_drop(c->sent, frame);
 	return pages_page(c->pages, frame);
 }
 
@@ -410,6 +433,8 @@ int capture_take(struct capture *c, struct capture_request *rq, struct capture_e
 	record_writer_init(&w, e->buf, c->cfg.epoch_bytes);
 	rc = write_epoch(c, rq, e, slot, &w);
 	if (rc) {
+		if (slot->nr) /* some went into the buffer */
+			sent_forget(c->sent);
 		unsent_abandon(c->unsent, slot);
 		c->tree_sent = c->tree_sent && rc == -EAGAIN;
 		return rc == -ENOSPC ? -ENOBUFS : rc;

@@ -100,7 +100,7 @@ struct engine_cfg {
 	uint32_t max_in_flight;	   /* 1..ENGINE_MAX_FLIGHT - 2; 2 */
 	uint64_t staging_pages;	   /* the most pages an epoch may have */
 	bool sync_mode;		   /* resume the guest after the ack, not after the copy */
-	uint64_t batch_ns;	   /* first held output to capture; 1 ms */
+	uint64_t batch_ns;	   /* from one capture to the next, at least, unless urgent; 1 ms */
 	uint64_t max_epoch_ns;	   /* dirty memory waits at most this for a capture; 1 s */
 	uint64_t idle_epoch_ns;	   /* ... as long as it is little; 5 s */
 	uint64_t retry_ns;	   /* after a failed capture; 1 ms */

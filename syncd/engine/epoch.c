@@ -110,7 +110,9 @@ void epoch_due_now(struct engine *e)
 
 void epoch_output_held(struct engine *e, bool urgent)
 {
-	uint64_t t = e->now + (urgent ? 0 : e->cfg.batch_ns);
+	/* one that comes alone goes at once; what follows soon shares an epoch */
+	uint64_t next = e->captured_at ? e->captured_at + e->cfg.batch_ns : 0;
+	uint64_t t = urgent || next < e->now ? e->now : next;
 
 	if (e->p.right)
 		return;

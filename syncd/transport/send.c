@@ -90,8 +90,8 @@ void conn_flush(struct conn *c)
 }
 
 /*
- * What was just queued goes at once if nothing waits before it.  Errors, and telling those who want to know that it went,
- * are left to the loop, which is not inside of the caller.
+ * What was just queued goes at once if nothing waits before it.  Errors, and telling those who want to know
+ * that it went, are left to the loop, which is not inside of the caller.
  */
 static void send_at_once(struct conn *c)
 {

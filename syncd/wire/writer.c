@@ -9,6 +9,7 @@
 
 #define HEADER sizeof(struct record_header)
 #define ENTRY_ENCODING_SHIFT 56
+#define LONG_DELTA 512U /* the page may have become zero */
 
 void record_writer_init(struct record_writer *w, void *buf, size_t cap)
 {
@@ -114,8 +115,11 @@ int record_page_delta(struct record_writer *w, uint64_t gfn, void *copy, const v
 
 	if (!len)
 		return 0;
-	rc = len > DELTA_MAX ? add_entry(w, gfn, PAGE_RAW, copy, RECORD_PAGE_SIZE)
-			     : add_entry(w, gfn, PAGE_DELTA, delta, len);
+	if (len > LONG_DELTA && page_is_zero(copy))
+		rc = add_entry(w, gfn, PAGE_ZERO, NULL, 0);
+	else
+		rc = len > DELTA_MAX ? add_entry(w, gfn, PAGE_RAW, copy, RECORD_PAGE_SIZE)
+				     : add_entry(w, gfn, PAGE_DELTA, delta, len);
 	return rc ? rc : 1;
 }
 
