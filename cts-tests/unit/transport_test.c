@@ -425,6 +425,7 @@ static void whoever_speaks_no_tls_is_dropped(void **state)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	char b[64];
+	ssize_t n;
 	int fd = socket(AF_INET, SOCK_STREAM, 0), quiet = socket(AF_INET, SOCK_STREAM, 0);
 
 	make_bed(key_a, key_a, 2000);
@@ -437,9 +438,9 @@ static void whoever_speaks_no_tls_is_dropped(void **state)
 	assert_false(run(never, 500));
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	fcntl(quiet, F_SETFL, O_NONBLOCK);
-	while (read(fd, b, sizeof(b)) > 0)
+	while ((n = read(fd, b, sizeof(b))) > 0)
 		;
-	assert_int_not_equal(errno, EAGAIN);
+	assert_true(!n || errno != EAGAIN);
 	assert_int_equal(read(quiet, b, sizeof(b)), 0); /* did not say hello in time */
 	close(fd);
 	close(quiet);

@@ -175,12 +175,15 @@ static void report_held(struct block *b)
 	h->ops->output_held(h, &b->dev, urgent);
 }
 
-/* The last act of every callback: the rings are whole, now tell guest and host. */
+/*
+ * The last act of every callback: the rings are whole, now tell host and guest, in this order: a capture is
+ * not to find the guest in its interrupt handler.
+ */
 void block_settle(struct block *b)
 {
-	notify_queues(b);
 	if ((b->quiesced_due && b->nr_busy == 0) || b->failed_due)
 		block_defer(b);
 	if (b->report_held)
 		report_held(b);
+	notify_queues(b);
 }

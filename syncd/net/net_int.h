@@ -75,6 +75,7 @@ struct net_queue {
 	int tx_port, rx_port;	 /* local; < 0 not bound; the same for one channel */
 	struct later_item again; /* the next pass */
 	bool rx_touched;	 /* has responses of this pass */
+	bool tx_notify;		 /* its responses are to be notified */
 };
 
 struct net {
@@ -121,6 +122,7 @@ void net_tx_schedule(struct net_queue *q);
 void net_tx_init(struct net_queue *q);
 /* Answers and publishes what is consumed and unanswered. */
 void net_tx_respond(struct net_queue *q);
+void net_tx_notify(struct net_queue *q);
 void net_rx_respond(struct net_queue *q);
 
 /* net_rx.c */

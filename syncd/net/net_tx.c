@@ -199,8 +199,14 @@ void net_tx_respond(struct net_queue *q)
 		return;
 	while (q->tx.rsp_prod != q->tx.req_cons)
 		ring_respond(&q->tx, answer_of(q, q->tx.rsp_prod), sizeof(struct netif_tx_response));
-	if (ring_publish(&q->tx))
+	q->tx_notify |= ring_publish(&q->tx);
+}
+
+void net_tx_notify(struct net_queue *q)
+{
+	if (q->tx_notify && q->net->connected)
 		net_notify(q->net, q->tx_port);
+	q->tx_notify = false;
 }
 
 /* Everything of this pass becomes held, consumed and answered, in that order: see net_mem_open(). */
@@ -261,6 +267,8 @@ void net_tx_pass(struct net_queue *q)
 	if (epoch && (frames || full))
 		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
+	/* behind the capture, or it would find the guest in its interrupt handler */
+	net_tx_notify(q);
 	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);
 }

@@ -2,10 +2,12 @@
 #include "ring/guest_xen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <qb/qbloop.h>
 #include <xenctrl.h>
@@ -228,39 +230,37 @@ static int xen_notify(struct guest *g, int local_port)
 	return xenevtchn_notify(to_xen(g)->xce, local_port) == 0 ? 0 : -errno;
 }
 
-/*
- * Serves one port.  It stays masked while its callback runs, and is unmasked afterwards unless the callback
- * unbound it (the number may be in use again by then: hence the serial).
- */
-static void serve_port(struct guest_xen *x, int port)
+/* Serves one port; true: it is to be unmasked.  The callback may have unbound it, and the number be in use
+ * again. */
+static bool serve_port(struct guest_xen *x, evtchn_port_t port)
 {
-	struct binding *b = find_binding(x, port);
+	struct binding *b = find_binding(x, (int)port);
 	uint32_t serial;
 
 	if (!b)
-		return; /* read just before it was unbound */
+		return false; /* read just before it was unbound */
 	serial = b->serial;
 	b->cb(b->arg);
-	b = find_binding(x, port);
-	if (b && b->serial == serial && xenevtchn_unmask(x->xce, port) != 0)
-		kem_err("domain %u: cannot unmask event channel %d: %s", x->guest.domid, port,
-			strerror(errno));
+	b = find_binding(x, (int)port);
+	return b && b->serial == serial;
 }
 
+/*
+ * Ports stay masked while their callbacks run.  All that are pending are read, and unmasked, at once: the
+ * device takes and gives arrays of ports (xen/evtchn.h of Linux), libxenevtchn one at a time.
+ */
 static int32_t events_ready(int32_t fd, int32_t revents, void *data)
 {
 	struct guest_xen *x = data;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int n;
+	evtchn_port_t port[EVENT_BUDGET], served[EVENT_BUDGET];
+	ssize_t n = read(fd, port, sizeof(port));
+	size_t nr = 0;
 
-	/* xenevtchn_pending() blocks when there is nothing: ask before each call. */
-	for (n = 0; n < EVENT_BUDGET && poll(&p, 1, 0) == 1 && (p.revents & POLLIN); n++) {
-		int port = xenevtchn_pending(x->xce);
-
-		if (port < 0)
-			break;
-		serve_port(x, port);
-	}
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(port[0]); i++)
+		if (serve_port(x, port[i]))
+			served[nr++] = port[i];
+	if (nr && write(fd, served, nr * sizeof(served[0])) != (ssize_t)(nr * sizeof(served[0])))
+		kem_err("domain %u: cannot unmask event channels: %s", x->guest.domid, strerror(errno));
 	return 0;
 }
 
@@ -289,6 +289,10 @@ int guest_xen_open(uint32_t domid, struct qb_loop *loop, struct guest **out)
 		rc = -errno;
 		kem_err("domain %u: cannot open /dev/xen/evtchn: %s", domid, strerror(-rc));
 		goto free;
+	}
+	if (fcntl(xenevtchn_fd(x->xce), F_SETFL, O_NONBLOCK)) {
+		rc = -errno;
+		goto close_evtchn;
 	}
 	x->xgt = xengnttab_open(NULL, 0);
 	if (!x->xgt) {

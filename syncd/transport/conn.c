@@ -147,6 +147,45 @@ static bool deliver(struct conn *c)
 	return true;
 }
 
+/* For TLS, which asks for five bytes and then for a record: the socket is asked once for both, and for what
+ * follows. */
+static ssize_t pull(gnutls_transport_ptr_t arg, void *to, size_t len)
+{
+	struct conn *c = arg;
+	ssize_t n;
+
+	if (c->in_at == c->in_len) {
+		n = -1;
+		errno = EAGAIN;
+		if (!c->in_dry)
+			n = recv(c->fd, c->in, sizeof(c->in), 0);
+		if (n <= 0) {
+			gnutls_transport_set_errno(c->tls, errno);
+			return n;
+		}
+		c->in_at = 0;
+		c->in_len = (size_t)n;
+		c->in_dry = c->in_len < sizeof(c->in);
+	}
+	if (len > c->in_len - c->in_at)
+		len = c->in_len - c->in_at;
+	memcpy(to, c->in + c->in_at, len);
+	c->in_at += len;
+	return (ssize_t)len;
+}
+
+/* Nothing waits in TLS: the loop does. */
+static int pull_ready(gnutls_transport_ptr_t arg, unsigned int ms)
+{
+	return 1;
+}
+
+/* What lies here the loop does not know of. */
+static bool has_input(const struct conn *c)
+{
+	return c->in_at < c->in_len;
+}
+
 static void receive_failed(struct conn *c, ssize_t n)
 {
 	if (c->state == CONN_LINGER)
@@ -177,6 +216,14 @@ static void receive(struct conn *c)
 		else if (!deliver(c))
 			return;
 	}
+	if (has_input(c))
+		conn_job_later(c);
+}
+
+static void receive_anew(struct conn *c)
+{
+	c->in_dry = false;
+	receive(c);
 }
 
 void conn_resume(struct conn *c)
@@ -194,8 +241,11 @@ static void take_up_receiving(struct conn *c)
 		return;
 	c->paused = false;
 	c->last_received = monotonic_ns(); /* it was us who did not listen */
-	if (deliver(c))
-		conn_set_events(c, c->events | POLLIN);
+	if (!deliver(c))
+		return;
+	conn_set_events(c, c->events | POLLIN);
+	if (has_input(c))
+		conn_job_later(c);
 }
 
 static void job(void *arg)
@@ -205,6 +255,8 @@ static void job(void *arg)
 	enter(c);
 	if (c->state == CONN_UP && c->resumed)
 		take_up_receiving(c);
+	else if ((c->state == CONN_UP || c->state == CONN_LINGER) && !c->paused && has_input(c))
+		receive(c);
 	if (c->state == CONN_UP || c->state == CONN_LINGER)
 		conn_flush(c);
 	leave(c);
@@ -251,6 +303,8 @@ static void handshake_done(struct conn *c)
 	c->state = CONN_UP;
 	c->last_sent = c->last_received = monotonic_ns();
 	conn_set_events(c, POLLIN);
+	if (has_input(c))
+		conn_job_later(c);
 	if (c->server) {
 		not_a_stranger(c);
 		c->t->accepted(c->t->accepted_arg, c);
@@ -265,6 +319,7 @@ static void handshake(struct conn *c)
 {
 	int ret;
 
+	c->in_dry = false;
 	do {
 		ret = gnutls_handshake(c->tls);
 	} while (ret < 0 && ret != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(ret));
@@ -305,7 +360,7 @@ static int32_t ready(int32_t fd, int32_t revents, void *arg)
 	if (c->state == CONN_UP || c->state == CONN_LINGER) {
 		/* A broken socket is found by reading, unless reading is paused. */
 		if (!c->paused && (revents & (POLLIN | POLLERR | POLLHUP)))
-			receive(c);
+			receive_anew(c);
 		else if (revents & (POLLERR | POLLHUP))
 			conn_fail(c, "connection lost");
 	}
@@ -326,7 +381,7 @@ static void check_silence(struct conn *c, uint64_t now)
 
 	if (c->paused || now - c->last_received < c->t->cfg.silence_ms * NS_PER_MS)
 		return;
-	receive(c);
+	receive_anew(c);
 	if (c->state != CONN_UP || c->paused || now - c->last_received < c->t->cfg.silence_ms * NS_PER_MS ||
 	    c->last_received > now)
 		return;
@@ -379,7 +434,9 @@ static int start_tls(struct conn *c)
 	if (!ret)
 		ret = gnutls_credentials_set(c->tls, GNUTLS_CRD_PSK,
 					     c->server ? (void *)c->t->server : (void *)c->t->client);
-	gnutls_transport_set_int(c->tls, c->fd);
+	gnutls_transport_set_ptr2(c->tls, c, (gnutls_transport_ptr_t)(intptr_t)c->fd);
+	gnutls_transport_set_pull_function(c->tls, pull);
+	gnutls_transport_set_pull_timeout_function(c->tls, pull_ready);
 	gnutls_handshake_set_timeout(c->tls, GNUTLS_INDEFINITE_TIMEOUT); /* tick() has its own */
 	return ret;
 }

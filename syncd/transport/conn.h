@@ -9,6 +9,9 @@
 /* TLS records received or sent before others on the loop get their turn: a megabyte. */
 #define CONN_TURN 64U
 
+/* Read from the socket at once: the longest TLS record, and a bit. */
+#define CONN_IN_BYTES (17U << 10)
+
 enum conn_state {
 	CONN_CONNECTING, /* TCP */
 	CONN_HANDSHAKE,	 /* TLS */
@@ -54,6 +57,9 @@ struct conn {
 	bool paused;
 	gnutls_packet_t packet; /* received and not taken whole */
 	gnutls_datum_t rest;
+	uint8_t in[CONN_IN_BYTES]; /* from the socket, not seen by TLS yet: in_at..in_len */
+	size_t in_at, in_len;
+	bool in_dry; /* the socket had no more; until the loop says otherwise */
 
 	struct transport_addr peer;
 };

@@ -93,13 +93,12 @@ void conn_flush(struct conn *c)
  * What was just queued goes at once if nothing waits before it.  Errors, and telling those who want to know
  * that it went, are left to the loop, which is not inside of the caller.
  */
-static void send_at_once(struct conn *c)
+static bool send_at_once(struct conn *c)
 {
 	for (unsigned int n = 0; n < AT_ONCE; n++)
 		if (send_some(c) <= 0)
 			break;
-	if (c->head_sent == c->queue[c->head].len && !c->queue[c->head].done)
-		conn_pop(c, true);
+	return c->head_sent == c->queue[c->head].len;
 }
 
 static int enqueue(struct conn *c, const struct piece *p)
@@ -116,12 +115,18 @@ static int enqueue(struct conn *c, const struct piece *p)
 	return 0;
 }
 
-static void start_sending(struct conn *c)
+/* Of the piece that was queued last.  1: it is out and gone. */
+static int start_sending(struct conn *c, bool told)
 {
-	if (c->nr == 1)
-		send_at_once(c);
-	if (c->nr)
-		conn_job_later(c);
+	struct piece *p = &c->queue[c->head];
+
+	if (c->nr == 1 && send_at_once(c) && (told || !p->done)) {
+		p->done = NULL;
+		conn_pop(c, true);
+		return 1;
+	}
+	conn_job_later(c);
+	return 0;
 }
 
 int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
@@ -131,8 +136,17 @@ int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *
 	int ret = len ? enqueue(c, &p) : -EINVAL;
 
 	if (!ret)
-		start_sending(c);
+		start_sending(c, false);
 	return ret;
+}
+
+int conn_push(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
+	      void *done_arg)
+{
+	const struct piece p = { .bytes = bytes, .len = len, .done = done, .done_arg = done_arg };
+	int ret = len ? enqueue(c, &p) : -EINVAL;
+
+	return ret ? ret : start_sending(c, true);
 }
 
 int conn_send_copy(struct conn *c, const void *bytes, size_t len)
@@ -157,7 +171,7 @@ int conn_send_copy(struct conn *c, const void *bytes, size_t len)
 	memcpy(c->copies + at, bytes, len);
 	c->copy_at = at + len;
 	c->copy_used += skip + len;
-	start_sending(c);
+	start_sending(c, false);
 	return 0;
 }
 

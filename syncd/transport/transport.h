@@ -98,6 +98,9 @@ const char *conn_peer(const struct conn *c); /* address, for messages */
  */
 int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
 	      void *done_arg);
+/* As conn_send; 1: all of it went to the socket at once, and done() is not called. */
+int conn_push(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
+	      void *done_arg);
 /* As conn_send of a copy; -EAGAIN also when the copies that wait leave too little room. */
 int conn_send_copy(struct conn *c, const void *bytes, size_t len);
 size_t conn_queued(const struct conn *c); /* bytes */

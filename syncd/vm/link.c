@@ -98,7 +98,9 @@ void link_apply(struct vm *vm)
 {
 	struct link *l = vm->link;
 
-	if (l)
+	if (l && l->receiving)
+		l->apply_due = true; /* as soon as that is done */
+	else if (l)
 		later_add(vm->d->later, &l->apply);
 }
 
@@ -464,9 +466,15 @@ static void on_up(struct conn *c, void *arg)
 static ssize_t on_received(struct conn *c, void *arg, const uint8_t *bytes, size_t len, char *why)
 {
 	struct link *l = arg;
+	ssize_t n = (ssize_t)len;
 
-	ssize_t n = l->ended ? (ssize_t)len : receive_feed(&l->rx, bytes, len, why);
-
+	l->receiving = true;
+	if (!l->ended)
+		n = receive_feed(&l->rx, bytes, len, why);
+	l->receiving = false;
+	if (l->apply_due && !l->ended && n >= 0)
+		apply_job(l);
+	l->apply_due = false;
 	return l->ended ? (ssize_t)len : n;
 }
 

@@ -26,6 +26,7 @@ struct link {
 	bool up;      /* a session: WELCOME was sent or read */
 	bool ended;
 	struct later_item apply, free;
+	bool receiving, apply_due;
 	uint64_t session;
 	struct engine_peer peer;
 	uint64_t peer_boot;

@@ -269,11 +269,13 @@ void vm_send_epoch(struct vm *vm, uint64_t epoch)
 	e->owner = vm;
 	if (link_up(vm)) {
 		record_seal(e->buf, e->len, link_session(vm));
-		rc = conn_send(link_conn(vm), e->buf, e->len, on_sent, e);
-		if (!rc)
+		rc = conn_push(link_conn(vm), e->buf, e->len, on_sent, e);
+		if (rc >= 0)
 			vm_verify_send(vm, epoch);
 	}
-	if (rc)
+	if (rc > 0)
+		on_sent(e, true);
+	else if (rc)
 		capture_sent(vm->capture, e);
 }
 
