@@ -60,10 +60,11 @@ void net_poll_update(struct net *n)
 		want |= POLLIN;
 	if (n->tap_blocked)
 		want |= POLLOUT;
+	/* with a lower priority the loop would go round once more before it comes to it */
 	if (add && !n->polled)
-		r = qb_loop_poll_add(loop, QB_LOOP_MED, n->fd, want, n, on_tap);
+		r = qb_loop_poll_add(loop, QB_LOOP_HIGH, n->fd, want, n, on_tap);
 	else if (add && want != n->poll_events)
-		r = qb_loop_poll_mod(loop, QB_LOOP_MED, n->fd, want, n, on_tap);
+		r = qb_loop_poll_mod(loop, QB_LOOP_HIGH, n->fd, want, n, on_tap);
 	else if (!add && n->polled)
 		qb_loop_poll_del(loop, n->fd);
 	n->polled = add && r == 0;
@@ -125,6 +126,8 @@ static void net_release(struct device *dev, uint64_t epoch)
 	struct net *n = net_of(dev);
 	n->leave = hold_covered(&n->m->hold, n->leave, epoch);
 	net_drain(n);
+	for (unsigned int i = 0; i < n->nr_queues; i++)
+		net_tx_notify(&n->queue[i]);
 }
 
 static void net_discard(struct device *dev, uint64_t epoch)

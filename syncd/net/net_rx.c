@@ -28,8 +28,11 @@ void net_rx_respond(struct net_queue *q)
 		return;
 	while (q->rx.rsp_prod != q->rx.req_cons)
 		ring_respond(&q->rx, &q->m->rx_rsp[q->rx.rsp_prod % NET_RING_SLOTS], answer_len());
-	if (ring_publish(&q->rx))
-		net_notify(q->net, q->rx_port);
+	if (!ring_publish(&q->rx))
+		return;
+	net_notify(q->net, q->rx_port);
+	if (q->rx_port == q->tx_port)
+		q->tx_notify = false;
 }
 
 /* 1: need buffers are posted, 0: not yet (the guest will say so), -EPROTO. */

@@ -267,8 +267,9 @@ void net_tx_pass(struct net_queue *q)
 	if (epoch && (frames || full))
 		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
-	/* behind the capture, or it would find the guest in its interrupt handler */
-	net_tx_notify(q);
+	/* of held ones when they leave: the capture is not to find the guest in its interrupt handler */
+	if (!epoch || !frames)
+		net_tx_notify(q);
 	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);
 }

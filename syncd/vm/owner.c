@@ -50,6 +50,12 @@ static void poll_guest(void *arg)
 	if (!vm->capture)
 		return;
 	read_tree_ahead(vm);
+	if (vm->last_captured != vm->polled_captured) { /* all is known of that moment */
+		vm->polled_captured = vm->last_captured;
+		vm->cpu_polled = vm->cpu_captured;
+		poll_in(vm, POLL_BUSY_NS);
+		return;
+	}
 	ev.pages = capture_dirty(vm->capture);
 	cpu_time = capture_cpu_time(vm->capture);
 	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS;
