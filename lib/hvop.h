@@ -81,10 +81,10 @@ struct hvop_checkpoint {
 /*
  * What an epoch needs from Xen in one call: stops the guest as hvop_stop(), then hvop_get_state(), the HVM
  * context and hvop_harvest().  hvop_resume() lets it run on.  After an error it is as before; -ENOBUFS:
- * hvop_reserve() state_size of *out.
+ * hvop_reserve() state_size of *out; -EFAULT: marks are lost, and it may be stopped.
  */
 int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_checkpoint *out);
-/* xc_domain_unpause(), which does not wait for other domctls.  -EINVAL: it was not stopped. */
+/* xc_domain_unpause(), which waits for no other domctl.  -EINVAL: no pause of a toolstack is left. */
 int hvop_resume(struct hvop *h, uint32_t domid);
 
 /* hvop_harvest(), and nobody asks which: nothing is dirty any more. */

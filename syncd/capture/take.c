@@ -162,7 +162,7 @@ static int checkpoint(struct capture *c, struct capture_request *rq, struct hvop
 		c->unsent->harvesting = 0;
 	if (!rc && rq->stopped)
 		hvop_resume(c->cfg.hv, c->cfg.domid);
-	rq->stopped |= !rc;
+	rq->stopped |= !rc || rc == -EFAULT;
 	return rc;
 }
 

@@ -26,6 +26,7 @@ static void usage(void)
 	      "  clock SECONDS          sets the guest's clock by editing the state\n"
 	      "  harvest EPOCHS MS      full-RAM compare finds no change that was not listed\n"
 	      "  hot EPOCHS MS          the same with a hot list, and its semantics\n"
+	      "  checkpoint EPOCHS MS   the same with state and context in the same operation\n"
 	      "  stock EPOCHS MS        times of epochs by stock hypercalls only, for the benchmark\n"
 	      "  freeze FILE            saves the paused guest, whole\n"
 	      "  thaw FILE              makes a fresh, paused domain that guest\n",
@@ -476,7 +477,7 @@ static int command(struct hv *hv, int argc, char **argv)
 		return set_clock(hv, false, strtod(arg, NULL));
 	if (!strcmp(cmd, "clock"))
 		return set_clock(hv, true, strtod(arg, NULL));
-	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot"))
+	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot") || !strcmp(cmd, "checkpoint"))
 		return hv_memory_main(hv, argc, argv);
 	if (!strcmp(cmd, "stock"))
 		return hv_stock(hv, (int)n, argc > 2 ? atol(argv[2]) : 100);

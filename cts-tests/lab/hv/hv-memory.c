@@ -31,7 +31,9 @@ struct memory {
 	uint8_t *always; /* by index: Xen or dom0 writes it without a mark */
 	uint8_t *hot;	 /* by index */
 	bool hot_listed; /* Xen says which hot frames were written */
+	bool checkpoint; /* the list comes with a whole checkpoint */
 	uint64_t total, changed, unlisted, late, hot_written;
+	uint8_t context[65536];
 };
 
 uint32_t hv_all_gfns(struct hv *hv, xen_pfn_t *gfns, uint32_t cap)
@@ -109,17 +111,44 @@ static void remap(struct memory *m, uint32_t i)
 	}
 }
 
+/* The parts are as long as those that are read one by one, and the pause that comes with them is given back. */
+static int by_checkpoint(struct memory *m, struct hvop_harvest *h)
+{
+	const struct xen_kemari_state *s;
+	struct hvop_checkpoint cp;
+	uint32_t size;
+	int rc = hvop_checkpoint(m->hv->hvop, m->hv->domid, true, &cp);
+
+	if (rc)
+		return rc;
+	*h = cp.dirty;
+	rc = hvop_resume(m->hv->hvop, m->hv->domid);
+	if (!rc)
+		rc = hvop_get_state(m->hv->hvop, m->hv->domid, &s, &size);
+	if (rc)
+		return rc;
+	if (size != cp.state_size ||
+	    xc_domain_hvm_getcontext(m->hv->xc, m->hv->domid, m->context, sizeof(m->context)) !=
+		    (int)cp.context_size) {
+		puts("a checkpoint's parts are not of the size that they have");
+		return -EPROTO;
+	}
+	return 0;
+}
+
 /* One harvest; marks the listed frames and takes their content over. */
 static int harvest(struct memory *m, bool *physmap)
 {
+	bool first = m->checkpoint;
 	struct hvop_harvest h;
 
 	*physmap = false;
 	do {
-		int rc = hvop_harvest(m->hv->hvop, m->hv->domid, &h);
+		int rc = first ? by_checkpoint(m, &h) : hvop_harvest(m->hv->hvop, m->hv->domid, &h);
 
 		if (rc)
 			return rc;
+		first = false;
 		*physmap |= h.physmap;
 		m->hot_listed = h.hot;
 		for (uint32_t n = 0; n < h.nr; n++) {
@@ -343,15 +372,16 @@ static int check_hot(struct memory *m, int nr, long ms)
 
 int hv_memory_main(struct hv *hv, int argc, char **argv)
 {
-	struct memory m = { 0 };
+	static struct memory m;
 	int nr = argc > 1 ? atoi(argv[1]) : 10;
 	long ms = argc > 2 ? atol(argv[2]) : 100;
 	int rc = open_memory(&m, hv);
 
+	m.checkpoint = !strcmp(argv[0], "checkpoint");
 	if (!rc)
 		rc = start(&m);
 	if (!rc)
-		rc = strcmp(argv[0], "hot") ? epochs(&m, nr, ms) : check_hot(&m, nr, ms);
+		rc = strcmp(argv[0], "harvest") ? check_hot(&m, nr, ms) : epochs(&m, nr, ms);
 	stop(hv);
 	/* frames of all kinds are left: protected, written since, hot */
 	if (!rc)

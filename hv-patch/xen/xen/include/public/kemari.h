@@ -54,10 +54,11 @@
  * Out: gfns[0..nr_out) = frames written (by the guest, by Xen for it, or by a grant copy or unmap)
  * or changed in the physmap since the last harvest, each once, hot ones left out unless F_hot is set.
  * They are clean, and write-protected again unless hot, on return.  In: nr = capacity of gfns, in
- * entries.  flags out: F_more = list was cut, call again before running the guest; F_physmap = entries
+ * entries.  flags out: F_more = list was cut, call again before running the guest (a hot frame without an entry
+ * of its own in the memory map is then listed again); F_physmap = entries
  * were added to or removed from the physmap since the last harvest (all of them are listed, also hot
- * ones: map each listed gfn anew); F_hot = hot frames that were written are listed, too, for the CPU
- * notes it in the memory map.  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
+ * ones: map each listed gfn anew); F_hot = hot frames that were written, and perhaps some that were not, are listed,
+ * too, for the CPU notes it in the memory map.  -EBUSY unless every vCPU is paused, -ENODATA unless log-dirty
  * is on, -ENOMEM when marks were lost: switch log-dirty off and on, protect every frame again and
  * copy everything.  -EFAULT on gfns loses marks.  A list may be cut before nr when dom0
  * has urgent work.
@@ -70,8 +71,8 @@
  */
 #define XEN_KEMARI_set_hot 6
 /*
- * Out: val = number of frames marked dirty now; -ENODATA unless log-dirty is on.  Works on a
- * running domain.
+ * Out: val = number of frames marked dirty now, without hot ones that only the memory map knows of;
+ * -ENODATA unless log-dirty is on.  Works on a running domain.
  */
 #define XEN_KEMARI_dirty_count 7
 /*
@@ -113,7 +114,7 @@
  * XEN_DOMCTL_pausedomain, but not while a vCPU has interrupts disabled: -EAGAIN then, and the domain runs
  * on.  A guest that is stopped in an interrupt handler, and has to write to protected frames when it goes
  * on there, finds its next timers late.  flags: XEN_KEMARI_F_anywhere stops it all the same.
- * XEN_DOMCTL_unpausedomain undoes it.
+ * XEN_DOMCTL_unpausedomain undoes it.  -EOVERFLOW: too many pauses.
  */
 #define XEN_KEMARI_stop 13
 /*
@@ -127,12 +128,17 @@
  * One epoch's state at once: stops the domain as XEN_KEMARI_stop does (flags: F_anywhere), then get_state, the HVM
  * context, and a harvest, in this order.  In: size = capacity of buf, nr and gfns as for harvest.  Out: buf =
  * struct xen_kemari_checkpoint, the state, and from the next multiple of 8 on what XEN_DOMCTL_gethvmcontext gives;
- * size = bytes written, val = ns that the harvest took, nr_out and flags as harvest's.  The domain stays stopped;
- * XEN_KEMARI_resume undoes it.  After an error it is as before: -EAGAIN as stop, -ENOBUFS too small (size = what is
- * needed), get_state's, harvest's.
+ * size = bytes, val = ns that the harvest and copying all this out took, nr_out and flags as harvest's.  The domain stays
+ * stopped; XEN_KEMARI_resume undoes it.  The harvest comes before any copy of a ring that the caller makes: right only if
+ * the caller is all backends of the domain himself, and answers nothing meanwhile.  After an error it is as before: -EAGAIN
+ * and -EOVERFLOW as stop, -ENOBUFS too small (size = what is needed), -ENOSPC no memory in Xen for the state, -EIO no HVM
+ * context, else get_state's and harvest's; but for -EFAULT, where marks are lost and it may be stopped.
  */
 #define XEN_KEMARI_checkpoint 15
-/* XEN_DOMCTL_unpausedomain, which need not wait for other domctls.  -EINVAL: it was not stopped. */
+/*
+ * XEN_DOMCTL_unpausedomain, which waits for no other domctl and no other command.  -EINVAL: no pause of a toolstack is
+ * left.
+ */
 #define XEN_KEMARI_resume 16
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */

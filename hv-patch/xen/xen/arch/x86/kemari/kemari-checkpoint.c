@@ -20,14 +20,16 @@ static ssize_t read_context(struct domain *d)
         k->context_room = hvm_save_size(d);
         k->context = xmalloc_bytes(k->context_room);
         if ( !k->context )
-            return -ENOMEM;
+            return -ENOSPC;
     }
 
     c.data = k->context;
     c.size = k->context_room;
     rc = hvm_save(d, &c);
+    if ( rc )
+        return d->is_dying ? -ESRCH : -EIO;
 
-    return rc ?: c.cur;
+    return c.cur;
 }
 
 static int put(const struct xen_kemari_op *op, size_t at, const void *from,
@@ -48,7 +50,7 @@ static int take(struct domain *d, struct xen_kemari_op *op,
     int rc;
 
     if ( size < 0 )
-        return size;
+        return size == -ENOMEM ? -ENOSPC : size; /* -ENOMEM: marks are lost */
     head->state_size = size;
     state = NOW();
 

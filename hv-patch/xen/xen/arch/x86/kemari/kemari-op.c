@@ -202,8 +202,6 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_log(d, op);
     case XEN_KEMARI_stop:
         return stop(d, op);
-    case XEN_KEMARI_resume:
-        return domain_unpause_by_systemcontroller(d);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -287,6 +285,9 @@ int kemari_domctl(struct domain *d, void *arg, bool *copyback)
     k = d->kemari;
     if ( !k )
         return -ENXIO;
+    /* Whatever else is under way: the guest would stand still. */
+    if ( op->cmd == XEN_KEMARI_resume )
+        return k->enabled ? domain_unpause_by_systemcontroller(d) : -ENXIO;
     if ( test_and_set_bool(k->busy) )
         return -EBUSY;
 

@@ -7,7 +7,7 @@
  * the marked ones, clears their marks and gives just these the type p2m_ram_logdirty again.
  *
  * Of hot frames the CPU notes in the dirty bit of the nested page table's entry that they were written: a harvest
- * clears it and marks them, where the table has such bits.  Whoever else rewrites an entry sets the bit.
+ * clears it and marks them, where the table has such bits.  Whoever gives an entry another type sets the bit.
  *
  * Types are changed frame by frame, by these two and by the guest's own write faults.  What stock does at ENABLE,
  * CLEAN and OFF is to re-type the whole p2m, to be carried out by whoever touches a frame next: that access, to any
@@ -199,11 +199,13 @@ static mfn_t find_l1(const struct p2m_domain *p2m, unsigned long gfn)
     return mfn;
 }
 
-/* It may have been written since this was asked last. */
+/*
+ * It may have been written since this was asked last.  Also if it cannot be written now: it could before its type
+ * was changed.
+ */
 static bool take_dirty_bit(l1_pgentry_t *e)
 {
-    return (l1e_get_flags(*e) & _PAGE_RW) &&
-           test_and_clear_bit(DIRTY_BIT, &l1e_get_intpte(*e));
+    return test_and_clear_bit(DIRTY_BIT, &l1e_get_intpte(*e));
 }
 
 /* Marks the hot frames that were written, and those without an entry of their own. */
@@ -296,11 +298,19 @@ static int harvest(struct domain *d, struct xen_kemari_op *op, struct cursor *c)
     return 0;
 }
 
+/* The TLBs forget what a frame's entry was. */
+static void flush_asids(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+        hvm_asid_flush_vcpu(v);
+}
+
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
 {
     struct kemari *k = d->kemari;
-    struct cursor c = {};
-    struct vcpu *v;
+    struct cursor c = { .list_hot = has_dirty_bits() };
     int rc;
 
     if ( !paging_mode_log_dirty(d) )
@@ -309,13 +319,15 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
         return -EINVAL;
 
     p2m_flush_hardware_cached_dirty(d);
-    if ( marks_lost(d) )
-        return -ENOMEM;
-
-    op->nr_out = 0;
-    c.list_hot = has_dirty_bits();
     if ( c.list_hot )
         mark_hot(d);
+    if ( marks_lost(d) )
+    {
+        flush_asids(d);
+        return -ENOMEM;
+    }
+
+    op->nr_out = 0;
     c.physmap = take_physmap_flag(d);
 
     rc = harvest(d, op, &c);
@@ -323,8 +335,7 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
     /* What changed since then is told now and, as marks may follow, next time. */
     if ( !c.done && c.physmap )
         write_atomic(&k->physmap_changed, true);
-    for_each_vcpu ( d, v )
-        hvm_asid_flush_vcpu(v);
+    flush_asids(d);
 
     op->flags = (c.done ? 0 : XEN_KEMARI_F_more) |
                 (c.physmap ? XEN_KEMARI_F_physmap : 0) |
@@ -363,7 +374,6 @@ int kemari_protect(struct domain *d, struct xen_kemari_op *op)
     struct kemari *k = d->kemari;
     struct cursor c = {};
     unsigned int nr = 0;
-    struct vcpu *v;
 
     if ( !op->nr )
         return -EINVAL;
@@ -377,8 +387,7 @@ int kemari_protect(struct domain *d, struct xen_kemari_op *op)
             break;
     }
 
-    for_each_vcpu ( d, v )
-        hvm_asid_flush_vcpu(v);
+    flush_asids(d);
 
     op->val = k->to_protect;
     op->flags = c.done ? 0 : XEN_KEMARI_F_more;
