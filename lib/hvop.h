@@ -70,8 +70,8 @@ struct hvop_harvest {
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 
 struct hvop_checkpoint {
-	const struct xen_kemari_state *state;
-	const void *context; /* as XEN_DOMCTL_gethvmcontext */
+	const struct xen_kemari_state *state; /* this and the next are not touched by hvop_harvest() */
+	const void *context;		      /* as XEN_DOMCTL_gethvmcontext */
 	uint32_t state_size, context_size;
 	uint64_t callback;				    /* HVM_PARAM_CALLBACK_IRQ */
 	uint64_t stop_ns, state_ns, context_ns, harvest_ns; /* of Xen's time */

@@ -50,6 +50,9 @@ static struct bed {
 	bool dirty[FRAMES], hot[FRAMES], dirty_bit[FRAMES];
 	unsigned int pauses;
 	int checkpoint_rc;
+	bool set_hot_fails;	    /* of another list than none */
+	unsigned int looks_to_live; /* of the daemon at pages, in a capture; 0: for ever */
+	jmp_buf death;
 	struct {
 		struct xen_kemari_state s;
 		struct xen_kemari_vcpu v;
@@ -70,7 +73,7 @@ static struct bed {
 
 int dirtylog_on(struct hvop *hv, uint32_t domid, const char *vm)
 {
-	return 0;
+	return !bed->cfg.promoted; /* it was on: by an earlier daemon */
 }
 
 ZERO(dirtylog_protect_all(struct hvop *hv, uint32_t domid, const char *vm), int)
@@ -123,6 +126,8 @@ int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t 
 {
 	bool hot[FRAMES] = { false };
 
+	if (nr && bed->set_hot_fails)
+		return -EFAULT;
 	for (uint32_t i = 0; i < nr; i++)
 		hot[gfns[i]] = true;
 	for (unsigned int f = 0; f < FRAMES; f++)
@@ -156,6 +161,8 @@ uint64_t pages_gfn(const struct pages *p, uint64_t frame)
 
 const void *pages_page(const struct pages *p, uint64_t frame)
 {
+	if (bed->looks_to_live && !--bed->looks_to_live)
+		longjmp(bed->death, 1);
 	return bed->present[frame] ? bed->memory[frame] : NULL;
 }
 
@@ -294,8 +301,11 @@ static int capture(struct epoch *to)
 	int rc = capture_take(bed->c, &rq, &to->e);
 
 	assert_int_equal(bed->pauses, rq.stopped);
-	if (rc)
+	if (rc) {
+		while (bed->pauses)
+			hvop_resume(NULL, 0);
 		return rc;
+	}
 	to->number = bed->last_captured = rq.epoch;
 	to->delivered = false;
 	memcpy(to->memory, bed->memory, sizeof(to->memory));
@@ -335,8 +345,31 @@ static void lose_link(void)
 	capture_lost(bed->c);
 }
 
+/* What it had in its head is gone; some epochs have arrived. */
+static void daemon_dies(void)
+{
+	static struct epoch e;
+
+	if (!setjmp(bed->death)) {
+		bed->looks_to_live = 1 + (unsigned int)rand() % 60;
+		if (!capture(&e))
+			capture_sent(bed->c, e.e);
+	}
+	bed->looks_to_live = 0;
+	while (bed->pauses)
+		hvop_resume(NULL, 0);
+	for (unsigned int i = 0, n = (unsigned int)rand() % (bed->nr_flight + 1); i < n; i++)
+		deliver(i);
+	bed->nr_flight = 0;
+	capture_close(bed->c, true);
+	bed->cfg.promoted = false;
+	assert_int_equal(capture_open(&bed->cfg, &bed->c), 0);
+}
+
 static void whatever_is_lost(bool dirty_bits)
 {
+	bool failed;
+
 	bed->has_dirty_bits = dirty_bits;
 	srand(20261128);
 	for (unsigned int n = 0; n < 10000; n++) {
@@ -350,12 +383,19 @@ static void whatever_is_lost(bool dirty_bits)
 			bed->checkpoint_rc = -EAGAIN;
 		if (!(rand() % 60))
 			lose_link();
+		if (!(rand() % 150))
+			daemon_dies();
+		bed->set_hot_fails = !(rand() % 8);
 		while (bed->nr_flight == IN_FLIGHT || (bed->nr_flight && rand() % 2))
 			ack_first();
-		if (capture(&bed->flight[bed->nr_flight]))
-			bed->checkpoint_rc = 0;
-		else
-			bed->nr_flight++;
+		if (!(rand() % 30)) /* at some page there is no room */
+			bed->c->cfg.epoch_bytes = 1000 + (size_t)rand() % 8000;
+		failed = capture(&bed->flight[bed->nr_flight]);
+		bed->nr_flight += !failed;
+		bed->checkpoint_rc = 0;
+		bed->c->cfg.epoch_bytes = CAPTURE_MIN_EPOCH;
+		if (failed && rand() % 2)
+			lose_link();
 	}
 	while (bed->nr_flight)
 		ack_first();

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "agent/keygen.h"
-#include "transport/transport.h"
+#include "transport/conn.h"
 
 #define MS 1000000ULL
 #define BIG (24U << 20)
@@ -265,6 +265,22 @@ static void a_small_piece_goes_at_once(void **state)
 	assert_int_equal(conn_queued(bed.c.c), 10); /* behind it */
 	assert_true(run(both_pieces_received, 5000));
 	assert_int_equal(bed.c.done, 1);
+}
+
+static bool ten_received(void)
+{
+	return bed.s.received == 10;
+}
+
+/* Which GnuTLS takes for "nothing more now": both have come in one piece, and the loop knows of neither. */
+static void what_comes_with_a_new_key_is_not_left_lying(void **state)
+{
+	make_bed(key_a, key_a, 5000);
+	assert_true(run(both_up, 5000));
+	bed.s.mute = bed.c.mute = true;
+	assert_int_equal(gnutls_session_key_update(bed.c.c->tls, 0), 0);
+	assert_int_equal(conn_send_copy(bed.c.c, big, 10), 0);
+	assert_true(run(ten_received, 1000));
 }
 
 static void resume_soon(void *arg)
@@ -535,6 +551,7 @@ int main(void)
 		TEST(a_wrong_key_is_told_on_both_sides),
 		TEST(a_large_buffer_is_sent_where_it_lies),
 		TEST(a_small_piece_goes_at_once),
+		TEST(what_comes_with_a_new_key_is_not_left_lying),
 		TEST(a_receiver_that_takes_little_holds_the_sender),
 		TEST(a_silent_peer_is_noticed),
 		TEST(pings_keep_an_idle_connection),

@@ -50,7 +50,8 @@ static int reserve(struct image *img, const struct xen_kemari_state *s, const ui
 	return 0;
 }
 
-/* Of each page that comes as a difference the image has, or will have, what it differs from. */
+/* Each page that comes as a difference has a place where what it differs from lies, or will when this one is
+ * applied. */
 static bool have_bases(const struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
 {
 	struct record_page_iter it;

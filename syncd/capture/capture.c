@@ -177,6 +177,7 @@ void capture_acked(struct capture *c, uint64_t epoch)
 void capture_lost(struct capture *c)
 {
 	unsent_merge(c->unsent);
+	hot_lost(c->hot);
 	sent_forget(c->sent);
 	c->tree_sent = false;
 }

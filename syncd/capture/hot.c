@@ -161,7 +161,18 @@ bool hot_touch(struct hot *h, uint64_t index)
 	return slot != NO_SLOT;
 }
 
-bool hot_touched(const struct hot *h, unsigned int slot)
+bool hot_is_touched(const struct hot *h, unsigned int slot)
+{
+	return h->member[slot].touched;
+}
+
+void hot_lost(struct hot *h)
+{
+	for (unsigned int s = 0; s < h->nr; s++)
+		h->member[s].touched = false;
+}
+
+bool hot_is_due(const struct hot *h, unsigned int slot)
 {
 	const struct member *m = &h->member[slot];
 

@@ -43,10 +43,13 @@ unsigned int hot_members(const struct hot *h);
 uint64_t hot_member(const struct hot *h, unsigned int slot);
 
 bool hot_is_member(const struct hot *h, uint64_t index);
-/* Xen says that it was written; false: it is no member. */
+/* Xen says that it was written, and nothing of it is due already; false: it is no member. */
 bool hot_touch(struct hot *h, uint64_t index);
+bool hot_is_touched(const struct hot *h, unsigned int slot);
+/* Of those in flight the standby may lack some: whatever is due of a member is all of it. */
+void hot_lost(struct hot *h);
 /* Has to be looked at: touched since it was compared last, pinned, or nothing to compare with yet. */
-bool hot_touched(const struct hot *h, unsigned int slot);
+bool hot_is_due(const struct hot *h, unsigned int slot);
 /* What was last sent of it, for the caller to compare and to make it what is sent now; NULL: nothing was. */
 void *hot_copy(struct hot *h, unsigned int slot);
 /* It was compared. */

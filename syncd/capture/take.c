@@ -75,7 +75,10 @@ static int put_state(struct capture *c, const struct capture_request *rq, const 
 	return rc ? rc : pin_pages(c, rq, s);
 }
 
-/* Into the bitmap of unsent frames, but for hot ones of which Xen knows whether they were written. */
+/*
+ * Into the bitmap of unsent frames.  Of a hot one that is there for nothing but this write only what differs
+ * is due.
+ */
 static int take_marks(struct capture *c, uint64_t epoch, const struct hvop_harvest *h)
 {
 	int rc = h->physmap ? pages_remap(c->pages, h->gfns, h->nr) : 0;
@@ -88,8 +91,8 @@ static int take_marks(struct capture *c, uint64_t epoch, const struct hvop_harve
 
 		if (frame == PAGES_NONE || fault_drops_mark(&c->fault, i, h->nr))
 			continue;
-		if (h->hot && !h->physmap && hot_touch(c->hot, frame))
-			continue;
+		if (h->hot && !h->physmap && !unsent_is_marked(c->unsent, frame))
+			hot_touch(c->hot, frame);
 		unsent_mark(c->unsent, frame);
 		hot_dirtied(c->hot, frame, epoch);
 	}
@@ -99,7 +102,7 @@ static int take_marks(struct capture *c, uint64_t epoch, const struct hvop_harve
 
 static int marks_failed(struct capture *c, int rc)
 {
-	kem_vm_err(c->cfg.vm, "cannot read the dirty pages: %s", strerror(-rc));
+	kem_vm_err(c->cfg.vm, "cannot read the guest's state and dirty pages: %s", strerror(-rc));
 	c->broken = rc == -EFAULT || rc == -ENOMEM || rc == -ENODATA; /* marks are lost */
 	return rc;
 }
@@ -142,27 +145,28 @@ static void stop_answered(struct capture *c, int rc)
 		postpone_once_more(&c->postponed, monotonic_ns(), capture_cpu_time(c));
 }
 
-/* The guest is stopped from here on, once. */
-static int checkpoint(struct capture *c, struct capture_request *rq, struct hvop_checkpoint *cp)
+/* Once more with a larger buffer, if Xen asks for one. */
+static int call_checkpoint(struct capture *c, bool anywhere, struct hvop_checkpoint *cp)
 {
-	bool anywhere = rq->stopped || stop_anywhere(c);
+	int rc = hvop_checkpoint(c->cfg.hv, c->cfg.domid, anywhere, cp);
+
+	if (rc == -ENOBUFS && !hvop_reserve(c->cfg.hv, 0, cp->state_size + 4096))
+		rc = hvop_checkpoint(c->cfg.hv, c->cfg.domid, anywhere, cp);
+	return rc == -ENOBUFS || rc == -ENOSPC ? -EBUSY : rc; /* no memory for it now: no mark is lost */
+}
+
+/* The guest is stopped from here on, once more than before. */
+static int checkpoint(struct capture *c, const struct capture_request *rq, struct hvop_checkpoint *cp)
+{
 	int rc;
 
 	c->unsent->harvesting = 1;
-	rc = hvop_checkpoint(c->cfg.hv, c->cfg.domid, anywhere, cp);
-	if (rc == -ENOBUFS) {
-		rc = hvop_reserve(c->cfg.hv, 0, cp->state_size + 4096);
-		if (!rc)
-			rc = hvop_checkpoint(c->cfg.hv, c->cfg.domid, anywhere, cp);
-	}
+	rc = call_checkpoint(c, rq->stopped || stop_anywhere(c), cp);
 	stop_answered(c, rc);
 	if (rc && rc != -EAGAIN)
 		marks_failed(c, rc);
 	if (rc && !c->broken)
 		c->unsent->harvesting = 0;
-	if (!rc && rq->stopped)
-		hvop_resume(c->cfg.hv, c->cfg.domid);
-	rq->stopped |= !rc || rc == -EFAULT;
 	return rc;
 }
 
@@ -261,18 +265,23 @@ static int put_marked(struct capture *c, struct record_writer *w, uint64_t frame
 }
 
 /*
- * A hot page goes as what differs from what went last, or as a whole with those that are marked.  Its copy is
- * what the standby will have: should this epoch fail, it is in the slot's list or marked.
+ * A hot page goes as what differs from what went last, or as a whole with those that are marked for more than
+ * its being written.  Its copy is what the standby will have: should this epoch fail, it is in the slot's
+ * list or marked.
  */
 static int put_hot(struct capture *c, unsigned int s, struct unsent_slot *slot, struct record_writer *w)
 {
 	uint64_t frame = hot_member(c->hot, s), gfn = pages_gfn(c->pages, frame);
 	const void *page = pages_page(c->pages, frame);
-	void *copy = unsent_is_marked(c->unsent, frame) ? NULL : hot_copy(c->hot, s);
+	bool marked = unsent_is_marked(c->unsent, frame), whole = marked && !hot_is_touched(c->hot, s);
+	void *copy = whole ? NULL : hot_copy(c->hot, s);
 	int rc;
 
-	if (fault_drops_page(&c->fault, &c->pins, frame))
+	if (fault_drops_page(&c->fault, &c->pins, frame)) {
+		if (marked)
+			unsent_drop(c->unsent, frame);
 		return 0;
+	}
 	if (!page || gfn == PAGES_NONE) {
 		hot_sent(c->hot, s, NULL);
 		return 0;
@@ -288,7 +297,9 @@ static int put_hot(struct capture *c, unsigned int s, struct unsent_slot *slot, 
 		rc = unsent_add(c->unsent, slot, frame);
 	if (rc < 0)
 		unsent_mark(c->unsent, frame);
-	return rc;
+	else if (marked)
+		unsent_drop(c->unsent, frame);
+	return rc < 0 ? rc : 0;
 }
 
 static int put_hot_pages(struct capture *c, struct unsent_slot *slot, struct record_writer *w, uint64_t *nr)
@@ -296,7 +307,7 @@ static int put_hot_pages(struct capture *c, struct unsent_slot *slot, struct rec
 	int rc = 0;
 
 	for (unsigned int s = 0; !rc && s < hot_members(c->hot); s++) {
-		if (c->all_hot || hot_touched(c->hot, s) ||
+		if (c->all_hot || hot_is_due(c->hot, s) ||
 		    unsent_is_marked(c->unsent, hot_member(c->hot, s))) {
 			rc = put_hot(c, s, slot, w);
 			++*nr;
@@ -371,45 +382,70 @@ static uint64_t guest_cpu(const struct xen_kemari_state *s)
 	return ns;
 }
 
-static int write_epoch(struct capture *c, struct capture_request *rq, struct capture_epoch *e,
-		       struct unsent_slot *slot, struct record_writer *w)
+/* All of it behind the checkpoint; what it takes to copy pages goes to *copy_ns. */
+static int fill_epoch(struct capture *c, const struct capture_request *rq, const struct hvop_checkpoint *cp,
+		      struct capture_epoch *e, struct unsent_slot *slot, struct record_writer *w,
+		      uint64_t *copy_ns)
 {
-	struct hvop_checkpoint cp;
-	uint64_t t[4];
-	int rc;
+	int rc = take_dirty(c, rq->epoch, cp, &e->dirty);
+	uint64_t begin;
 
-	t[0] = monotonic_ns();
-	rc = checkpoint(c, rq, &cp);
-	if (rc)
-		return rc;
-	t[1] = monotonic_ns();
-	e->cpu = guest_cpu(cp.state);
-	rc = take_dirty(c, rq->epoch, &cp, &e->dirty);
 	if (!rc && !tree_idle(c, rq))
 		rc = -EAGAIN;
 	if (!rc)
 		rc = record_epoch_begin(w, rq->g, rq->epoch, rq->base);
 	if (!rc)
-		rc = put_state(c, rq, &cp, w);
+		rc = put_state(c, rq, cp, w);
 	if (!rc)
 		rc = take_devices(c, rq, w);
 	if (!rc)
 		rc = take_tree(c, rq, w);
 	if (!rc && rq->verify)
 		reference_keep(c, rq->epoch);
-	t[2] = monotonic_ns();
-	e->hot = 0;
+	begin = monotonic_ns();
 	if (!rc)
 		rc = copy_pages(c, slot, w, &e->hot);
 	if (!rc)
 		rc = record_epoch_end(w);
-	t[3] = monotonic_ns();
-	e->times = (struct capture_times){ .stop = t[1] - t[0] - cp.state_ns - cp.context_ns - cp.harvest_ns,
-					   .state = cp.state_ns,
-					   .context = cp.context_ns,
-					   .harvest = cp.harvest_ns,
-					   .devices = t[2] - t[1],
-					   .copy = t[3] - t[2] };
+	*copy_ns = monotonic_ns() - begin;
+	return rc;
+}
+
+/* It was stopped before, too: one pause is enough, once all is copied that nobody's unpause was to disturb.
+ */
+static void give_pause_back(struct capture *c)
+{
+	int rc = hvop_resume(c->cfg.hv, c->cfg.domid);
+
+	if (rc)
+		kem_vm_err(c->cfg.vm, "cannot give a pause of the guest back: %s", strerror(-rc));
+}
+
+static int write_epoch(struct capture *c, struct capture_request *rq, struct capture_epoch *e,
+		       struct unsent_slot *slot, struct record_writer *w)
+{
+	uint64_t begin = monotonic_ns(), taken, copy = 0;
+	struct hvop_checkpoint cp;
+	int rc = checkpoint(c, rq, &cp);
+
+	if (rc == -EFAULT)
+		rq->stopped = true; /* perhaps */
+	if (rc)
+		return rc;
+	taken = monotonic_ns();
+	e->cpu = guest_cpu(cp.state);
+	e->hot = 0;
+	rc = fill_epoch(c, rq, &cp, e, slot, w, &copy);
+	if (rq->stopped)
+		give_pause_back(c);
+	rq->stopped = true;
+	e->times =
+		(struct capture_times){ .stop = taken - begin - cp.state_ns - cp.context_ns - cp.harvest_ns,
+					.state = cp.state_ns,
+					.context = cp.context_ns,
+					.harvest = cp.harvest_ns,
+					.devices = monotonic_ns() - taken - copy,
+					.copy = copy };
 	return rc;
 }
 

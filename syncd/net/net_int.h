@@ -76,6 +76,7 @@ struct net_queue {
 	struct later_item again; /* the next pass */
 	bool rx_touched;	 /* has responses of this pass */
 	bool tx_notify;		 /* its responses are to be notified */
+	uint32_t tx_notified;	 /* rsp_prod when they were last */
 };
 
 struct net {
@@ -123,6 +124,7 @@ void net_tx_init(struct net_queue *q);
 /* Answers and publishes what is consumed and unanswered. */
 void net_tx_respond(struct net_queue *q);
 void net_tx_notify(struct net_queue *q);
+void net_tx_notified(struct net_queue *q); /* by a channel that both rings share */
 void net_rx_respond(struct net_queue *q);
 
 /* net_rx.c */

@@ -32,7 +32,7 @@ void net_rx_respond(struct net_queue *q)
 		return;
 	net_notify(q->net, q->rx_port);
 	if (q->rx_port == q->tx_port)
-		q->tx_notify = false;
+		net_tx_notified(q);
 }
 
 /* 1: need buffers are posted, 0: not yet (the guest will say so), -EPROTO. */

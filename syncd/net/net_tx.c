@@ -202,11 +202,25 @@ void net_tx_respond(struct net_queue *q)
 	q->tx_notify |= ring_publish(&q->tx);
 }
 
+void net_tx_notified(struct net_queue *q)
+{
+	q->tx_notify = false;
+	q->tx_notified = q->tx.rsp_prod;
+}
+
 void net_tx_notify(struct net_queue *q)
 {
-	if (q->tx_notify && q->net->connected)
+	bool due = q->tx_notify && q->net->connected;
+
+	net_tx_notified(q);
+	if (due)
 		net_notify(q->net, q->tx_port);
-	q->tx_notify = false;
+}
+
+/* A guest without a free slot stops sending until it is notified. */
+static bool ring_runs_full(const struct net_queue *q)
+{
+	return q->tx.rsp_prod - q->tx_notified >= NET_RING_SLOTS / 2;
 }
 
 /* Everything of this pass becomes held, consumed and answered, in that order: see net_mem_open(). */
@@ -268,7 +282,7 @@ void net_tx_pass(struct net_queue *q)
 		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
 	/* of held ones when they leave: the capture is not to find the guest in its interrupt handler */
-	if (!epoch || !frames)
+	if (!epoch || !frames || ring_runs_full(q))
 		net_tx_notify(q);
 	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);

@@ -202,7 +202,7 @@ static void receive(struct conn *c)
 		ssize_t n = gnutls_record_recv_packet(c->tls, &c->packet);
 
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-			return;
+			break; /* also behind a record of TLS's own, with others here */
 		if (n <= 0) {
 			drop_packet(c);
 			receive_failed(c, n);

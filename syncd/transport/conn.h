@@ -41,7 +41,7 @@ struct conn {
 	unsigned int inside; /* calls from the loop under way; freed by the last one */
 	int events;
 	bool resumed;
-	struct later_item job; /* sending and taking up receiving, never inside the caller that asked */
+	struct later_item job; /* what is left of sending and receiving, and callbacks of it */
 	qb_loop_timer_handle timer;
 	uint64_t since; /* of the handshake, of lingering */
 	uint64_t last_sent, last_received;

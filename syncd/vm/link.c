@@ -475,6 +475,8 @@ static ssize_t on_received(struct conn *c, void *arg, const uint8_t *bytes, size
 	if (l->apply_due && !l->ended && n >= 0)
 		apply_job(l);
 	l->apply_due = false;
+	if (!l->ended && n >= 0 && n < (ssize_t)len) /* it resumes what pauses now */
+		later_add(l->d->later, &l->apply);
 	return l->ended ? (ssize_t)len : n;
 }
 

@@ -16,6 +16,8 @@
 /* How often the guest is looked at between epochs. */
 #define POLL_BUSY_NS (20ULL * 1000000)
 #define POLL_IDLE_NS (200ULL * 1000000)
+/* A capture is as good as a look for so long. */
+#define POLL_FRESH_NS (5ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
 #define IDLE_CPU_NS (5ULL * 1000000)
 /* A stop that a person may ask about. */
@@ -40,6 +42,15 @@ static void read_tree_ahead(struct vm *vm)
 		guest_tree_refresh(vm->tree, page);
 }
 
+/* It has written next to nothing since. */
+static bool captured_just_now(const struct vm *vm)
+{
+	unsigned int i = (unsigned int)(vm->last_captured % ENGINE_MAX_FLIGHT);
+
+	return vm->last_captured && vm->captured[i].epoch == vm->last_captured &&
+	       monotonic_ns() - vm->captured[i].ns < POLL_FRESH_NS;
+}
+
 static void poll_guest(void *arg)
 {
 	struct vm *vm = arg;
@@ -50,8 +61,7 @@ static void poll_guest(void *arg)
 	if (!vm->capture)
 		return;
 	read_tree_ahead(vm);
-	if (vm->last_captured != vm->polled_captured) { /* all is known of that moment */
-		vm->polled_captured = vm->last_captured;
+	if (captured_just_now(vm)) {
 		vm->cpu_polled = vm->cpu_captured;
 		poll_in(vm, POLL_BUSY_NS);
 		return;

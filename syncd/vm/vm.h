@@ -190,11 +190,11 @@ struct vm {
 	struct {
 		uint64_t epoch, ns;
 	} captured[ENGINE_MAX_FLIGHT];
-	uint64_t poll;				 /* qb handle of the dirty poll */
-	uint64_t cpu_captured, cpu_polled;	 /* CPU time of the guest at the last capture and poll */
-	uint64_t last_captured, polled_captured; /* epochs: now, and at the last poll */
-	uint64_t committed;			 /* last one that capture was told */
-	uint32_t verify_left;			 /* epochs still to be verified */
+	uint64_t poll;			   /* qb handle of the dirty poll */
+	uint64_t cpu_captured, cpu_polled; /* CPU time of the guest at the last capture and poll */
+	uint64_t last_captured;		   /* epoch */
+	uint64_t committed;		   /* last one that capture was told */
+	uint32_t verify_left;		   /* epochs still to be verified */
 	uint64_t verify_wanted, verify_done, verify_bad;
 	uint64_t verify_epoch;
 	char verify_why[256]; /* the first difference */
