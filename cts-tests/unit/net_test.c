@@ -246,6 +246,57 @@ static void full_hold_queue_stops_the_guest_until_release(void **state)
 	net_env_fini(&e);
 }
 
+/* Each frame of the guest's asks for a notification of its answer. */
+static unsigned int notified(struct net_env *e)
+{
+	struct netif_tx_response rsp;
+
+	while (front_answer(&e->front, &rsp))
+		;
+	return e->h.guest.port[7].notified;
+}
+
+static void the_guest_is_told_of_held_frames_when_they_leave(void **state)
+{
+	struct net_env e;
+	unsigned int before;
+
+	net_env_init(&e, ALL_FEATURES, 8);
+	before = notified(&e);
+	send_plain(&e, 1);
+	assert_int_equal(notified(&e), before); /* answered, but not told */
+	assert_int_equal(e.front.tx_seen, e.front.tx_prod);
+	e.dev->ops->release(e.dev, 1);
+	assert_int_equal(notified(&e), before + 1);
+	e.h.hold = false;
+	send_plain(&e, 2);
+	assert_int_equal(notified(&e), before + 2); /* it has left */
+	net_env_fini(&e);
+}
+
+/* Its slots are all in use, as far as it knows: it stops sending until it is told otherwise. */
+static void a_guest_that_runs_out_of_slots_is_told_before(void **state)
+{
+	struct netif_tx_response rsp;
+	struct net_env e;
+	unsigned int before;
+
+	net_env_init(&e, ALL_FEATURES, 8);
+	before = notified(&e);
+	for (uint32_t i = 0; i < NET_RING_SLOTS / 2 + 1; i++) {
+		uint8_t frame[100];
+
+		plain_frame(frame, sizeof(frame), i);
+		front_frame(&e.front, frame, sizeof(frame), 0, NULL, (uint16_t)i);
+	}
+	front_push_tx(&e.front);
+	assert_true(e.h.guest.port[7].notified > before);
+	while (front_answer(&e.front, &rsp))
+		;
+	assert_int_equal(e.front.tx_seen, e.front.tx_prod);
+	net_env_fini(&e);
+}
+
 static void quiesce_stops_both_ways_and_thaw_loses_nothing(void **state)
 {
 	struct virtio_net_hdr h = { 0 };
@@ -375,6 +426,8 @@ int main(void)
 		cmocka_unit_test(frame_waits_for_buffers),
 		cmocka_unit_test(silent_frontend_is_looked_at_again),
 		cmocka_unit_test(full_hold_queue_stops_the_guest_until_release),
+		cmocka_unit_test(the_guest_is_told_of_held_frames_when_they_leave),
+		cmocka_unit_test(a_guest_that_runs_out_of_slots_is_told_before),
 		cmocka_unit_test(quiesce_stops_both_ways_and_thaw_loses_nothing),
 		cmocka_unit_test(queues_are_served_and_flows_stay_together),
 		cmocka_unit_test(announcement_carries_the_mac_three_times),
