@@ -19,7 +19,7 @@ PKG_CONFIG ?= pkg-config
 ROOMS := lib syncd/engine syncd/domain syncd/capture syncd/wire syncd/transport syncd/apply \
 	syncd/ring syncd/block syncd/net syncd/console syncd/xenstore syncd/control
 LIBS_PKG := libqb xencontrol xenguest xencall xenforeignmemory xenevtchn xengnttab xenstore \
-	liburing gnutls jansson libxxhash uuid libsystemd
+	liburing gnutls jansson libxxhash liblz4 uuid libsystemd
 HELPER_PKG := xenlight xlutil jansson
 FENCE_PKG := libfreeipmi libcurl jansson uuid
 BMC_PKG := $(FENCE_PKG) libipmimonitoring libqb

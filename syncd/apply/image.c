@@ -8,6 +8,7 @@
 
 #include "hvop.h"
 #include "wire/delta.h"
+#include "wire/pack.h"
 
 #define MAX_SPECIAL 256U
 #define BLOB_BYTES (2U << 20)
@@ -319,6 +320,8 @@ int image_put_page(struct image *img, const struct record_page *p)
 		memset(to, 0, PAGE);
 	else if (p->encoding == PAGE_DELTA)
 		delta_apply(to, p->data);
+	else if (p->encoding == PAGE_LZ4 && !pack_unpack(p->data, to))
+		return -EBADMSG;
 	return 0;
 }
 
@@ -356,7 +359,11 @@ int image_bulk_pages(struct image *img, const uint8_t *payload, uint32_t len, ch
 				 (unsigned long long)p.gfn, img->cfg.max_special);
 			return -ENOSPC;
 		}
-		image_put_page(img, &p);
+		if (image_put_page(img, &p)) {
+			snprintf(why, RECORD_WHY_MAX, "the page of gfn %llx cannot be unpacked",
+				 (unsigned long long)p.gfn);
+			return -EBADMSG;
+		}
 	}
 	return 0;
 }

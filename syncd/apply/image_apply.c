@@ -7,6 +7,7 @@
 #include "apply/image_int.h"
 #include "engine/engine.h"
 #include "hvop.h"
+#include "wire/pack.h"
 #include "wire/reader.h"
 
 #define PAGE RECORD_PAGE_SIZE
@@ -50,12 +51,15 @@ static int reserve(struct image *img, const struct xen_kemari_state *s, const ui
 	return 0;
 }
 
-/* Each page that comes as a difference has a place where what it differs from lies, or will when this one is
- * applied. */
-static bool have_bases(const struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
+/*
+ * Each page that comes as a difference has a place where what it differs from lies, or will when this one is
+ * applied; each packed one is a page.
+ */
+static bool pages_are_good(const struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
 {
 	struct record_page_iter it;
 	struct record_page p;
+	uint8_t page[PAGE];
 	struct record r;
 	size_t off = 0;
 
@@ -67,6 +71,8 @@ static bool have_bases(const struct image *img, const uint8_t *bytes, size_t len
 			*gfn = p.gfn;
 			if (p.encoding == PAGE_DELTA && !ram_page(img->ram, p.gfn) &&
 			    image_find_special(img, p.gfn) < 0)
+				return false;
+			if (p.encoding == PAGE_LZ4 && !pack_unpack(p.data, page))
 				return false;
 		}
 	}
@@ -114,8 +120,8 @@ int image_check(struct image *img, const uint8_t *epoch, size_t len, char *why)
 			 img->cfg.blob_bytes, IMAGE_MAX_BLOBS);
 		return -ENOSPC;
 	}
-	if (!have_bases(img, epoch, len, &gfn)) {
-		snprintf(why, RECORD_WHY_MAX, "the epoch says how gfn %llx differs from what never came",
+	if (!pages_are_good(img, epoch, len, &gfn)) {
+		snprintf(why, RECORD_WHY_MAX, "what the epoch has of gfn %llx cannot be made a page",
 			 (unsigned long long)gfn);
 		return -EBADMSG;
 	}

@@ -78,7 +78,8 @@ int image_find_special(const struct image *img, uint64_t gfn);
 /* Finds or gives a place; -ENOSPC. */
 int image_reserve_special(struct image *img, uint64_t gfn);
 uint8_t *image_special_page(const struct image *img, int i);
-/* -ENOSPC: it has no place, -ESTALE: nothing is there that it could differ from. */
+/* -ENOSPC: it has no place, -ESTALE: nothing is there that it could differ from, -EBADMSG: it is not packed
+ * as it should be. */
 int image_put_page(struct image *img, const struct record_page *p);
 /* What the guest has at gfn as far as the image knows, NULL: nothing. */
 const uint8_t *image_view(const struct image *img, uint64_t gfn);

@@ -303,6 +303,7 @@ static void handshake_done(struct conn *c)
 	c->state = CONN_UP;
 	c->last_sent = c->last_received = monotonic_ns();
 	conn_set_events(c, POLLIN);
+	conn_find_card(c);
 	if (has_input(c))
 		conn_job_later(c);
 	if (c->server) {

@@ -59,7 +59,8 @@ struct conn {
 	gnutls_datum_t rest;
 	uint8_t in[CONN_IN_BYTES]; /* from the socket, not seen by TLS yet: in_at..in_len */
 	size_t in_at, in_len;
-	bool in_dry; /* the socket had no more; until the loop says otherwise */
+	bool in_dry;		       /* the socket had no more; until the loop says otherwise */
+	uint64_t card_rate, seen_rate; /* bytes a second: of the network card, and of TCP; 0: not known */
 
 	struct transport_addr peer;
 };
@@ -68,6 +69,9 @@ void conn_set_events(struct conn *c, int events);
 void conn_job_later(struct conn *c);
 /* The connection broke: down() with why. */
 void conn_fail(struct conn *c, const char *why);
+
+/* rate.c: as soon as it is up. */
+void conn_find_card(struct conn *c);
 
 /* Sends what the queue holds, as far as the socket takes it.  The caller is inside c. */
 void conn_flush(struct conn *c);

@@ -111,6 +111,8 @@ bool conn_full(const struct conn *c);
 void conn_resume(struct conn *c);
 
 struct conn_stats conn_stats(const struct conn *c);
+/* Bytes a second that the link carries, as its network card or TCP says; 0: not known yet.  A system call. */
+uint64_t conn_link_rate(struct conn *c);
 /* Since the peer was heard last. */
 uint64_t conn_quiet_ns(const struct conn *c);
 

@@ -9,10 +9,13 @@
 #include "hvop.h"
 #include "transport/transport.h"
 #include "vm.h"
+#include "wire/pack.h"
 #include "wire/writer.h"
 
 #define BULK_BYTES (1U << 20)
 #define BULK_RETRY_NS 1000000ULL
+/* An epoch that is shorter has hardly a whole page. */
+#define PACK_BYTES (64U << 10)
 /* How often the guest is looked at between epochs. */
 #define POLL_BUSY_NS (20ULL * 1000000)
 #define POLL_IDLE_NS (200ULL * 1000000)
@@ -284,6 +287,8 @@ void vm_send_epoch(struct vm *vm, uint64_t epoch)
 	vm->sending[i] = NULL;
 	e->owner = vm;
 	if (link_up(vm)) {
+		if (e->len >= PACK_BYTES)
+			e->len = pack_records(&vm->packer, e->buf, e->len, conn_link_rate(link_conn(vm)));
 		record_seal(e->buf, e->len, link_session(vm));
 		rc = conn_push(link_conn(vm), e->buf, e->len, on_sent, e);
 		if (rc >= 0)
@@ -492,6 +497,7 @@ void vm_bulk_pump(struct vm *vm)
 	progress(vm);
 	more = rc == 1;
 	if (w.len) {
+		w.len = pack_records(&vm->packer, vm->bulk_buf, w.len, conn_link_rate(link_conn(vm)));
 		record_seal(vm->bulk_buf, w.len, link_session(vm));
 		rc = conn_send(link_conn(vm), vm->bulk_buf, w.len, on_bulk_sent, vm);
 		if (rc) {

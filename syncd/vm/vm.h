@@ -50,6 +50,7 @@
 #include "memfile.h"
 #include "monotonic.h"
 #include "persist.h"
+#include "wire/pack.h"
 #include "xenstore/console_take.h"
 #include "xenstore/tree.h"
 #include "xenstore/xendev.h"
@@ -192,9 +193,10 @@ struct vm {
 	} captured[ENGINE_MAX_FLIGHT];
 	uint64_t poll;			   /* qb handle of the dirty poll */
 	uint64_t cpu_captured, cpu_polled; /* CPU time of the guest at the last capture and poll */
-	uint64_t last_captured;		   /* epoch */
-	uint64_t committed;		   /* last one that capture was told */
-	uint32_t verify_left;		   /* epochs still to be verified */
+	struct packer packer;
+	uint64_t last_captured; /* epoch */
+	uint64_t committed;	/* last one that capture was told */
+	uint32_t verify_left;	/* epochs still to be verified */
 	uint64_t verify_wanted, verify_done, verify_bad;
 	uint64_t verify_epoch;
 	char verify_why[256]; /* the first difference */

@@ -7,6 +7,7 @@
 
 #include "le.h"
 #include "wire/delta.h"
+#include "wire/pack.h"
 
 #define GFN_MASK ((1ULL << RECORD_GFN_BITS) - 1)
 #define ENTRY_ENCODING_SHIFT 56
@@ -106,14 +107,17 @@ void record_epoch_decode(const uint8_t in[sizeof(struct record_epoch)], struct r
 /* Length of an entry's data; -EBADMSG: it is none of at most len bytes. */
 static ssize_t data_length(uint64_t encoding, const uint8_t *data, size_t len)
 {
-	size_t delta;
+	size_t n;
 
 	switch (encoding) {
 	case PAGE_RAW:
 		return len < RECORD_PAGE_SIZE ? -EBADMSG : (ssize_t)RECORD_PAGE_SIZE;
 	case PAGE_DELTA:
-		delta = delta_length(data, len);
-		return delta ? (ssize_t)delta : -EBADMSG;
+		n = delta_length(data, len);
+		return n ? (ssize_t)n : -EBADMSG;
+	case PAGE_LZ4:
+		n = pack_length(data, len);
+		return n ? (ssize_t)n : -EBADMSG;
 	default:
 		return 0;
 	}

@@ -76,7 +76,8 @@ enum page_encoding {
 	PAGE_ZERO = 1,	/* nothing follows */
 	PAGE_HOLE = 2,	/* not in the physmap any more, nothing follows */
 	PAGE_DELTA = 3, /* in epochs only: how it differs from what the receiver has (wire/delta.h) */
-	PAGE_ENCODING_MAX = PAGE_DELTA
+	PAGE_LZ4 = 4,	/* wire/pack.h */
+	PAGE_ENCODING_MAX = PAGE_LZ4
 };
 #define RECORD_GFN_BITS 52
 
@@ -139,7 +140,7 @@ struct record_page_iter {
 struct record_page {
 	uint64_t gfn;
 	enum page_encoding encoding;
-	const uint8_t *data; /* PAGE_RAW, PAGE_DELTA */
+	const uint8_t *data; /* PAGE_RAW, PAGE_DELTA, PAGE_LZ4 */
 };
 
 /* Checks the whole payload; 0, or -EBADMSG and why. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How fast the link under a connection is: as its network card says, else as TCP sees it. */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/conn.h"
+
+#define BYTES_OF_MBIT 125000ULL
+
+static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+	if (!a || a->sa_family != b->ss_family)
+		return false;
+	if (a->sa_family == AF_INET)
+		return !memcmp(&((const struct sockaddr_in *)a)->sin_addr,
+			       &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr));
+	return a->sa_family == AF_INET6 &&
+	       !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		       &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
+}
+
+/* In bytes a second; 0: it does not say (a virtual one). */
+static uint64_t card_rate(const char *name)
+{
+	char path[64 + IFNAMSIZ];
+	long mbit = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/speed", name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%ld", &mbit) != 1)
+		mbit = 0;
+	fclose(f);
+	return mbit > 0 ? (uint64_t)mbit * BYTES_OF_MBIT : 0;
+}
+
+void conn_find_card(struct conn *c)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+	struct ifaddrs *all;
+
+	if (getsockname(c->fd, (struct sockaddr *)&sa, &len) || getifaddrs(&all))
+		return;
+	for (const struct ifaddrs *i = all; i && !c->card_rate; i = i->ifa_next)
+		if (same_address(i->ifa_addr, &sa))
+			c->card_rate = card_rate(i->ifa_name);
+	freeifaddrs(all);
+}
+
+/* What was delivered while TCP had not more to send says nothing but "at least". */
+uint64_t conn_link_rate(struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (c->card_rate)
+		return c->card_rate;
+	memset(&info, 0, sizeof(info));
+	if (!getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	    (!info.tcpi_delivery_rate_app_limited || info.tcpi_delivery_rate > c->seen_rate))
+		c->seen_rate = info.tcpi_delivery_rate;
+	return c->seen_rate;
+}
