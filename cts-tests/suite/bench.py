@@ -150,8 +150,8 @@ class Bench(Session):
             self.keep("kemari commit_us p99", quantile(seen.commits(), 0.99))
         if seen.tries():
             self.keep("kemari tries", statistics.mean(seen.tries()))
-        looked = 4096 * (sum(seen.column("dirty")) + sum(seen.column("hot")))
-        self.keep("sent share", sum(seen.column("bytes")) / looked if looked else 0)
+        dirty = 4096 * sum(seen.column("dirty"))
+        self.keep("sent share", sum(seen.column("bytes")) / dirty if dirty else 0)
         for kind, times in seen.held.items():
             if times:
                 self.keep(f"held {kind}", statistics.median(times))
@@ -236,8 +236,8 @@ def epoch_tables(s):
             ("epochs seen in a round", spread(s.get("kemari n"))),
             ("pages sent", spread(s.get("kemari pages"))), ("pages compared, hot", spread(s.get("kemari hot"))),
             ("bytes sent, median", spread(s.get("kemari bytes"))),
-            ("dirty pages found, without hot ones", spread(s.get("kemari dirty"))),
-            ("bytes sent / (dirty and hot pages x 4096), all epochs", spread(s.get("sent share"))),
+            ("dirty pages found", spread(s.get("kemari dirty"))),
+            ("bytes sent / (dirty pages x 4096), all epochs", spread(s.get("sent share"))),
             ("stops of the guest for an epoch, put-off ones included", spread(s.get("kemari tries"))),
             ("capture to ack, median us", spread(s.get("kemari commit_us"))),
             ("capture to ack, p99 us", spread(s.get("kemari commit_us p99")))]
