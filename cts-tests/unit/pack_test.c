@@ -116,8 +116,22 @@ static void a_fast_link_is_hardly_tried(void **state)
 
 	pack_records(&p, buf, make_epoch(now, PAGES), FAST);
 	assert_in_range(p.tried, 2, 2 + PAGES / 64);
+	p.tried = 0;
 	pack_records(&p, buf, make_epoch(now, PAGES), SLOW);
-	assert_in_range(p.tried, PAGES / 2, PAGES);
+	assert_int_equal(p.tried, PAGES / 3 * 2);
+}
+
+/* It holds the main loops of two hosts. */
+static void a_call_has_an_end(void **state)
+{
+	static uint8_t now[900][PAGE];
+	struct packer p = { 0 };
+	struct record_epoch e;
+	size_t len = pack_records(&p, buf, make_epoch(now, 900), SLOW);
+
+	assert_int_equal(p.tried, 256);
+	record_seal(buf, len, 0);
+	assert_int_equal(record_epoch_check(buf, len, &e, why), 0);
 }
 
 static void a_bulk_copy_is_packed_too(void **state)
@@ -189,6 +203,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test(nothing_is_done_for_a_link_of_unknown_speed),
 		cmocka_unit_test(a_fast_link_is_hardly_tried),
+		cmocka_unit_test(a_call_has_an_end),
 		cmocka_unit_test_setup_teardown(a_bulk_copy_is_packed_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_unpack_is_refused_before_the_ack, setup,
 						teardown),

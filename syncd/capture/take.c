@@ -100,10 +100,12 @@ static int take_marks(struct capture *c, uint64_t epoch, const struct hvop_harve
 	return 0;
 }
 
+/* Of an error that loses no mark the caller tells, and not each time. */
 static int marks_failed(struct capture *c, int rc)
 {
-	kem_vm_err(c->cfg.vm, "cannot read the guest's state and dirty pages: %s", strerror(-rc));
-	c->broken = rc == -EFAULT || rc == -ENOMEM || rc == -ENODATA; /* marks are lost */
+	c->broken = rc == -EFAULT || rc == -ENOMEM || rc == -ENODATA;
+	if (c->broken)
+		kem_vm_err(c->cfg.vm, "cannot read the dirty pages: %s", strerror(-rc));
 	return rc;
 }
 
@@ -417,7 +419,7 @@ static void give_pause_back(struct capture *c)
 {
 	int rc = hvop_resume(c->cfg.hv, c->cfg.domid);
 
-	if (rc)
+	if (rc && rc != -EINVAL && xc_domain_unpause(c->cfg.xc, c->cfg.domid))
 		kem_vm_err(c->cfg.vm, "cannot give a pause of the guest back: %s", strerror(-rc));
 }
 

@@ -35,6 +35,18 @@ void recent_committed(struct recent *r, uint64_t epoch, uint64_t now_ns)
 	}
 }
 
+void recent_sent(struct recent *r, uint64_t epoch, uint32_t bytes)
+{
+	for (uint64_t i = r->epochs; i > 0 && i + RECENT_MAX > r->epochs; i--) {
+		struct recent_epoch *e = &r->e[(i - 1) % RECENT_MAX];
+
+		if (e->epoch == epoch)
+			e->value[RECENT_BYTES] = bytes;
+		if (e->epoch <= epoch)
+			break;
+	}
+}
+
 void recent_held(struct recent *r, unsigned int kind, uint64_t epoch, uint64_t now_ns)
 {
 	uint32_t i = (r->first_held + r->nr_held) % RECENT_HELD;

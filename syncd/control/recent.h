@@ -53,6 +53,8 @@ struct recent {
 };
 
 void recent_captured(struct recent *r, const struct recent_epoch *e);
+/* The epoch went, and so long it was. */
+void recent_sent(struct recent *r, uint64_t epoch, uint32_t bytes);
 /* The standby has everything up to epoch. */
 void recent_committed(struct recent *r, uint64_t epoch, uint64_t now_ns);
 /* An output waits for epoch; kind < RECENT_KINDS. */

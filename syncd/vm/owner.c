@@ -141,7 +141,6 @@ static void remember_times(struct vm *vm, const struct capture_epoch *e, uint64_
 			[RECENT_DIRTY] = (uint32_t)e->dirty,
 			[RECENT_HOT] = (uint32_t)e->hot,
 			[RECENT_PAGES] = (uint32_t)e->pages,
-			[RECENT_BYTES] = (uint32_t)e->len,
 		},
 	};
 
@@ -159,14 +158,12 @@ static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
 	vm->captured[i].ns = now;
 	s->captures++;
 	s->pages = e->pages;
-	s->bytes = e->len;
 	s->dirty = e->dirty;
 	s->hot = e->hot;
 	s->times = e->times;
 	s->pause_ns = now - vm->stop_ns;
 	s->sum_pause_ns += s->pause_ns;
 	s->sum_pages += e->pages;
-	s->sum_bytes += e->len;
 	remember_times(vm, e, now);
 }
 
@@ -276,6 +273,13 @@ static void on_sent(void *arg, bool sent)
 		vm_event(vm, &ev);
 }
 
+static void remember_sent(struct vm *vm, const struct capture_epoch *e)
+{
+	vm->stats.bytes = e->len;
+	vm->stats.sum_bytes += e->len;
+	recent_sent(&vm->recent, e->epoch, (uint32_t)e->len);
+}
+
 void vm_send_epoch(struct vm *vm, uint64_t epoch)
 {
 	unsigned int i = (unsigned int)(epoch % ENGINE_MAX_FLIGHT);
@@ -294,6 +298,8 @@ void vm_send_epoch(struct vm *vm, uint64_t epoch)
 		if (rc >= 0)
 			vm_verify_send(vm, epoch);
 	}
+	if (rc >= 0)
+		remember_sent(vm, e);
 	if (rc > 0)
 		on_sent(e, true);
 	else if (rc)

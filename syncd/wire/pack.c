@@ -12,13 +12,17 @@
 #define ENTRY_ENCODING_SHIFT 56
 /* A page that saves less stays as it is: it is copied once less by the receiver. */
 #define WORTH_BYTES (RECORD_PAGE_SIZE / 8)
-#define TRY_EACH 64U  /* whole pages, while it does not pay */
-#define AVERAGE_OF 16 /* pages tried */
+#define TRY_EACH 64U   /* whole pages, while it does not pay */
+#define AVERAGE_OF 16  /* pages tried */
+#define OUTLIER 4      /* times the average: something else had the CPU */
+#define MAX_TRIES 256U /* of a call, which holds the main loop for so long, and the receiver's check his */
 #define NS_PER_S 1000000000ULL
 
 /* The next page is to be tried. */
 static bool is_to_try(struct packer *p, uint64_t link_rate)
 {
+	if (p->tries == MAX_TRIES)
+		return false;
 	if (!p->cost_ns || p->saved * NS_PER_S / link_rate > p->cost_ns || ++p->untried == TRY_EACH) {
 		p->untried = 0;
 		return true;
@@ -31,6 +35,13 @@ static void average(uint64_t *of, uint64_t with)
 	*of = *of ? (*of * (AVERAGE_OF - 1) + with) / AVERAGE_OF : with;
 }
 
+static void average_cost(struct packer *p, uint64_t ns)
+{
+	if (p->cost_ns && ns > OUTLIER * p->cost_ns)
+		ns = OUTLIER * p->cost_ns;
+	average(&p->cost_ns, ns);
+}
+
 /* To `to`, which is not behind the page; 0: not worth it, and nothing was written. */
 static size_t pack_page(struct packer *p, const uint8_t *page, uint8_t *to)
 {
@@ -38,8 +49,9 @@ static size_t pack_page(struct packer *p, const uint8_t *page, uint8_t *to)
 	uint64_t begin = monotonic_ns();
 	int len = LZ4_compress_default((const char *)page, block, RECORD_PAGE_SIZE, sizeof(block));
 
+	p->tries++;
 	p->tried++;
-	average(&p->cost_ns, monotonic_ns() - begin + 1);
+	average_cost(p, monotonic_ns() - begin + 1);
 	average(&p->saved, len > 0 ? RECORD_PAGE_SIZE - (uint64_t)len : 0);
 	if (len <= 0)
 		return 0;
@@ -58,7 +70,8 @@ static size_t pack_pages(struct packer *p, const uint8_t *from, uint32_t len, ui
 	const uint8_t *entry;
 
 	record_pages_first(&it, from, len);
-	memmove(to, from, sizeof(struct record_pages));
+	if (to != from)
+		memmove(to, from, sizeof(struct record_pages));
 	for (entry = it.pos; record_pages_next(&it, &page); entry = it.pos) {
 		size_t whole = (size_t)(it.pos - entry), packed = 0;
 		uint64_t word = page.gfn | (uint64_t)PAGE_LZ4 << ENTRY_ENCODING_SHIFT;
@@ -67,7 +80,7 @@ static size_t pack_pages(struct packer *p, const uint8_t *from, uint32_t len, ui
 			packed = pack_page(p, page.data, at + 8);
 		if (packed)
 			put_le64(at, word);
-		else
+		else if (at != entry)
 			memmove(at, entry, whole);
 		at += packed ? 8 + packed : whole;
 	}
@@ -81,16 +94,18 @@ size_t pack_records(struct packer *p, uint8_t *buf, size_t len, uint64_t link_ra
 
 	if (!link_rate)
 		return len;
+	p->tries = 0;
 	for (; record_walk(buf, len, &next, &r); off = next) {
 		enum record_type type = r.type; /* r lies where is written */
 		size_t payload = r.len;
 
 		if (type == RECORD_EPOCH_BEGIN)
 			begin = at;
-		memmove(buf + at, buf + off, HEADER);
+		if (at != off)
+			memmove(buf + at, buf + off, HEADER);
 		if (type == RECORD_PAGES)
 			payload = pack_pages(p, buf + off + HEADER, r.len, buf + at + HEADER, link_rate);
-		else
+		else if (at != off)
 			memmove(buf + at + HEADER, buf + off + HEADER, payload);
 		put_le32(buf + at + 8, (uint32_t)payload);
 		at += HEADER + payload;

@@ -14,13 +14,14 @@
 struct packer {
 	uint64_t cost_ns, saved; /* of a page, averages of the last ones tried; cost 0: none was */
 	unsigned int untried;	 /* whole pages since the last one */
+	unsigned int tries;	 /* of this call */
 	uint64_t tried, packed;	 /* pages */
 };
 
 /*
  * buf[0..len) are finished records, not sealed; they are rewritten in place, the totals of an epoch among
- * them corrected.  link_rate: bytes a second that the link carries; 0: not known, nothing is done.  Returns
- * the new length.
+ * them corrected.  link_rate: bytes a second that the link carries; 0: not known, nothing is done.  After
+ * some hundred pages the rest stays as it is.  Returns the new length.
  */
 size_t pack_records(struct packer *p, uint8_t *buf, size_t len, uint64_t link_rate);
 
