@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_ram.h"
+#include "image_env.h"
 #include "lib/le.h"
 #include "wire/delta.h"
 #include "wire/reader.h"
@@ -21,7 +21,6 @@
 
 static uint8_t copy[PAGE] __attribute__((aligned(8))), page[PAGE] __attribute__((aligned(8)));
 static uint8_t delta[DELTA_WORST];
-static char why[RECORD_WHY_MAX];
 
 static void scribble(uint8_t *to, unsigned int bytes)
 {
@@ -108,30 +107,7 @@ static void garbage_stays_within_its_bounds(void **state)
 
 /* ---- in an epoch ---- */
 
-static struct fake_ram *fake;
-static struct ram *ram;
-static struct image *img;
-static void *mem;
 static uint8_t buf[1 << 20];
-static const struct image_cfg cfg = { .max_special = 8, .blob_bytes = 8192 };
-
-static int setup(void **state)
-{
-	size_t size = image_mem_size(&cfg, fake_ranges, 2);
-
-	fake = fake_ram_new(&ram);
-	mem = calloc(1, size);
-	return image_open(mem, size, &cfg, ram, &img);
-}
-
-static int teardown(void **state)
-{
-	image_close(img);
-	ram_close(ram);
-	free(fake);
-	free(mem);
-	return 0;
-}
 
 static void begin(struct record_writer *w, uint64_t epoch, uint64_t base, uint64_t shared_info)
 {

@@ -7,36 +7,12 @@
 #include <cmocka.h>
 
 #include "apply/verify.h"
-#include "fake_ram.h"
+#include "image_env.h"
 #include "wire/reader.h"
 
 #define NOWHERE XEN_KEMARI_INVALID_GFN
 
-static struct fake_ram *fake;
-static struct ram *ram;
-static struct image *img;
-static void *mem;
-static size_t mem_size;
 static uint8_t buf[2 << 20];
-static char why[RECORD_WHY_MAX];
-static const struct image_cfg cfg = { .max_special = 8, .blob_bytes = 8192 };
-
-static int setup(void **state)
-{
-	fake = fake_ram_new(&ram);
-	mem_size = image_mem_size(&cfg, fake_ranges, 2);
-	mem = calloc(1, mem_size);
-	return image_open(mem, mem_size, &cfg, ram, &img);
-}
-
-static int teardown(void **state)
-{
-	image_close(img);
-	ram_close(ram);
-	free(fake);
-	free(mem);
-	return 0;
-}
 
 /* The daemon dies and another one takes over; the shell and the memory file stay. */
 static void restart_daemon(void)

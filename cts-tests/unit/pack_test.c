@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_ram.h"
+#include "image_env.h"
 #include "lib/le.h"
 #include "wire/pack.h"
 #include "wire/reader.h"
@@ -22,31 +22,7 @@
 #define NOWHERE XEN_KEMARI_INVALID_GFN
 #define PAGES 300U
 
-static struct fake_ram *fake;
-static struct ram *ram;
-static struct image *img;
-static void *mem;
 static uint8_t buf[4 << 20];
-static char why[RECORD_WHY_MAX];
-static const struct image_cfg cfg = { .max_special = 8, .blob_bytes = 8192 };
-
-static int setup(void **state)
-{
-	size_t size = image_mem_size(&cfg, fake_ranges, 2);
-
-	fake = fake_ram_new(&ram);
-	mem = calloc(1, size);
-	return image_open(mem, size, &cfg, ram, &img);
-}
-
-static int teardown(void **state)
-{
-	image_close(img);
-	ram_close(ram);
-	free(fake);
-	free(mem);
-	return 0;
-}
 
 /* Text compresses, noise does not, zero is nothing anyway. */
 static void fill(uint8_t *page, unsigned int i)
