@@ -9,7 +9,6 @@
 #include "wire/reader.h"
 
 #define HEADER sizeof(struct record_header)
-#define ENTRY_ENCODING_SHIFT 56
 /* A page that saves less stays as it is: it is copied once less by the receiver. */
 #define WORTH_BYTES (RECORD_PAGE_SIZE / 8)
 #define TRY_EACH 64U   /* whole pages, while it does not pay */
@@ -74,7 +73,7 @@ static size_t pack_pages(struct packer *p, const uint8_t *from, uint32_t len, ui
 		memmove(to, from, sizeof(struct record_pages));
 	for (entry = it.pos; record_pages_next(&it, &page); entry = it.pos) {
 		size_t whole = (size_t)(it.pos - entry), packed = 0;
-		uint64_t word = page.gfn | (uint64_t)PAGE_LZ4 << ENTRY_ENCODING_SHIFT;
+		uint64_t word = page.gfn | (uint64_t)PAGE_LZ4 << RECORD_ENCODING_SHIFT;
 
 		if (page.encoding == PAGE_RAW && is_to_try(p, link_rate))
 			packed = pack_page(p, page.data, at + 8);

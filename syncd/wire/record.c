@@ -10,7 +10,6 @@
 #include "wire/pack.h"
 
 #define GFN_MASK ((1ULL << RECORD_GFN_BITS) - 1)
-#define ENTRY_ENCODING_SHIFT 56
 
 static const char *const type_names[] = {
 	[RECORD_HELLO] = "HELLO",
@@ -145,8 +144,9 @@ int record_pages_check(const uint8_t *payload, uint32_t len, uint32_t *nr, char 
 		if (end - pos < 8)
 			goto cut;
 		entry = get_le64(pos);
-		encoding = entry >> ENTRY_ENCODING_SHIFT;
-		if (encoding > PAGE_ENCODING_MAX || (entry & ~GFN_MASK) != encoding << ENTRY_ENCODING_SHIFT) {
+		encoding = entry >> RECORD_ENCODING_SHIFT;
+		if (encoding > PAGE_ENCODING_MAX ||
+		    (encoding << RECORD_ENCODING_SHIFT) != (entry & ~GFN_MASK)) {
 			snprintf(why, RECORD_WHY_MAX, "PAGES record: bad entry %016llx at %u",
 				 (unsigned long long)entry, i);
 			return -EBADMSG;
@@ -187,7 +187,7 @@ int record_pages_next(struct record_page_iter *it, struct record_page *p)
 	entry = get_le64(it->pos);
 	it->pos += 8;
 	p->gfn = entry & GFN_MASK;
-	p->encoding = (enum page_encoding)(entry >> ENTRY_ENCODING_SHIFT);
+	p->encoding = (enum page_encoding)(entry >> RECORD_ENCODING_SHIFT);
 	len = data_length(p->encoding, it->pos, RECORD_PAGE_SIZE);
 	p->data = len ? it->pos : NULL;
 	it->pos += len;

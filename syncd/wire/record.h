@@ -80,8 +80,9 @@ enum page_encoding {
 	PAGE_ENCODING_MAX = PAGE_LZ4
 };
 #define RECORD_GFN_BITS 52
+#define RECORD_ENCODING_SHIFT 56
 
-/* nr times: le64 (gfn | encoding << 56), followed by the data if the encoding has any. */
+/* nr times: le64 (gfn | encoding << RECORD_ENCODING_SHIFT), followed by the data if the encoding has any. */
 struct record_pages {
 	uint32_t nr;	   /* 1..RECORD_MAX_PAGES */
 	uint32_t reserved; /* 0 */

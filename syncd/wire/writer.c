@@ -8,7 +8,6 @@
 #include "wire/delta.h"
 
 #define HEADER sizeof(struct record_header)
-#define ENTRY_ENCODING_SHIFT 56
 #define LONG_DELTA 512U /* the page may have become zero */
 
 void record_writer_init(struct record_writer *w, void *buf, size_t cap)
@@ -80,7 +79,7 @@ static int add_entry(struct record_writer *w, uint64_t gfn, enum page_encoding e
 		return w->error = -ENOBUFS;
 	}
 	pos = w->buf + w->len;
-	put_le64(pos, gfn | (uint64_t)encoding << ENTRY_ENCODING_SHIFT);
+	put_le64(pos, gfn | (uint64_t)encoding << RECORD_ENCODING_SHIFT);
 	if (len)
 		memcpy(pos + 8, data, len);
 	w->len += need;
