@@ -152,13 +152,12 @@ bool hot_is_member(const struct hot *h, uint64_t index)
 	return index < h->frames && h->seen[index].slot != NO_SLOT;
 }
 
-bool hot_touch(struct hot *h, uint64_t index)
+void hot_touch(struct hot *h, uint64_t index)
 {
 	uint16_t slot = index < h->frames ? h->seen[index].slot : NO_SLOT;
 
 	if (slot != NO_SLOT)
 		h->member[slot].touched = true;
-	return slot != NO_SLOT;
 }
 
 bool hot_is_touched(const struct hot *h, unsigned int slot)

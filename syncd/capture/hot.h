@@ -43,8 +43,8 @@ unsigned int hot_members(const struct hot *h);
 uint64_t hot_member(const struct hot *h, unsigned int slot);
 
 bool hot_is_member(const struct hot *h, uint64_t index);
-/* Xen says that it was written, and nothing of it is due already; false: it is no member. */
-bool hot_touch(struct hot *h, uint64_t index);
+/* Xen says that it was written, and nothing of it is due already.  Nothing happens if it is no member. */
+void hot_touch(struct hot *h, uint64_t index);
 bool hot_is_touched(const struct hot *h, unsigned int slot);
 /* Of those in flight the standby may lack some: whatever is due of a member is all of it. */
 void hot_lost(struct hot *h);
