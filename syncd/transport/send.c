@@ -129,24 +129,28 @@ static int start_sending(struct conn *c, bool told)
 	return 0;
 }
 
-int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
-	      void *done_arg)
+/* Bytes of the caller's. */
+static int send_piece(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
+		      void *done_arg, bool told)
 {
 	const struct piece p = { .bytes = bytes, .len = len, .done = done, .done_arg = done_arg };
 	int ret = len ? enqueue(c, &p) : -EINVAL;
 
-	if (!ret)
-		start_sending(c, false);
-	return ret;
+	return ret ? ret : start_sending(c, told);
+}
+
+int conn_send(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
+	      void *done_arg)
+{
+	int ret = send_piece(c, bytes, len, done, done_arg, false);
+
+	return ret < 0 ? ret : 0;
 }
 
 int conn_push(struct conn *c, const void *bytes, size_t len, void (*done)(void *arg, bool sent),
 	      void *done_arg)
 {
-	const struct piece p = { .bytes = bytes, .len = len, .done = done, .done_arg = done_arg };
-	int ret = len ? enqueue(c, &p) : -EINVAL;
-
-	return ret ? ret : start_sending(c, true);
+	return send_piece(c, bytes, len, done, done_arg, true);
 }
 
 int conn_send_copy(struct conn *c, const void *bytes, size_t len)
