@@ -183,6 +183,17 @@ int hvop_run(struct hvop *h, uint32_t domid, uint64_t generation)
 	return simple(h, domid, XEN_KEMARI_run, generation);
 }
 
+static struct hvop_harvest harvest_of(const struct hvop *h, uint32_t nr, uint32_t flags)
+{
+	return (struct hvop_harvest){
+		.gfns = h->gfns,
+		.nr = nr,
+		.more = flags & XEN_KEMARI_F_more,
+		.physmap = flags & XEN_KEMARI_F_physmap,
+		.hot = flags & XEN_KEMARI_F_hot,
+	};
+}
+
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
 {
 	uint32_t nr = 0, flags = 0;
@@ -206,13 +217,7 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
 		flags = (flags & XEN_KEMARI_F_physmap) | op->flags;
 	} while ((flags & XEN_KEMARI_F_more) && nr < h->max_gfns);
 
-	*out = (struct hvop_harvest){
-		.gfns = h->gfns,
-		.nr = nr,
-		.more = flags & XEN_KEMARI_F_more,
-		.physmap = flags & XEN_KEMARI_F_physmap,
-		.hot = flags & XEN_KEMARI_F_hot,
-	};
+	*out = harvest_of(h, nr, flags);
 	return 0;
 }
 
@@ -242,11 +247,7 @@ int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_c
 		.state_ns = head->state,
 		.context_ns = head->context,
 		.harvest_ns = op->val,
-		.dirty = { .gfns = h->gfns,
-			   .nr = op->nr_out,
-			   .more = op->flags & XEN_KEMARI_F_more,
-			   .physmap = op->flags & XEN_KEMARI_F_physmap,
-			   .hot = op->flags & XEN_KEMARI_F_hot },
+		.dirty = harvest_of(h, op->nr_out, op->flags),
 	};
 	return 0;
 }
