@@ -48,6 +48,9 @@ static const struct key keys[] = {
 	{ "mode", KIND_CHOICE, AT(mode), .number = KEM_MODE_ASYNC, .choice = { "async", "sync" } },
 	{ "disk_write_cache", KIND_CHOICE, AT(disk_write_cache), .number = KEM_CACHE_VOLATILE,
 	  .choice = { "volatile", "safe" } },
+	{ "disk_answer", KIND_CHOICE, AT(disk_answer), .number = KEM_ANSWER_EARLY,
+	  .choice = { "early", "written" } },
+	{ "disk_commit_ms", KIND_NUMBER, AT(disk_commit_ms), .number = 20, .min = 0, .max = 1000 },
 	{ "disk_error_wait_ms", KIND_NUMBER, AT(disk_error_wait_ms), .number = 20000, .min = 0,
 	  .max = 3600000 },
 	{ "disk_inflight_ms", KIND_NUMBER, AT(disk_inflight_ms), .number = 5000, .min = 0, .max = 600000 },
@@ -100,6 +103,7 @@ void kem_config_defaults(struct kem_config *cfg)
 
 	_Static_assert(sizeof(cfg->mode) == sizeof(uint32_t), "choices are stored as 32 bits");
 	_Static_assert(sizeof(cfg->disk_write_cache) == sizeof(uint32_t), "choices are stored as 32 bits");
+	_Static_assert(sizeof(cfg->disk_answer) == sizeof(uint32_t), "choices are stored as 32 bits");
 
 	memset(cfg, 0, sizeof(*cfg));
 	for (i = 0; i < NR_KEYS; i++) {

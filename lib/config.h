@@ -21,6 +21,11 @@ enum kem_mode {
 	KEM_MODE_SYNC,	/* the guest runs on once the standby has the epoch */
 };
 
+enum kem_disk_answer {
+	KEM_ANSWER_EARLY, /* a small write or flush: before it is done, for it is part of the guest's image */
+	KEM_ANSWER_WRITTEN, /* when it is done */
+};
+
 enum kem_write_cache {
 	KEM_CACHE_VOLATILE, /* a disk's cache may die with the host: writes are forced through it */
 	KEM_CACHE_SAFE,	    /* battery backed, or shared by both hosts */
@@ -49,6 +54,8 @@ struct kem_config {
 	char tls_priority[KEM_CONFIG_STR];  /* GnuTLS priority string; "" = the built-in one */
 	enum kem_mode mode;
 	enum kem_write_cache disk_write_cache;
+	enum kem_disk_answer disk_answer;
+	uint32_t disk_commit_ms;     /* a write that was answered early waits at most this for its epoch */
 	uint32_t disk_error_wait_ms; /* what a host's disk fails is tried again before the guest is told */
 	uint32_t disk_inflight_ms; /* a dead host's writes may still reach the disk that long after it is off
 				    */

@@ -12,6 +12,9 @@
  *
  * Output commit (G1): whatever leaves the host is stamped with host->ops->open_epoch() after the guest's
  * req_prod was read, and held until release(dev, epoch) with epoch >= stamp.
+ *
+ * A device may tell the guest that something lasts which is still to be done (owed): then it belongs to the
+ * device's state, and what other devices let out waits for it, as far as durable() says.
  */
 #ifndef KEMARI_DEVICE_H
 #define KEMARI_DEVICE_H
@@ -31,8 +34,14 @@ struct device_host_ops {
 	uint64_t (*open_epoch)(struct device_host *h);
 	/* Says that an output waits.  urgent: the ring is running full, do not batch. */
 	void (*output_held)(struct device_host *h, struct device *dev, bool urgent);
-	/* False: outputs need no commit now (unprotected, with the right to run so). */
-	bool (*must_hold)(struct device_host *h);
+	/* A write was answered that is owed to the disk.  urgent: there is hardly room for more. */
+	void (*write_owed)(struct device_host *h, struct device *dev, bool urgent);
+	/* durable() of the device has grown, or nothing is owed any more. */
+	void (*settled)(struct device_host *h, struct device *dev);
+	/* restore(): the page of dev's that came last with that number, NULL: none did. */
+	const void *(*page)(struct device_host *h, const struct device *dev, uint32_t index);
+	/* False: outputs of dev need no commit now (unprotected, with the right to run so). */
+	bool (*must_hold)(struct device_host *h, const struct device *dev);
 	/* Everything that quiesce waited for is done. */
 	void (*quiesced)(struct device_host *h, struct device *dev);
 	/*
@@ -69,6 +78,10 @@ struct device_cfg {
 	uint32_t features; /* of the frontend, device specific bits */
 };
 
+/* Pages that belong to a device's state beside its snapshot: numbered from 0. */
+#define DEVICE_MAX_PAGES 256U
+typedef int (*device_page_fn)(void *arg, uint32_t index, const void *page);
+
 struct device_ops {
 	const char *type; /* "vbd", "vif", "console" */
 	/* Attaches to the rings.  What is in flight in `mem` is submitted again. */
@@ -85,8 +98,23 @@ struct device_ops {
 	/* Device state of this instant (in-flight table, ring indexes, committed unreleased output, cfg).
 	 * Returns the bytes written, -ENOBUFS if cap is too small. */
 	long (*snapshot)(struct device *dev, void *buf, size_t cap);
-	/* Takes over a snapshot of the primary; checks all of it first (-EBADMSG: nothing changed). */
+	/*
+	 * Calls fn for each page that the snapshot taken now, for epoch, needs and that epochs up to base (0:
+	 * none) have not brought.  Ends with fn's error.  May be NULL: it has none.
+	 */
+	int (*each_page)(struct device *dev, uint64_t epoch, uint64_t base, device_page_fn fn, void *arg);
+	/*
+	 * Takes over a snapshot of the primary, and the pages that it needs (host->ops->page()); checks all
+	 * of it first (-EBADMSG: nothing changed).
+	 */
 	int (*restore)(struct device *dev, const void *buf, size_t len);
+	/*
+	 * What other devices have stamped above it must not leave: the guest was told that something lasts
+	 * which does not yet.  UINT64_MAX: nothing such.  May be NULL.
+	 */
+	uint64_t (*durable)(const struct device *dev);
+	/* The guest was told that it is done, and it is not yet.  May be NULL: never. */
+	bool (*owes)(const struct device *dev);
 	/* The cfg of the last connect or restore; false: never connected. */
 	bool (*config)(const struct device *dev, struct device_cfg *cfg);
 	/* gfn-less pages that the backend writes without a dirty mark: refs of the mapped rings. */

@@ -9,6 +9,7 @@ static const struct engine_cfg sim_cfg = {
 	.max_in_flight = 2,
 	.staging_pages = WORLD_STAGING,
 	.batch_ns = 1,
+	.owed_ns = 10,
 	.max_epoch_ns = 100,
 	.idle_epoch_ns = 100,
 	.retry_ns = 1,

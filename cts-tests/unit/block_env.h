@@ -40,7 +40,9 @@ struct block_env {
 	struct device *dev;
 	uint64_t epoch;
 	bool must_hold;
-	unsigned int held_said, urgent_said, quiesced_said, failed_said, trouble_said;
+	const uint8_t *pages; /* of the image, DEVICE_MAX_PAGES of them; NULL: none */
+	unsigned int held_said, owed_said, settled_said, urgent_said, quiesced_said, failed_said,
+		trouble_said;
 	char why[128], trouble[512];
 	bool timed_out;
 };
@@ -78,7 +80,23 @@ static void env_output_held(struct device_host *h, struct device *dev, bool urge
 	env_of(h)->urgent_said += urgent;
 }
 
-static bool env_must_hold(struct device_host *h)
+static void env_write_owed(struct device_host *h, struct device *dev, bool urgent)
+{
+	env_of(h)->owed_said++;
+	env_of(h)->urgent_said += urgent;
+}
+
+static void env_settled(struct device_host *h, struct device *dev)
+{
+	env_of(h)->settled_said++;
+}
+
+static const void *env_page(struct device_host *h, const struct device *dev, uint32_t index)
+{
+	return env_of(h)->pages ? env_of(h)->pages + (size_t)index * GUEST_PAGE_SIZE : NULL;
+}
+
+static bool env_must_hold(struct device_host *h, const struct device *dev)
 {
 	return env_of(h)->must_hold;
 }
@@ -103,6 +121,9 @@ static void env_failed(struct device_host *h, struct device *dev, const char *wh
 static const struct device_host_ops env_host_ops = {
 	.open_epoch = env_open_epoch,
 	.output_held = env_output_held,
+	.write_owed = env_write_owed,
+	.settled = env_settled,
+	.page = env_page,
 	.must_hold = env_must_hold,
 	.quiesced = env_quiesced,
 	.trouble = env_trouble,
@@ -351,14 +372,15 @@ struct env_wait {
 	struct block_env *env;
 	struct block_front *front;
 	struct block_front *published; /* its first ring holds that many responses; nobody takes them */
-	unsigned int answered, responses, quiesced, failed, turns;
+	unsigned int answered, responses, quiesced, failed, settled, turns;
 };
 
 static inline bool env_waits(const struct env_wait *w)
 {
 	return (w->front && w->front->answered < w->answered) ||
 	       (w->published && w->published->queue[0].shared->rsp_prod < w->responses) ||
-	       w->env->quiesced_said < w->quiesced || w->env->failed_said < w->failed;
+	       w->env->settled_said < w->settled || w->env->quiesced_said < w->quiesced ||
+	       w->env->failed_said < w->failed;
 }
 
 static void env_look(void *data)

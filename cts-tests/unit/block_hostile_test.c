@@ -484,12 +484,10 @@ static void garbage_descriptors(struct bed *t, uint64_t *s)
 	}
 }
 
-/* Every request of a well-formed ring full of garbage is answered, and none twice. */
-static void garbage_requests_are_all_answered(void **state)
+static void garbage_is_all_answered(struct bed *t)
 {
 	uint64_t s = 0x6b656d617269;
 	unsigned int round, i, id = 0, good = 0;
-	struct bed *t = bed_connected();
 
 	for (round = 0; round < 60; round++) {
 		garbage_descriptors(t, &s);
@@ -513,6 +511,23 @@ static void garbage_requests_are_all_answered(void **state)
 	assert_true(good > id / 20 && good < id); /* it gets beyond the first check */
 	assert_int_equal(t->env.failed_said, 0);
 	bed_free(t);
+}
+
+/* Every request of a well-formed ring full of garbage is answered, and none twice. */
+static void garbage_requests_are_all_answered(void **state)
+{
+	garbage_is_all_answered(bed_connected());
+}
+
+static void also_early(void **state)
+{
+	struct bed *t = bed_new();
+
+	t->env.dev->ops->destroy(t->env.dev);
+	t->env.cfg.answer_early = true;
+	env_create(&t->env);
+	env_connect(&t->env, &t->front);
+	garbage_is_all_answered(t);
 }
 
 /* The whole ring page is noise, the indexes too: no crash, no request beyond a ring's worth, one failure. */
@@ -556,6 +571,7 @@ int main(void)
 		cmocka_unit_test(slot_is_read_once),
 		cmocka_unit_test(unusable_frontends_are_refused),
 		cmocka_unit_test(garbage_requests_are_all_answered),
+		cmocka_unit_test(also_early),
 		cmocka_unit_test(garbage_ring_pages_do_no_harm),
 	};
 

@@ -4,6 +4,7 @@
  * child; ring pages, data pages and the in-flight table are shared memory, as the guest's RAM and the memory
  * file are.  The guest is the parent: each of its requests must be answered once, with the right data.
  */
+#include "block/internal.h"
 #include "block_env.h"
 
 #include <signal.h>
@@ -132,6 +133,23 @@ static void guest_ends(struct bed *t, pid_t daemon)
 	assert_int_equal(t->front.answered, t->front.sent);
 }
 
+static bool owes(const struct bed *t)
+{
+	const struct block_mem *m = t->env.mem;
+
+	for (unsigned int i = BLOCK_MAX_REQUESTS; i < BLOCK_MAX_ENTRIES; i++)
+		if (READ_ONCE(m->entry[i].state) != ENTRY_FREE)
+			return true;
+	return false;
+}
+
+static void disk_gets_all(struct bed *t)
+{
+	for (unsigned int ms = 0; ms < 10000 && owes(t); ms++)
+		usleep(1000);
+	assert_false(owes(t));
+}
+
 static void check_data(struct bed *t, unsigned int id)
 {
 	uint8_t want[GUEST_PAGE_SIZE], disk[GUEST_PAGE_SIZE];
@@ -196,13 +214,14 @@ static void daemon_kill(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-static void killed_daemons_lose_and_repeat_nothing(void **state)
+static void lose_and_repeat_nothing(bool early)
 {
 	static struct bed t;
 	unsigned int n, id, us = 0;
 	pid_t daemon;
 
 	bed_init(&t);
+	t.env.cfg.answer_early = early;
 	for (n = 0; n < KILLS; n++) {
 		daemon = daemon_start(&t);
 		t.last_id += MAX_IDS / KILLS;
@@ -212,6 +231,7 @@ static void killed_daemons_lose_and_repeat_nothing(void **state)
 	}
 	daemon = daemon_start(&t);
 	guest_ends(&t, daemon);
+	disk_gets_all(&t);
 	daemon_kill(daemon);
 
 	for (id = t.next_id > 900 ? t.next_id - 900 : 0; id < t.next_id; id++)
@@ -220,10 +240,21 @@ static void killed_daemons_lose_and_repeat_nothing(void **state)
 	bed_fini(&t);
 }
 
+static void killed_daemons_lose_and_repeat_nothing(void **state)
+{
+	lose_and_repeat_nothing(false);
+}
+
+static void nor_what_they_owe_to_the_disk(void **state)
+{
+	lose_and_repeat_nothing(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_daemons_lose_and_repeat_nothing),
+		cmocka_unit_test(nor_what_they_owe_to_the_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

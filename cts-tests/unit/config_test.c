@@ -42,6 +42,8 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
 	assert_string_equal(cfg.control_group, "");
 	assert_int_equal(cfg.mode, KEM_MODE_ASYNC);
 	assert_int_equal(cfg.disk_write_cache, KEM_CACHE_VOLATILE);
+	assert_int_equal(cfg.disk_answer, KEM_ANSWER_EARLY);
+	assert_int_equal(cfg.disk_commit_ms, 20);
 	assert_int_equal(cfg.batch_window_us, 1000);
 	assert_int_equal(cfg.max_epoch_ms, 1000);
 	assert_int_equal(cfg.idle_epoch_ms, 5000);
@@ -62,6 +64,7 @@ static void keys_comments_and_hosts_are_read(void **state)
 			       "  port=7400   # not the usual one\r\n"
 			       "mode = sync\n"
 			       "disk_write_cache = safe\n"
+			       "disk_answer = written\n"
 			       "tls_priority = NORMAL:-VERS-ALL:+VERS-TLS1.3\n"
 			       "host\txb 192.0.2.2\n"
 			       "host xc fe80::1%eth0\n"
@@ -71,6 +74,7 @@ static void keys_comments_and_hosts_are_read(void **state)
 	assert_int_equal(cfg.port, 7400);
 	assert_int_equal(cfg.mode, KEM_MODE_SYNC);
 	assert_int_equal(cfg.disk_write_cache, KEM_CACHE_SAFE);
+	assert_int_equal(cfg.disk_answer, KEM_ANSWER_WRITTEN);
 	assert_string_equal(cfg.tls_priority, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
 	assert_string_equal(cfg.run_dir, "/run/k#1");
 	assert_string_equal(kem_config_address(&cfg, "xb"), "192.0.2.2");

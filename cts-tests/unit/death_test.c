@@ -107,6 +107,7 @@ NOTHING(resource_rebooted(struct vm *vm))
 NOTHING(link_reconnect_later(struct vm *vm))
 NOTHING(vms_look_beside(void *arg))
 
+ZERO(vm_devices_owe(const struct vm *vm), bool)
 ZERO(link_up(const struct vm *vm), bool)
 ZERO(resource_wants_to_run(const struct vm *vm), bool)
 ZERO(vm_shell_in_the_making(const struct vm *vm), bool)

@@ -154,6 +154,7 @@ static inline void begin(struct host *h, uint32_t node)
 		.max_in_flight = 2,
 		.staging_pages = 10000,
 		.batch_ns = 1,
+		.owed_ns = 10,
 		.max_epoch_ns = 100,
 		.idle_epoch_ns = 500,
 		.retry_ns = 1,

@@ -34,6 +34,31 @@ static void an_output_leaves_with_the_ack_of_its_epoch(void **state)
 	assert_int_equal(did(&a, ENGINE_ACT_RELEASE)->epoch, stamp);
 }
 
+static void a_write_that_was_answered_waits_for_company(void **state)
+{
+	tick(&a, 100); /* also long after the last epoch */
+	EVENT(&a, .type = ENGINE_EV_WRITE_OWED);
+	tick(&a, 9);
+	EVENT(&a, .type = ENGINE_EV_WRITE_OWED);
+	assert_null(did(&a, ENGINE_ACT_CAPTURE));
+	tick(&a, 1);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
+static void an_output_does_not_wait_with_it(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_WRITE_OWED);
+	assert_null(did(&a, ENGINE_ACT_CAPTURE));
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
+static void nor_one_that_there_is_hardly_room_for(void **state)
+{
+	EVENT(&a, .type = ENGINE_EV_WRITE_OWED, .flag = true);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
 static void the_epoch_of_an_idle_guest_is_longer(void **state)
 {
 	EVENT(&a, .type = ENGINE_EV_DIRTY, .pages = 40, .flag = true);
@@ -568,6 +593,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ALONE(outputs_are_free_until_the_first_epoch_is_taken),
 		PAIR(an_output_leaves_with_the_ack_of_its_epoch),
+		PAIR(a_write_that_was_answered_waits_for_company),
+		PAIR(an_output_does_not_wait_with_it),
+		PAIR(nor_one_that_there_is_hardly_room_for),
 		PAIR(the_epoch_of_an_idle_guest_is_longer),
 		PAIR(much_new_memory_ends_the_idle_epoch),
 		PAIR(an_ack_of_another_session_is_dropped),

@@ -35,7 +35,7 @@ static inline uint64_t fake_open_epoch(struct device_host *h)
 	return fake_host_of(h)->epoch;
 }
 
-static inline bool fake_must_hold(struct device_host *h)
+static inline bool fake_must_hold(struct device_host *h, const struct device *dev)
 {
 	return fake_host_of(h)->hold;
 }

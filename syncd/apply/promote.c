@@ -62,7 +62,7 @@ static void add_page(void *arg, uint64_t gfn, const void *page)
 	struct extra *x = arg;
 	xen_pfn_t pfn = gfn;
 
-	if (x->rc)
+	if (x->rc || (gfn & RECORD_DEVICE_GFN))
 		return;
 	if (!ram_page(x->cfg->ram, gfn) && ram_remap(x->cfg->ram, gfn)) {
 		if (xc_domain_populate_physmap_exact(x->cfg->xc, x->cfg->domid, 1, 0, 0, &pfn)) {

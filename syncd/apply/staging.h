@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STAGING_VERSION 2 /* with RECORD_VERSION */
+#define STAGING_VERSION 3 /* with RECORD_VERSION */
 #define STAGING_MAX_EPOCHS 16
 
 struct staging;

@@ -17,6 +17,11 @@ static const struct block *to_block_const(const struct device *dev)
 	return (const struct block *)dev;
 }
 
+bool block_is_quiet(const struct block *b)
+{
+	return b->nr_busy == 0 && !(b->connected && owed_runs(b));
+}
+
 /*
  * What must not be said from within the callback that caused it: the host may take the device apart in
  * quiesced() and failed().  Also goes on with rings whose turn was over.
@@ -35,8 +40,9 @@ static void deferred(void *data)
 	if (b->failed_due) {
 		b->failed_due = false;
 		h->ops->failed(h, &b->dev, b->broken);
-	} else if (b->quiesced_due && b->nr_busy == 0) {
+	} else if (b->quiesced_due && block_is_quiet(b)) {
 		b->quiesced_due = false;
+		b->quiet = true;
 		h->ops->quiesced(h, &b->dev);
 	}
 }
@@ -88,13 +94,14 @@ static void stamp_held(struct block *b)
 	struct device_host *h = b->dev.host;
 	struct request *r;
 
-	if (!h->ops->must_hold(h)) {
+	if (!h->ops->must_hold(h, &b->dev)) {
 		b->dev.ops->release(&b->dev, UINT64_MAX);
 		return;
 	}
 	for (r = TAILQ_FIRST(&b->held); r; r = TAILQ_NEXT(r, link)) {
 		r->entry->stamp = h->ops->open_epoch(h);
-		b->report_held = true;
+		b->report_held |= !r->entry->owed;
+		b->report_owed |= r->entry->owed;
 	}
 }
 
@@ -142,7 +149,8 @@ static int block_connect(struct device *dev, const struct device_cfg *cfg)
 	if (rc)
 		goto stop;
 	b->connected = true;
-	b->quiescing = b->quiesced_due = b->failed_due = b->report_held = false;
+	b->quiescing = b->quiesced_due = b->quiet = b->failed_due = false;
+	b->report_held = b->report_owed = b->report_settled = false;
 	b->broken = NULL;
 	table_lists(b);
 	stamp_held(b);
@@ -182,8 +190,8 @@ static void block_quiesce(struct device *dev)
 	struct block *b = to_block(dev);
 
 	b->quiescing = b->quiesced_due = true;
-	if (b->nr_busy == 0)
-		block_defer(b);
+	b->quiet = false;
+	block_defer(b);
 }
 
 static void block_thaw(struct device *dev)
@@ -191,7 +199,7 @@ static void block_thaw(struct device *dev)
 	struct block *b = to_block(dev);
 	unsigned int i;
 
-	b->quiescing = b->quiesced_due = false;
+	b->quiescing = b->quiesced_due = b->quiet = false;
 	for (i = 0; i < b->nr_queues; i++)
 		b->queue[i].more = true;
 	if (b->connected)
@@ -210,7 +218,8 @@ static void block_release(struct device *dev, uint64_t epoch)
 		r->entry->state = ENTRY_RELEASED;
 		TAILQ_REMOVE(&b->held, r, link);
 		TAILQ_INSERT_TAIL(&b->ready, r, link);
-		b->queue[r->entry->queue].held--;
+		if (!r->entry->owed)
+			b->queue[r->entry->queue].held--;
 	}
 	if (!b->connected)
 		return;
@@ -238,6 +247,21 @@ static int block_restore(struct device *dev, const void *buf, size_t len)
 	struct block *b = to_block(dev);
 
 	return b->connected ? -EISCONN : table_restore(b, buf, len);
+}
+
+static int block_each_page(struct device *dev, uint64_t epoch, uint64_t base, device_page_fn fn, void *arg)
+{
+	return owed_each_page(to_block(dev), epoch, base, fn, arg);
+}
+
+static uint64_t block_durable(const struct device *dev)
+{
+	return owed_durable(to_block_const(dev));
+}
+
+static bool block_owes(const struct device *dev)
+{
+	return to_block_const(dev)->nr_owed;
 }
 
 static bool block_config(const struct device *dev, struct device_cfg *cfg)
@@ -275,7 +299,10 @@ static const struct device_ops block_ops = {
 	.release = block_release,
 	.discard = block_discard,
 	.snapshot = block_snapshot,
+	.each_page = block_each_page,
 	.restore = block_restore,
+	.durable = block_durable,
+	.owes = block_owes,
 	.config = block_config,
 	.ring_refs = block_ring_refs,
 	.destroy = block_destroy,
@@ -283,7 +310,7 @@ static const struct device_ops block_ops = {
 
 size_t block_mem_size(void)
 {
-	return sizeof(struct block_mem);
+	return sizeof(struct block_mem) + (BLOCK_OWED_PAGES + 1) * (size_t)GUEST_PAGE_SIZE;
 }
 
 void block_properties(const struct device *dev, struct block_properties *p)
@@ -320,9 +347,11 @@ static void init_block(struct block *b, struct device_host *host, uint32_t id, c
 	b->readonly = cfg->readonly;
 	b->want_discard = cfg->discard;
 	b->write_cache = cfg->write_cache;
+	b->answer_early = cfg->answer_early;
 	b->trouble.hold_ms = cfg->error_hold_ms;
 	b->lock_fd = cfg->lock_fd;
 	b->mem = mem;
+	b->owed_data = owed_pages(mem);
 	for (i = 0; i < BLOCK_MAX_QUEUES; i++) {
 		b->queue[i].block = b;
 		b->queue[i].saved = &b->mem->queue[i];
@@ -336,8 +365,7 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 	struct block *b;
 	int rc;
 
-	if (mem_len < sizeof(struct block_mem) || ((uintptr_t)mem & 7) ||
-	    strlen(cfg->target) >= sizeof(b->target)) {
+	if (mem_len < block_mem_size() || ((uintptr_t)mem & 7) || strlen(cfg->target) >= sizeof(b->target)) {
 		kem_vm_err(host->vm, "vbd %u: bad memory or target", id);
 		return -EINVAL;
 	}
@@ -346,7 +374,7 @@ int block_create(struct device_host *host, uint32_t id, const struct block_cfg *
 		return -ENOMEM;
 	init_block(b, host, id, cfg, mem);
 	b->deferred = (struct later_item){ .fn = deferred, .arg = b };
-	b->request = calloc((size_t)BLOCK_MAX_REQUESTS, sizeof(*b->request));
+	b->request = calloc((size_t)BLOCK_MAX_ENTRIES, sizeof(*b->request));
 	if (!b->request) {
 		rc = -ENOMEM;
 		goto fail;

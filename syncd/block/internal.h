@@ -6,12 +6,14 @@
  *	queue.c    the rings: consume requests, push responses
  *	table.c    the in-flight table in `mem`, snapshot and restore
  *	request.c  a guest's request, checked, as one I/O
+ *	owed.c     what was answered before it is on the disk
  *	io.c       bounce buffers, io_uring, completion
  *	trouble.c  what the host's path to the disk failed
  *	disk.c     the target: open, size, abilities
  *
- * A request is in exactly one list: free; held (waits for release); ready (may run, waits for an I/O slot or
- * for bounce pages); busy (its I/O is under way); stuck (its I/O failed here and will be tried again).
+ * A request is in exactly one list: free or free_owed; held (waits for release); ready (may run, waits for an
+ * I/O slot, for bounce pages, or for an owed one); busy (its I/O is under way); stuck (its I/O failed here
+ *and will be tried again).  An owed one that is not free is in the list owed, too.
  */
 #ifndef KEMARI_BLOCK_INTERNAL_H
 #define KEMARI_BLOCK_INTERNAL_H
@@ -46,6 +48,13 @@ _Static_assert(BLOCK_MAX_QUEUES <= DEVICE_MAX_QUEUES, "queues");
 #define BLOCK_MAX_SLOTS (32U * BLOCK_MAX_RING_PAGES)
 #define BLOCK_MAX_REQUESTS (BLOCK_MAX_QUEUES * BLOCK_MAX_SLOTS)
 
+/* What may be owed to the disk, with its data (1 MiB): further writes wait for their commit, as large ones.
+ */
+#define BLOCK_OWED_MAX 64
+#define BLOCK_OWED_PAGES 256
+#define BLOCK_MAX_ENTRIES (BLOCK_MAX_REQUESTS + BLOCK_OWED_MAX)
+_Static_assert(BLOCK_OWED_PAGES <= DEVICE_MAX_PAGES, "owed pages");
+
 /* I/Os under way at once, and their bounce pages (8 MiB): further requests wait, in order. */
 #define BLOCK_IO_DEPTH 128
 #define BLOCK_BOUNCE_PAGES 2048
@@ -54,7 +63,7 @@ _Static_assert(BLOCK_BOUNCE_PAGES >= BLOCK_MAX_INDIRECT_SEGMENTS, "one request a
 /* The memory file and the snapshot: plain little-endian data, the same structs in both. */
 
 #define TABLE_MAGIC 0x4b424c4bU /* "KLBK" */
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 
 enum entry_state {
 	ENTRY_FREE = 0,
@@ -65,14 +74,17 @@ enum entry_state {
 
 struct table_entry {
 	uint64_t stamp;	    /* epoch of an output */
-	uint32_t req_index; /* ring index it was consumed at */
+	uint64_t seq;	    /* grows with each request that is consumed */
+	uint32_t req_index; /* ring index it was consumed at; owed: 0 */
 	uint32_t rsp_index;
-	uint16_t queue;
-	uint8_t state;
-	uint8_t reserved[5];		  /* 0 */
+	uint16_t queue;			  /* owed: 0 */
+	uint16_t page;			  /* owed write: its data is in the owed pages from here on */
+	uint8_t state;			  /* enum entry_state; owed: never answered again */
+	uint8_t owed;			  /* 1: the guest has its answer, no ring knows it */
+	uint8_t reserved[2];		  /* 0 */
 	uint8_t request[BLKIF_SLOT_SIZE]; /* as the guest wrote it */
 };
-_Static_assert(sizeof(struct table_entry) == 136, "table_entry");
+_Static_assert(sizeof(struct table_entry) == 144, "table_entry");
 
 struct table_queue {
 	uint32_t ring_ref[BLOCK_MAX_RING_PAGES];
@@ -91,21 +103,28 @@ struct table_header {
 	uint32_t features;
 	uint32_t nr_entries; /* snapshot: entries that follow the queues; memory file: 0 */
 	uint64_t sectors;    /* of the disk that the table belongs to */
+	uint32_t lost;	     /* 1: an owed write could not be done, the guest gets errors */
+	uint32_t reserved;   /* 0 */
 };
-_Static_assert(sizeof(struct table_header) == 32, "table_header");
+_Static_assert(sizeof(struct table_header) == 40, "table_header");
 
 struct block_mem {
 	struct table_header header;
 	uint32_t torn; /* a change of the whole was cut off, or requests were dropped: only restore() helps */
 	uint32_t reserved;
 	struct table_queue queue[BLOCK_MAX_QUEUES];
-	struct table_entry entry[BLOCK_MAX_REQUESTS];
+	struct table_entry entry[BLOCK_MAX_ENTRIES]; /* owed ones last */
 };
+/* Behind it, from the next page boundary on: the owed pages. */
 
 struct request {
 	TAILQ_ENTRY(request) link;
+	TAILQ_ENTRY(request) owed_link;
 	struct table_entry *entry;
 	bool troubled; /* its I/O has failed here before */
+	/* of an owed one */
+	uint64_t offset, len; /* bytes; on the disk */
+	uint64_t carried;     /* the last epoch that took its data along, 0: none */
 };
 TAILQ_HEAD(request_list, request);
 
@@ -123,7 +142,8 @@ struct block_io {
 	uint16_t nr_segments;
 	uint64_t offset; /* bytes; on the disk */
 	uint64_t len, done;
-	uint32_t bounce, bounce_pages; /* first page, and how many */
+	uint8_t *data;
+	uint32_t bounce, bounce_pages; /* first page, and how many; owed: none */
 	struct segment segment[BLOCK_MAX_INDIRECT_SEGMENTS];
 };
 
@@ -146,18 +166,27 @@ struct block {
 	char target[256];
 	bool readonly, want_discard;
 	enum block_write_cache write_cache;
+	bool answer_early;
 	int lock_fd;
 	struct block_properties props;
 
 	struct block_mem *mem;
 	struct request *request; /* one for each entry of mem */
-	struct request_list free, held, ready, busy, stuck;
+	struct request_list free, free_owed, held, ready, busy, stuck;
+	struct request_list owed; /* by seq, oldest first; linked by owed_link */
+	uint8_t *owed_data;
+	uint64_t owed_used[BLOCK_OWED_PAGES / 64];
+	unsigned int nr_owed, nr_owed_pages;
+	uint64_t next_seq;
 
 	bool connected, quiescing;
-	bool quiesced_due;  /* quiesced() has not been said yet */
-	bool report_held;   /* outputs were held since output_held() was said */
-	const char *broken; /* why it cannot go on */
-	bool failed_due;    /* failed() has not been said yet */
+	bool quiesced_due;   /* quiesced() has not been said yet */
+	bool quiet;	     /* it has: no I/O begins */
+	bool report_held;    /* outputs were held since output_held() was said */
+	bool report_owed;    /* something was answered early since write_owed() was said */
+	bool report_settled; /* settled() has not been said yet */
+	const char *broken;  /* why it cannot go on */
+	bool failed_due;     /* failed() has not been said yet */
 	struct later_item deferred;
 	uint64_t wait_until; /* CLOCK_MONOTONIC, ns: no I/O before */
 	bool resubmit;	     /* the timer is armed */
@@ -173,6 +202,7 @@ struct block {
 	uint8_t *bounce;
 	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];
 	struct guest_copy copy[BLOCK_MAX_INDIRECT_SEGMENTS];
+	struct block_io scratch; /* to look at a request that does not run yet */
 
 	struct {
 		uint32_t hold_ms;
@@ -195,6 +225,8 @@ struct block {
 void block_defer(struct block *b);
 void block_settle(struct block *b);
 void block_fail(struct block *b, const char *why);
+/* No I/O is under way, nor begins while it is quiescing. */
+bool block_is_quiet(const struct block *b);
 
 /* disk.c: fills b->props; the descriptor or negative errno (one message). */
 int disk_open(struct block *b);
@@ -221,14 +253,38 @@ unsigned int request_pages(const uint8_t *raw);
 uint8_t request_response_op(const uint8_t *raw);
 int request_parse(struct block *b, const uint8_t *raw, struct block_io *io);
 
+/* owed.c */
+/* Where the owed pages lie in mem. */
+uint8_t *owed_pages(const struct block_mem *m);
+/* Can it be an owed one that is not free?  Its pages are marked in used and were not before. */
+bool owed_entry_ok(struct block *b, const struct table_entry *e, uint64_t used[BLOCK_OWED_PAGES / 64]);
+/* Sorts r, whose entry is a good one, into the list of them. */
+void owed_enlist(struct block *b, struct request *r);
+/* r, which was just taken from a ring and is in no list, becomes an owed one and is answered.  False: it does
+ * not. */
+bool owed_take(struct block *b, struct request *r);
+/* r, which is in no list but owed, is done, or never will be. */
+void owed_done(struct block *b, struct request *r);
+/* The first owed one that r, of which io is what it does, has to wait for. */
+const struct request *owed_before(const struct block *b, const struct request *r, const struct block_io *io);
+/* Something is owed that is done here without a further commit. */
+bool owed_runs(const struct block *b);
+bool owed_is_urgent(const struct block *b);
+/* As device_ops.durable, device_ops.each_page. */
+uint64_t owed_durable(const struct block *b);
+int owed_each_page(struct block *b, uint64_t epoch, uint64_t base, device_page_fn fn, void *arg);
+
 /* trouble.c */
 bool trouble_keep(struct block *b, struct request *r, const struct block_io *io, int err);
 void trouble_answered(struct block *b, struct request *r, int rc);
+void trouble_lost(struct block *b);
 void trouble_stop(struct block *b);
 
 /* io.c */
 int io_start(struct block *b);
 void io_stop(struct block *b);
 void io_run(struct block *b);
+/* Moves the data between the guest's segments and io->data, where it lies without gaps. */
+int io_copy(struct block *b, const struct block_io *io);
 
 #endif /* KEMARI_BLOCK_INTERNAL_H */

@@ -39,12 +39,14 @@ static bool bounce_alloc(struct block *b, struct block_io *io, unsigned int nr)
 
 	io->bounce = 0;
 	io->bounce_pages = nr;
+	io->data = b->bounce;
 	if (nr == 0)
 		return true;
 	for (page = 0; page < BLOCK_BOUNCE_PAGES; page++) {
 		run = bounce_is_used(b, page) ? 0 : run + 1;
 		if (run == nr) {
 			io->bounce = page - nr + 1;
+			io->data = b->bounce + (size_t)io->bounce * GUEST_PAGE_SIZE;
 			bounce_mark(b, io->bounce, nr);
 			return true;
 		}
@@ -52,16 +54,10 @@ static bool bounce_alloc(struct block *b, struct block_io *io, unsigned int nr)
 	return false;
 }
 
-static uint8_t *io_data(const struct block *b, const struct block_io *io)
-{
-	return b->bounce + (size_t)io->bounce * GUEST_PAGE_SIZE;
-}
-
-/* Moves the data between the guest's segments and the bounce pages, where it lies without gaps. */
-static int copy_data(struct block *b, const struct block_io *io)
+int io_copy(struct block *b, const struct block_io *io)
 {
 	struct guest *g = b->dev.host->guest;
-	uint8_t *local = io_data(b, io);
+	uint8_t *local = io->data;
 	unsigned int i;
 	int rc;
 
@@ -84,7 +80,7 @@ static int copy_data(struct block *b, const struct block_io *io)
 static void queue_sqe(struct block *b, struct block_io *io)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->uring);
-	uint8_t *data = io_data(b, io) + io->done;
+	uint8_t *data = io->data + io->done;
 
 	switch (io->op) {
 	case BLKIF_OP_READ:
@@ -141,23 +137,62 @@ static void free_io(struct block *b, struct block_io *io)
 	SLIST_INSERT_HEAD(&b->free_io, io, free_link);
 }
 
-/* Starts r, or answers it at once if it cannot be done.  -EAGAIN: no bounce pages, nothing changed. */
+/* An owed write has its data already. */
+static bool find_data(struct block *b, const struct table_entry *e, struct block_io *io)
+{
+	if (!e->owed)
+		return bounce_alloc(b, io, request_pages(e->request));
+	io->bounce = io->bounce_pages = 0;
+	io->data = b->owed_data + (size_t)e->page * GUEST_PAGE_SIZE;
+	return true;
+}
+
+/* r is over with rc, what its I/O said is host. */
+static void over(struct block *b, struct request *r, int rc, int host)
+{
+	if (r->entry->owed)
+		owed_done(b, r);
+	else
+		queue_respond(b, r, rc);
+	trouble_answered(b, r, host);
+}
+
+/* Can it be done, as far as is known before?  *wait: not before that one. */
+static int look(struct block *b, struct request *r, struct block_io *io, const struct request **wait)
+{
+	int rc = request_parse(b, r->entry->request, io);
+
+	*wait = rc ? NULL : owed_before(b, r, io);
+	if (rc || *wait)
+		return rc;
+	if (b->mem->header.lost && io->op != BLKIF_OP_READ)
+		return -EIO;
+	return io->op == BLKIF_OP_WRITE && !r->entry->owed ? io_copy(b, io) : 0;
+}
+
+/*
+ * Starts r, or answers it at once if it cannot be done, or leaves it where it is if it has to wait for what
+ * is owed.  -EAGAIN: no bounce pages, nothing changed.
+ */
 static int start_request(struct block *b, struct request *r)
 {
 	struct block_io *io = SLIST_FIRST(&b->free_io);
+	const struct request *wait;
 	int rc;
 
-	if (!bounce_alloc(b, io, request_pages(r->entry->request)))
+	if (!find_data(b, r->entry, io))
 		return -EAGAIN;
 	SLIST_REMOVE_HEAD(&b->free_io, free_link);
+	rc = look(b, r, io, &wait);
+	if (wait) {
+		b->report_held |= wait->entry->state == ENTRY_HELD && !r->entry->owed;
+		free_io(b, io);
+		return 0;
+	}
 	TAILQ_REMOVE(&b->ready, r, link);
-	rc = request_parse(b, r->entry->request, io);
-	if (!rc && io->op == BLKIF_OP_WRITE)
-		rc = copy_data(b, io);
 	if (rc) {
 		free_io(b, io);
-		queue_respond(b, r, rc);
-		trouble_answered(b, r, rc);
+		over(b, r, rc, rc);
 		return 0;
 	}
 	io->request = r;
@@ -167,22 +202,27 @@ static int start_request(struct block *b, struct request *r)
 	return 0;
 }
 
-/* Starts what is ready, as far as there is room. */
+/* Starts what is ready, as far as there is room; while quiescing what is owed, which needs nothing of the
+ * guest. */
 void io_run(struct block *b)
 {
-	struct request *r;
+	struct request *r, *next;
 	uint64_t now;
 
-	if (!b->connected || b->quiescing)
+	if (!b->connected || b->quiet)
 		return;
 	now = b->wait_until ? monotonic_ns() : 0;
 	if (now < b->wait_until) {
 		again_in(b, b->wait_until - now);
 		return;
 	}
-	while ((r = TAILQ_FIRST(&b->ready)) && !SLIST_EMPTY(&b->free_io))
+	for (r = TAILQ_FIRST(&b->ready); r && !SLIST_EMPTY(&b->free_io); r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (b->quiescing && !r->entry->owed)
+			continue;
 		if (start_request(b, r))
 			break;
+	}
 	submit(b);
 }
 
@@ -211,12 +251,13 @@ static void finish(struct block *b, struct block_io *io, int rc)
 	if (rc)
 		rc = host_error(b, io, rc);
 	else if (io->op == BLKIF_OP_READ)
-		rc = copy_data(b, io);
+		rc = io_copy(b, io);
 	else if (io->op == BLKIF_OP_WRITE)
 		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
+	if (rc && r->entry->owed)
+		trouble_lost(b);
 	free_io(b, io);
-	queue_respond(b, r, rc);
-	trouble_answered(b, r, host);
+	over(b, r, rc, host);
 }
 
 static bool moves_data(const struct block_io *io)

@@ -74,6 +74,7 @@ static void take_request(struct block_queue *q, uint64_t stamp, bool must_hold)
 	ring_peek(&q->ring, e->request);
 	hold = must_hold && request_is_output(e->request);
 	e->stamp = stamp;
+	e->seq = b->next_seq++;
 	e->req_index = q->ring.req_cons;
 	e->queue = q - b->queue;
 	ring_compiler_barrier();
@@ -82,6 +83,8 @@ static void take_request(struct block_queue *q, uint64_t stamp, bool must_hold)
 	q->saved->req_cons = ++q->ring.req_cons;
 
 	TAILQ_REMOVE(&b->free, r, link);
+	if (must_hold && owed_take(b, r))
+		return;
 	TAILQ_INSERT_TAIL(hold ? &b->held : &b->ready, r, link);
 	if (hold) {
 		q->held++;
@@ -107,7 +110,7 @@ void queue_consume(struct block_queue *q)
 	n = ring_pending(&q->ring);
 	while (n > 0 && budget) {
 		stamp = h->ops->open_epoch(h);
-		must_hold = h->ops->must_hold(h);
+		must_hold = h->ops->must_hold(h, &q->block->dev);
 		for (; n > 0 && budget; n--, budget--)
 			take_request(q, stamp, must_hold);
 		if (n == 0)
@@ -175,15 +178,35 @@ static void report_held(struct block *b)
 	h->ops->output_held(h, &b->dev, urgent);
 }
 
+static void report_owed(struct block *b)
+{
+	struct device_host *h = b->dev.host;
+
+	b->report_owed = false;
+	h->ops->write_owed(h, &b->dev, owed_is_urgent(b));
+}
+
+static void report_settled(struct block *b)
+{
+	struct device_host *h = b->dev.host;
+
+	b->report_settled = false;
+	h->ops->settled(h, &b->dev);
+}
+
 /*
  * The last act of every callback: the rings are whole, now tell host and guest, in this order: a capture is
  * not to find the guest in its interrupt handler.
  */
 void block_settle(struct block *b)
 {
-	if ((b->quiesced_due && b->nr_busy == 0) || b->failed_due)
+	if ((b->quiesced_due && block_is_quiet(b)) || b->failed_due)
 		block_defer(b);
 	if (b->report_held)
 		report_held(b);
+	if (b->report_owed)
+		report_owed(b);
 	notify_queues(b);
+	if (b->report_settled)
+		report_settled(b);
 }

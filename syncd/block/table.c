@@ -29,7 +29,8 @@ static bool header_ok(const struct table_header *h)
 	if (h->nr_queues == 0)
 		return h->nr_entries == 0;
 	return h->nr_ring_pages >= 1 && h->nr_ring_pages <= BLOCK_MAX_RING_PAGES &&
-	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) && h->nr_entries <= table_size(h);
+	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) && h->lost <= 1 && !h->reserved &&
+	       h->nr_entries <= table_size(h) + BLOCK_OWED_MAX;
 }
 
 /* Every unanswered request that was consumed stands in the table, and nothing else does. */
@@ -41,6 +42,19 @@ static bool counts_ok(const struct table_header *h, const struct table_queue *qu
 	for (i = 0; i < h->nr_queues; i++)
 		if (queue[i].req_cons - queue[i].rsp_prod != entries[i] || entries[i] > table_slots(h))
 			return false;
+	return true;
+}
+
+static bool owed_ok(struct block *b)
+{
+	uint64_t used[BLOCK_OWED_PAGES / 64] = { 0 };
+
+	for (unsigned int i = BLOCK_MAX_REQUESTS; i < BLOCK_MAX_ENTRIES; i++) {
+		const struct table_entry *e = &b->mem->entry[i];
+
+		if (e->state != ENTRY_FREE && !owed_entry_ok(b, e, used))
+			return false;
+	}
 	return true;
 }
 
@@ -60,14 +74,32 @@ int table_attach(struct block *b)
 	for (i = 0; i < table_size(h); i++) {
 		const struct table_entry *e = &b->mem->entry[i];
 
-		if (e->state > ENTRY_ANSWERED || (e->state != ENTRY_FREE && e->queue >= h->nr_queues))
+		if (e->state > ENTRY_ANSWERED ||
+		    (e->state != ENTRY_FREE && (e->queue >= h->nr_queues || e->owed)))
 			goto bad;
 	}
-	return 0;
+	if (owed_ok(b))
+		return 0;
 bad:
 	block_err(b, "its in-flight table is damaged or of another version (%" PRIu32 ", known is %d)",
 		  h->version, TABLE_VERSION);
 	return -EBADMSG;
+}
+
+static void list_request(struct block *b, struct request *r, struct request_list *free)
+{
+	r->troubled = false;
+	if (r->entry->state == ENTRY_FREE) {
+		TAILQ_INSERT_TAIL(free, r, link);
+		return;
+	}
+	if (r->entry->seq >= b->next_seq)
+		b->next_seq = r->entry->seq + 1;
+	if (r->entry->owed)
+		owed_enlist(b, r);
+	else if (r->entry->state == ENTRY_HELD)
+		b->queue[r->entry->queue].held++;
+	TAILQ_INSERT_TAIL(r->entry->state == ENTRY_HELD ? &b->held : &b->ready, r, link);
 }
 
 /* Sorts all requests into the lists after the table changed as a whole. */
@@ -76,29 +108,22 @@ void table_lists(struct block *b)
 	unsigned int i, n = table_size(&b->mem->header);
 
 	TAILQ_INIT(&b->free);
+	TAILQ_INIT(&b->free_owed);
+	TAILQ_INIT(&b->owed);
+	memset(b->owed_used, 0, sizeof(b->owed_used));
+	b->nr_owed = b->nr_owed_pages = 0;
 	TAILQ_INIT(&b->held);
 	TAILQ_INIT(&b->ready);
 	TAILQ_INIT(&b->busy);
 	TAILQ_INIT(&b->stuck);
 	for (i = 0; i < BLOCK_MAX_QUEUES; i++)
 		b->queue[i].held = 0;
-	for (i = 0; i < n; i++) {
-		struct request *r = &b->request[i];
-
-		r->entry = &b->mem->entry[i];
-		r->troubled = false;
-		switch (r->entry->state) {
-		case ENTRY_FREE:
-			TAILQ_INSERT_TAIL(&b->free, r, link);
-			break;
-		case ENTRY_HELD:
-			TAILQ_INSERT_TAIL(&b->held, r, link);
-			b->queue[r->entry->queue].held++;
-			break;
-		default:
-			TAILQ_INSERT_TAIL(&b->ready, r, link);
-		}
-	}
+	for (i = 0; i < BLOCK_MAX_ENTRIES; i++)
+		b->request[i].entry = &b->mem->entry[i];
+	for (i = 0; i < n; i++)
+		list_request(b, &b->request[i], &b->free);
+	for (i = BLOCK_MAX_REQUESTS; i < BLOCK_MAX_ENTRIES; i++)
+		list_request(b, &b->request[i], &b->free_owed);
 }
 
 static bool same_queue(const struct table_queue *t, const struct device_queue_cfg *q, unsigned int nr_pages)
@@ -229,10 +254,14 @@ int table_drop_held(struct block *b, uint64_t epoch)
 			continue;
 		b->mem->torn = 1; /* they count as consumed, but nobody has them */
 		ring_compiler_barrier();
-		r->entry->state = ENTRY_FREE;
 		TAILQ_REMOVE(&b->held, r, link);
-		TAILQ_INSERT_TAIL(&b->free, r, link);
-		b->queue[r->entry->queue].held--;
+		if (r->entry->owed) {
+			owed_done(b, r);
+		} else {
+			r->entry->state = ENTRY_FREE;
+			TAILQ_INSERT_TAIL(&b->free, r, link);
+			b->queue[r->entry->queue].held--;
+		}
 		dropped++;
 	}
 	return dropped;
@@ -293,11 +322,32 @@ long table_snapshot(const struct block *b, void *buf, size_t cap)
 	return at - (uint8_t *)buf;
 }
 
+/* An entry of a snapshot, and every page of its data is there. */
+static bool owed_is_whole(struct block *b, const struct table_entry *e, uint64_t used[BLOCK_OWED_PAGES / 64])
+{
+	struct device_host *h = b->dev.host;
+
+	if (!owed_entry_ok(b, e, used))
+		return false;
+	for (uint32_t i = 0; i * GUEST_PAGE_SIZE < b->scratch.len; i++)
+		if (!h->ops->page(h, &b->dev, e->page + i))
+			return false;
+	return true;
+}
+
+static bool in_ring(const struct table_entry *e, const struct table_header *h,
+		    const struct table_queue *queue)
+{
+	return (e->state == ENTRY_HELD || e->state == ENTRY_RELEASED) && e->queue < h->nr_queues &&
+	       e->req_index != queue[e->queue].req_cons && !e->page;
+}
+
 /* The parts of a snapshot, or -EBADMSG. */
-static int check_snapshot(const struct block *b, const void *buf, size_t len, struct table_header *h)
+static int check_snapshot(struct block *b, const void *buf, size_t len, struct table_header *h)
 {
 	const uint8_t *at = buf;
-	unsigned int entries[BLOCK_MAX_QUEUES] = { 0 };
+	unsigned int entries[BLOCK_MAX_QUEUES] = { 0 }, owed = 0;
+	uint64_t used[BLOCK_OWED_PAGES / 64] = { 0 };
 	struct table_queue queue[BLOCK_MAX_QUEUES];
 	unsigned int i;
 
@@ -314,12 +364,44 @@ static int check_snapshot(const struct block *b, const void *buf, size_t len, st
 		struct table_entry e;
 
 		memcpy(&e, at, sizeof(e));
-		if ((e.state != ENTRY_HELD && e.state != ENTRY_RELEASED) || e.queue >= h->nr_queues ||
-		    e.req_index == queue[e.queue].req_cons)
+		if (e.owed ? !owed_is_whole(b, &e, used) : !in_ring(&e, h, queue))
 			return -EBADMSG;
-		entries[e.queue]++;
+		if (e.owed)
+			owed++;
+		else
+			entries[e.queue]++;
 	}
-	return counts_ok(h, queue, entries) ? 0 : -EBADMSG;
+	return owed <= BLOCK_OWED_MAX && counts_ok(h, queue, entries) ? 0 : -EBADMSG;
+}
+
+static void restore_owed(struct block *b, const struct table_entry *e)
+{
+	struct device_host *h = b->dev.host;
+
+	request_parse(b, e->request, &b->scratch);
+	for (uint32_t i = 0; i * GUEST_PAGE_SIZE < b->scratch.len; i++)
+		memcpy(b->owed_data + (size_t)(e->page + i) * GUEST_PAGE_SIZE,
+		       h->ops->page(h, &b->dev, e->page + i), GUEST_PAGE_SIZE);
+}
+
+/* The entries of a good snapshot; what is left of the table is free. */
+static void restore_entries(struct block *b, const uint8_t *at, unsigned int nr, unsigned int size)
+{
+	struct table_entry *ring = b->mem->entry, *owed = ring + BLOCK_MAX_REQUESTS;
+
+	for (; nr; nr--, at += sizeof(struct table_entry)) {
+		struct table_entry e;
+
+		memcpy(&e, at, sizeof(e));
+		e.state = ENTRY_RELEASED;
+		if (e.owed)
+			restore_owed(b, &e);
+		*(e.owed ? owed++ : ring++) = e;
+	}
+	while (ring < b->mem->entry + size)
+		ring++->state = ENTRY_FREE;
+	while (owed < b->mem->entry + BLOCK_MAX_ENTRIES)
+		owed++->state = ENTRY_FREE;
 }
 
 /* All of it was in flight at a committed epoch: all of it may run. */
@@ -328,7 +410,7 @@ int table_restore(struct block *b, const void *buf, size_t len)
 	struct block_mem *m = b->mem;
 	const uint8_t *at = buf;
 	struct table_header h;
-	unsigned int i, size;
+	unsigned int size;
 
 	if (check_snapshot(b, buf, len, &h)) {
 		block_err(b, "a snapshot of %zu bytes is damaged or not of this disk", len);
@@ -340,12 +422,7 @@ int table_restore(struct block *b, const void *buf, size_t len)
 	ring_compiler_barrier();
 	at += sizeof(h);
 	memcpy(m->queue, at, h.nr_queues * sizeof(m->queue[0]));
-	at += h.nr_queues * sizeof(m->queue[0]);
-	memcpy(m->entry, at, h.nr_entries * sizeof(m->entry[0]));
-	for (i = 0; i < h.nr_entries; i++)
-		m->entry[i].state = ENTRY_RELEASED;
-	for (; i < size; i++)
-		m->entry[i].state = ENTRY_FREE;
+	restore_entries(b, at + h.nr_queues * sizeof(m->queue[0]), h.nr_entries, size);
 	h.nr_entries = 0;
 	m->header = h;
 	ring_compiler_barrier();

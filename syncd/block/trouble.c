@@ -98,7 +98,24 @@ bool trouble_keep(struct block *b, struct request *r, const struct block_io *io,
 	return true;
 }
 
-/* r was answered; rc: what its last I/O said. */
+/*
+ * What the guest was told is done never will be: as with a disk that dies, it writes nothing any more, and is
+ * told so.
+ */
+void trouble_lost(struct block *b)
+{
+	char why[384];
+
+	if (b->mem->header.lost)
+		return;
+	b->mem->header.lost = 1;
+	snprintf(why, sizeof(why),
+		 "%s: a write that the guest was told is done failed for good; from now on its writes fail",
+		 b->target);
+	say(b, why);
+}
+
+/* r was answered, or is owed and over; rc: what its last I/O said. */
 void trouble_answered(struct block *b, struct request *r, int rc)
 {
 	if (r->troubled)
@@ -108,6 +125,10 @@ void trouble_answered(struct block *b, struct request *r, int rc)
 		b->trouble.passing = false;
 	if (b->trouble.nr)
 		return;
+	if (b->mem->header.lost) {
+		b->trouble.since = 0;
+		return;
+	}
 	if (b->trouble.since && b->trouble.passing)
 		say(b, "the host's path to it failed for too long, the guest gets the errors");
 	b->trouble.since = 0;

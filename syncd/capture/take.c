@@ -186,6 +186,33 @@ static int take_dirty(struct capture *c, uint64_t epoch, const struct hvop_check
 	return rc;
 }
 
+struct device_pages {
+	struct record_writer *w;
+	uint32_t id;
+};
+
+static int put_device_page(void *arg, uint32_t index, const void *page)
+{
+	struct device_pages *p = arg;
+
+	return record_page(p->w, record_device_gfn(p->id, (uint16_t)index), page);
+}
+
+/* Behind the snapshots, which say what they are of. */
+static int take_device_pages(const struct capture_request *rq, struct record_writer *w)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < rq->nr_devices && !rc; i++) {
+		struct device *dev = rq->devices[i];
+		struct device_pages p = { .w = w, .id = dev->id };
+
+		if (dev->ops->each_page)
+			rc = dev->ops->each_page(dev, rq->epoch, rq->base, put_device_page, &p);
+	}
+	return rc;
+}
+
 static int take_devices(struct capture *c, const struct capture_request *rq, struct record_writer *w)
 {
 	for (unsigned int i = 0; i < rq->nr_devices; i++) {
@@ -400,6 +427,8 @@ static int fill_epoch(struct capture *c, const struct capture_request *rq, const
 		rc = put_state(c, rq, cp, w);
 	if (!rc)
 		rc = take_devices(c, rq, w);
+	if (!rc)
+		rc = take_device_pages(rq, w);
 	if (!rc)
 		rc = take_tree(c, rq, w);
 	if (!rc && rq->verify)

@@ -91,7 +91,7 @@ static void take_output(struct console *c)
 	if (prod == cons)
 		return;
 	ring_rmb();
-	epoch = host->ops->must_hold(host) ? host->ops->open_epoch(host) : 0;
+	epoch = host->ops->must_hold(host, &c->dev) ? host->ops->open_epoch(host) : 0;
 	c->full = !hold_output(c, cons, prod - cons, epoch);
 	if (!c->full)
 		notify(c); /* it may wait for space */

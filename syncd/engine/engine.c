@@ -205,6 +205,9 @@ static void owner_event(struct engine *e, const struct engine_event *ev)
 	case ENGINE_EV_OUTPUT_HELD:
 		epoch_output_held(e, ev->flag);
 		break;
+	case ENGINE_EV_WRITE_OWED:
+		epoch_write_owed(e, ev->flag);
+		break;
 	case ENGINE_EV_DIRTY:
 		epoch_dirty(e, ev->pages, ev->flag);
 		break;

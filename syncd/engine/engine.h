@@ -101,6 +101,7 @@ struct engine_cfg {
 	uint64_t staging_pages;	   /* the most pages an epoch may have */
 	bool sync_mode;		   /* resume the guest after the ack, not after the copy */
 	uint64_t batch_ns;	   /* from one capture to the next, at least, unless urgent; 1 ms */
+	uint64_t owed_ns;	   /* a write that was answered waits at most this for a capture; 20 ms */
 	uint64_t max_epoch_ns;	   /* dirty memory waits at most this for a capture; 1 s */
 	uint64_t idle_epoch_ns;	   /* ... as long as it is little; 5 s */
 	uint64_t retry_ns;	   /* after a failed capture; 1 ms */
@@ -194,6 +195,8 @@ enum engine_event_type {
 
 	/* Owner. */
 	ENGINE_EV_OUTPUT_HELD, /* .flag: urgent, do not batch */
+	ENGINE_EV_WRITE_OWED,  /* one was answered before its commit, nobody waits; .flag: soon somebody will
+				*/
 	/*
 	 * .pages a capture taken now would carry, .flag: guest ran.  While linked that is what changed since
 	 * the last capture; after a lost link or a restart also what was in epochs that are not acked.  It

@@ -108,17 +108,27 @@ void epoch_due_now(struct engine *e)
 	e->output_due = e->now ? e->now : 1;
 }
 
-void epoch_output_held(struct engine *e, bool urgent)
+/* At t, or now if that has passed. */
+static void output_due_at(struct engine *e, uint64_t t)
 {
-	/* one that comes alone goes at once; what follows soon shares an epoch */
-	uint64_t next = e->captured_at ? e->captured_at + e->cfg.batch_ns : 0;
-	uint64_t t = urgent || next < e->now ? e->now : next;
-
+	if (t < e->now)
+		t = e->now;
 	if (e->p.right)
 		return;
 	if (!e->output_due || t < e->output_due)
 		e->output_due = t ? t : 1;
 	epoch_capture_if_due(e);
+}
+
+void epoch_output_held(struct engine *e, bool urgent)
+{
+	/* one that comes alone goes at once; what follows soon shares an epoch */
+	output_due_at(e, urgent || !e->captured_at ? e->now : e->captured_at + e->cfg.batch_ns);
+}
+
+void epoch_write_owed(struct engine *e, bool urgent)
+{
+	output_due_at(e, urgent ? e->now : e->now + e->cfg.owed_ns);
 }
 
 /* Three quarters: the rest is for what the guest writes until it is stopped. */

@@ -50,6 +50,7 @@ static inline void engine_changed(struct engine *e)
 void epoch_reset(struct engine *e); /* nothing captured, nothing due */
 void epoch_due_now(struct engine *e);
 void epoch_output_held(struct engine *e, bool urgent);
+void epoch_write_owed(struct engine *e, bool urgent);
 void epoch_dirty(struct engine *e, uint64_t pages, bool ran);
 void epoch_captured(struct engine *e, const struct engine_event *ev);
 void epoch_capture_failed(struct engine *e, uint64_t epoch);

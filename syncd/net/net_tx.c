@@ -266,7 +266,7 @@ void net_tx_pass(struct net_queue *q)
 		return;
 	pending = ring_pending(&q->tx);
 	prod = q->tx.req_cons + (uint32_t)pending;
-	epoch = host->ops->must_hold(host) ? host->ops->open_epoch(host) : 0;
+	epoch = host->ops->must_hold(host, &n->dev) ? host->ops->open_epoch(host) : 0;
 	nr = pending < 0 ? pending : gather(q, prod, epoch, &pos);
 	if (nr < 0) {
 		net_fail(n, pending < 0 ? "the guest's tx ring has an impossible index"

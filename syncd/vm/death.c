@@ -98,6 +98,10 @@ static void destroy(struct vm *vm, bool restart)
 {
 	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD, .incarnation = vm_incarnation() };
 
+	if (vm_devices_owe(vm))
+		vm_tell(vm,
+			"what it wrote last is not on its disks, nor has any of its outputs after that left");
+	vm->drains = false;
 	vm->restarting = restart;
 	vm->dead_seen = true;
 	vm->mem->making = restart;
@@ -258,12 +262,22 @@ void vm_make_anew(struct vm *vm)
 	destroy(vm, role == ENGINE_OWNER && engine_may_run(&vm->engine));
 }
 
+void vm_drained(void *arg)
+{
+	vm_check_death(arg);
+}
+
+/* By itself. */
 static void ended(struct vm *vm, unsigned int reason)
 {
 	enum vm_action what = vm->stopping ? VM_DESTROY : action_of(&vm->rec, reason);
 
-	vm_tell(vm, "the guest %s",
-		reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "ended");
+	if (!vm->drains)
+		vm_tell(vm, "the guest %s",
+			reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "ended");
+	vm->drains = vm_devices_owe(vm); /* its epochs go on until its disks have all that it wrote */
+	if (vm->drains)
+		return;
 	if (what == VM_PRESERVE) {
 		vm_tell(vm, "its domain is preserved");
 		vm->preserved = true;

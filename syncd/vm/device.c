@@ -47,9 +47,28 @@ static void output_held(struct device_host *h, struct device *dev, bool urgent)
 	vm_event(vm, &ev);
 }
 
-static bool must_hold(struct device_host *h)
+static void write_owed(struct device_host *h, struct device *dev, bool urgent)
 {
-	return engine_must_hold(&vm_of(h)->engine);
+	struct engine_event ev = { .type = ENGINE_EV_WRITE_OWED, .flag = urgent };
+
+	vm_event(vm_of(h), &ev);
+}
+
+static bool must_hold(struct device_host *h, const struct device *dev)
+{
+	return vm_outputs_must_hold(vm_of(h), dev);
+}
+
+static void settled(struct device_host *h, struct device *dev)
+{
+	vm_outputs_settled(vm_of(h));
+}
+
+static const void *page(struct device_host *h, const struct device *dev, uint32_t index)
+{
+	const struct vm *vm = vm_of(h);
+
+	return vm->image ? image_special(vm->image, record_device_gfn(dev->id, (uint16_t)index)) : NULL;
 }
 
 static void trouble(struct device_host *h, struct device *dev, const char *why)
@@ -104,6 +123,8 @@ static void quiesced(struct device_host *h, struct device *dev)
 	if (!vd)
 		return;
 	vd->quiesced = true;
+	if (vd->closing && vm_device_owes(vd))
+		return; /* once more after each release */
 	if (vd->closing) {
 		/* not from within a callback of the device that goes away */
 		later_add(vm->d->later, &vd->stop);
@@ -118,6 +139,9 @@ static void quiesced(struct device_host *h, struct device *dev)
 static const struct device_host_ops host_ops = {
 	.open_epoch = open_epoch,
 	.output_held = output_held,
+	.write_owed = write_owed,
+	.settled = settled,
+	.page = page,
 	.must_hold = must_hold,
 	.quiesced = quiesced,
 	.trouble = trouble,
@@ -273,6 +297,7 @@ static int make_disk(struct vm_device *vd)
 		.discard = disk->discard,
 		.lock_fd = memfile_lock_fd(vm->file),
 		.error_hold_ms = vm->d->cfg.disk_error_wait_ms,
+		.answer_early = vm->d->cfg.disk_answer == KEM_ANSWER_EARLY,
 		.write_cache = vm->d->cfg.disk_write_cache == KEM_CACHE_SAFE ? BLOCK_CACHE_SAFE
 									     : BLOCK_CACHE_VOLATILE,
 	};
@@ -339,6 +364,7 @@ int vm_devices_open(struct vm *vm, enum xendev_mode mode)
 	vm->host.guest = vm->guest;
 	vm->host.loop = vm->d->loop;
 	vm->host.later = vm->d->later;
+	vm->drained = (struct later_item){ .fn = vm_drained, .arg = vm };
 	rc = xendev_bus_open(vm->d->xs, vm->domid, vm->rec.name, &bus_ops, vm, &vm->bus);
 	if (!rc)
 		rc = add(vm, VM_CONSOLE, 0, mode);
@@ -392,6 +418,7 @@ void vm_devices_close(struct vm *vm)
 			vd->dev->ops->destroy(vd->dev);
 		later_cancel(&vd->stop);
 	}
+	later_cancel(&vm->drained);
 	vm->nr_devices = 0;
 	xendev_bus_close(vm->bus);
 	vm->bus = NULL;
@@ -486,13 +513,6 @@ void vm_devices_thaw(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		vm->device[i].dev->ops->thaw(vm->device[i].dev);
-}
-
-void vm_devices_release(struct vm *vm, uint64_t epoch)
-{
-	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		vm->device[i].dev->ops->release(vm->device[i].dev, epoch);
-	recent_released(&vm->recent, epoch, monotonic_ns());
 }
 
 void vm_devices_discard(struct vm *vm, uint64_t epoch)

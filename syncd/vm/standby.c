@@ -79,11 +79,12 @@ static int open_image(struct vm *vm)
 {
 	size_t len;
 	void *mem = memfile_region(vm->file, "image", &len);
-	int rc = image_open(mem, len, &VM_IMAGE_CFG, vm->ram, &vm->image);
+	struct image_cfg cfg = vm_image_cfg(&vm->rec);
+	int rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
 
 	if (rc == -EBADMSG) {
 		memset(mem, 0, len);
-		rc = image_open(mem, len, &VM_IMAGE_CFG, vm->ram, &vm->image);
+		rc = image_open(mem, len, &cfg, vm->ram, &vm->image);
 	}
 	return rc;
 }

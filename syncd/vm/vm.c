@@ -173,6 +173,7 @@ void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct e
 		.staging_pages = vm_epoch_bytes(d) / (RAM_PAGE_SIZE + 64),
 		.sync_mode = c->mode == KEM_MODE_SYNC,
 		.batch_ns = c->batch_window_us * 1000ULL,
+		.owed_ns = c->disk_commit_ms * 1000000ULL,
 		.max_epoch_ns = c->max_epoch_ms * 1000000ULL,
 		.idle_epoch_ns = c->idle_epoch_ms * 1000000ULL,
 		.retry_ns = 1000000,
@@ -190,7 +191,9 @@ static size_t image_bytes(const struct vm_record *rec)
 	struct gfn_range r[RAM_MAX_RANGES];
 	unsigned int nr = ram_pvh_ranges(rec->memory_kb, r);
 
-	return image_mem_size(&VM_IMAGE_CFG, r, nr);
+	struct image_cfg cfg = vm_image_cfg(rec);
+
+	return image_mem_size(&cfg, r, nr);
 }
 
 static int create_file(struct vm *vm)

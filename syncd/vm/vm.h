@@ -85,8 +85,14 @@ struct vm_mem {
 	char record[VM_RECORD_MAX];
 };
 
+/* Pages where the standby's domain has no RAM: shared_info, grant frames, what else a guest may have. */
+#define VM_SPECIAL_PAGES 256
+
 /* Of region "image": its size and its use must agree. */
-#define VM_IMAGE_CFG ((const struct image_cfg){ 0 })
+static inline struct image_cfg vm_image_cfg(const struct vm_record *rec)
+{
+	return (struct image_cfg){ .max_special = VM_SPECIAL_PAGES + rec->nr_disks * DEVICE_MAX_PAGES };
+}
 
 enum vm_device_kind { VM_CONSOLE, VM_DISK, VM_NIC };
 
@@ -169,6 +175,9 @@ struct vm {
 			  says */
 
 	struct device_host host;
+	uint64_t released; /* epoch of the engine's last RELEASE to this life of the guest */
+	bool drains;	   /* it ended, and something is owed to its disks */
+	struct later_item drained;
 	struct cpu_policy cpu; /* of the domain; no leaves: not read yet */
 	struct vm_device device[VM_MAX_DEVICES];
 	unsigned int nr_devices;
@@ -315,12 +324,20 @@ void vm_devices_disconnect(struct vm *vm);
 void vm_devices_passivate(struct vm *vm);
 void vm_devices_quiesce(struct vm *vm);
 void vm_devices_thaw(struct vm *vm);
-void vm_devices_release(struct vm *vm, uint64_t epoch);
 void vm_devices_discard(struct vm *vm, uint64_t epoch);
 void vm_devices_announce(struct vm *vm);
 /* The standby's backend directories follow the device states in the image. */
 void vm_devices_mirror(struct vm *vm);
 void vm_devices_stopped_by_toolstack(struct vm *vm);
+
+/* outputs.c */
+void vm_devices_release(struct vm *vm, uint64_t epoch);
+/* Something that the guest was told is done is still to be done. */
+bool vm_device_owes(const struct vm_device *vd);
+bool vm_devices_owe(const struct vm *vm);
+/* device_host_ops.must_hold, .settled */
+bool vm_outputs_must_hold(const struct vm *vm, const struct device *dev);
+void vm_outputs_settled(struct vm *vm);
 
 /* ---- domain.c ---- */
 
@@ -483,6 +500,8 @@ void vm_look_for_foreign(struct vm *vm);
 /* ---- death.c ---- */
 
 void vm_check_death(struct vm *vm);
+/* arg: a VM whose guest ended, and nothing is owed to its disks any more. */
+void vm_drained(void *arg);
 bool vm_domain_is_there(const struct vm *vm);
 /* Its domain is made and started; the owner needs no further word. */
 int vm_boot(struct vm *vm);

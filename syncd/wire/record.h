@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define RECORD_MAGIC 0x314d454bU /* "KEM1" */
-#define RECORD_VERSION 2
+#define RECORD_VERSION 3
 #define RECORD_MAX_PAYLOAD (1U << 20)
 #define RECORD_PAGE_SIZE 4096U
 /* Pages in one PAGES record: half of the payload limit, so that a receiver acts before a megabyte is in. */
@@ -80,6 +80,14 @@ enum page_encoding {
 	PAGE_ENCODING_MAX = PAGE_LZ4
 };
 #define RECORD_GFN_BITS 52
+/* Pages of a device (device_ops.each_page) go as those of a gfn that no guest has. */
+#define RECORD_DEVICE_GFN (1ULL << (RECORD_GFN_BITS - 1))
+
+static inline uint64_t record_device_gfn(uint32_t id, uint16_t index)
+{
+	return RECORD_DEVICE_GFN | (uint64_t)id << 16 | index;
+}
+
 #define RECORD_ENCODING_SHIFT 56
 
 /* nr times: le64 (gfn | encoding << RECORD_ENCODING_SHIFT), followed by the data if the encoding has any. */
