@@ -9,6 +9,7 @@
 
 #include "block/internal.h"
 #include "block_env.h"
+#include "monotonic.h"
 
 #define SNAPSHOT_CAP (2U << 20)
 #define LIMIT (1U << 20)
@@ -263,6 +264,40 @@ static void a_read_sees_what_is_owed(void **state)
 	bed_free(t);
 }
 
+/* Nor does anything wait for what came later, which may wait for its commit for long. */
+static void a_read_does_not_wait_for_a_later_write(void **state)
+{
+	struct bed *t = bed_new(HOLD_MS);
+
+	t->a.dev->ops->disconnect(t->a.dev);
+	block_wait_until(t->a.dev, monotonic_ns() + 20000000);
+	env_connect(&t->a, &t->front);
+	memset(fake_page(&t->fake, DATA_PAGE0 + 1), 0x99, GUEST_PAGE_SIZE);
+	read_page(t, 1, 8);
+	write_page(t, 2, 8, 0x22);
+	env_run(&t->a, &t->front, 2);
+	assert_int_equal(fake_page(&t->fake, DATA_PAGE0 + 1)[0], 0);
+	bed_free(t);
+}
+
+static void a_disk_that_fails_is_owed_nothing_more(void **state)
+{
+	struct bed *t = bed_new(HOLD_MS);
+
+	write_page(t, 1, BEYOND, 0x11);
+	path_breaks(true);
+	release(&t->a, t->a.epoch++);
+	write_page(t, 2, 8, 0x22);
+	turns(&t->a);
+	front_reap(&t->front);
+	assert_false(t->front.id[2].answered);
+	release(&t->a, t->a.epoch);
+	path_breaks(false);
+	env_run(&t->a, &t->front, 2);
+	env_wait((struct env_wait){ .env = &t->a, .settled = 1 });
+	bed_free(t);
+}
+
 static void writes_of_the_same_blocks_are_done_in_order(void **state)
 {
 	struct bed *t = bed_new(HOLD_MS);
@@ -433,7 +468,7 @@ static void it_is_quiet_when_nothing_is_owed_that_may_be_done(void **state)
 
 static void a_disk_that_fails_keeps_no_guest_from_moving(void **state)
 {
-	struct bed *t = bed_new(HOLD_MS);
+	struct bed *t = bed_new(100 * HOLD_MS);
 
 	write_page(t, 1, BEYOND, 0x11);
 	path_breaks(true);
@@ -442,6 +477,7 @@ static void a_disk_that_fails_keeps_no_guest_from_moving(void **state)
 	t->a.dev->ops->quiesce(t->a.dev);
 	env_wait((struct env_wait){ .env = &t->a, .quiesced = 1 });
 	path_breaks(false);
+	assert_true(env_disk_is(&t->a, BEYOND, 8, 0));
 	promote(t);
 	env_wait((struct env_wait){ .env = &t->b, .settled = 1 });
 	assert_true(env_disk_is(&t->b, BEYOND, 8, 0x11));
@@ -503,6 +539,8 @@ int main(void)
 		cmocka_unit_test(a_flush_is_not_done_before_the_writes_that_came_before_it),
 		cmocka_unit_test(no_write_overtakes_a_flush),
 		cmocka_unit_test(a_read_sees_what_is_owed),
+		cmocka_unit_test(a_read_does_not_wait_for_a_later_write),
+		cmocka_unit_test(a_disk_that_fails_is_owed_nothing_more),
 		cmocka_unit_test(writes_of_the_same_blocks_are_done_in_order),
 		cmocka_unit_test(too_much_waits_for_its_commit),
 		cmocka_unit_test(a_copy_is_brought_the_data_once),
