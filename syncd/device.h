@@ -91,6 +91,9 @@ struct device_ops {
 	/* Stops consuming; host->ops->quiesced() when no I/O of ours is under way.  thaw undoes it. */
 	void (*quiesce)(struct device *dev);
 	void (*thaw)(struct device *dev);
+	/* quiesce(), but host->ops->quiesced() not before all that is owed is done, too.  NULL: nothing ever
+	 * is. */
+	void (*drain)(struct device *dev);
 	/* Outputs stamped <= epoch may leave. */
 	void (*release)(struct device *dev, uint64_t epoch);
 	/* Held outputs stamped > epoch are dropped (the copy elsewhere continues from epoch). */

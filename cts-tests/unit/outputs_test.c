@@ -17,7 +17,6 @@ struct fake {
 	struct device dev; /* first: the ops cast */
 	uint64_t durable, released;
 	bool owes;
-	unsigned int quiesced;
 };
 
 static struct {
@@ -34,11 +33,6 @@ static void release(struct device *dev, uint64_t epoch)
 	((struct fake *)dev)->released = epoch;
 }
 
-static void quiesce(struct device *dev)
-{
-	((struct fake *)dev)->quiesced++;
-}
-
 static uint64_t durable(const struct device *dev)
 {
 	return ((const struct fake *)dev)->durable;
@@ -49,10 +43,8 @@ static bool owes(const struct device *dev)
 	return ((const struct fake *)dev)->owes;
 }
 
-static const struct device_ops disk_ops = {
-	.release = release, .quiesce = quiesce, .durable = durable, .owes = owes
-};
-static const struct device_ops nic_ops = { .release = release, .quiesce = quiesce };
+static const struct device_ops disk_ops = { .release = release, .durable = durable, .owes = owes };
+static const struct device_ops nic_ops = { .release = release };
 
 static void on_drained(void *arg)
 {
@@ -132,14 +124,6 @@ static void of_an_image_that_did_not_start_nothing_leaves(void **state)
 	assert_int_equal(w.nic.released, 0);
 }
 
-static void a_disk_that_closes_does_what_it_owes_after_each_release(void **state)
-{
-	w.vm.device[2].closing = true;
-	vm_devices_release(&w.vm, 7);
-	assert_int_equal(w.disk[0].quiesced, 0);
-	assert_int_equal(w.disk[1].quiesced, 1);
-}
-
 static void a_guest_that_ended_is_drained_when_nothing_is_owed(void **state)
 {
 	w.vm.drains = true;
@@ -161,8 +145,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(of_a_guest_alone_it_waits_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_an_image_that_did_not_start_nothing_leaves, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_disk_that_closes_does_what_it_owes_after_each_release,
-						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_guest_that_ended_is_drained_when_nothing_is_owed, setup,
 						teardown),
 	};

@@ -19,7 +19,9 @@ static const struct block *to_block_const(const struct device *dev)
 
 bool block_is_quiet(const struct block *b)
 {
-	return b->nr_busy == 0 && !(b->connected && owed_runs(b));
+	if (b->nr_busy)
+		return false;
+	return !b->connected || !(b->draining ? b->nr_owed > 0 : owed_runs(b));
 }
 
 /*
@@ -185,13 +187,22 @@ static void block_disconnect(struct device *dev)
 	table_lists(b); /* what was under way is to be done again by the next connect */
 }
 
-static void block_quiesce(struct device *dev)
+static void quiesce(struct block *b, bool drain)
 {
-	struct block *b = to_block(dev);
-
 	b->quiescing = b->quiesced_due = true;
 	b->quiet = false;
+	b->draining = drain;
 	block_defer(b);
+}
+
+static void block_quiesce(struct device *dev)
+{
+	quiesce(to_block(dev), false);
+}
+
+static void block_drain(struct device *dev)
+{
+	quiesce(to_block(dev), true);
 }
 
 static void block_thaw(struct device *dev)
@@ -295,6 +306,7 @@ static const struct device_ops block_ops = {
 	.connect = block_connect,
 	.disconnect = block_disconnect,
 	.quiesce = block_quiesce,
+	.drain = block_drain,
 	.thaw = block_thaw,
 	.release = block_release,
 	.discard = block_discard,
@@ -348,6 +360,7 @@ static void init_block(struct block *b, struct device_host *host, uint32_t id, c
 	b->want_discard = cfg->discard;
 	b->write_cache = cfg->write_cache;
 	b->answer_early = cfg->answer_early;
+	b->owe_flushes = cfg->owe_flushes;
 	b->trouble.hold_ms = cfg->error_hold_ms;
 	b->lock_fd = cfg->lock_fd;
 	b->mem = mem;

@@ -7,8 +7,9 @@
  * reads guest memory of the committed epoch, does the very same.  Data moves by grant copy through bounce
  * buffers; no I/O ever touches a granted page.
  *
- * With answer_early, and while outputs must be held, a small WRITE is copied and answered at once, and a
- * FLUSH is answered at once: they are owed to the disk (owed.c).
+ * With answer_early, and while outputs must be held, a small WRITE is copied and answered at once: it is owed
+ * to the disk (owed.c).  So is a FLUSH with owe_flushes; without, as of a guest with several disks, whose
+ * order across them a flush may be for, it is answered when it is done.
  *
  * The in-flight table lies in `mem`: an entry stands in it before its request counts as consumed and until
  * its response is published.  A restarted daemon (mem as it was) and a promoted standby (mem filled by
@@ -53,8 +54,8 @@ struct block_cfg {
 	bool readonly;
 	bool discard; /* offer it if the target can */
 	enum block_write_cache write_cache;
-	bool answer_early; /* tell the guest that a small write is done when its epoch has it, not when the
-			      disk has */
+	bool answer_early;	/* a small write is answered when its data is copied, before its commit */
+	bool owe_flushes;	/* ... and a flush at once: of the only disk that the guest can write */
 	uint32_t error_hold_ms; /* 0: every error is the guest's at once */
 	/* memfile_lock_fd(): the io_uring holds it until its last I/O is done.  Not > 0: none, which only a
 	 * device whose mem is in no file may say; connect() warns. */

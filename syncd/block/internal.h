@@ -81,7 +81,8 @@ struct table_entry {
 	uint16_t page;			  /* owed write: its data is in the owed pages from here on */
 	uint8_t state;			  /* enum entry_state; owed: never answered again */
 	uint8_t owed;			  /* 1: the guest has its answer, no ring knows it */
-	uint8_t reserved[2];		  /* 0 */
+	uint8_t replayed;		  /* owed: 1: it came from an image */
+	uint8_t reserved;		  /* 0 */
 	uint8_t request[BLKIF_SLOT_SIZE]; /* as the guest wrote it */
 };
 _Static_assert(sizeof(struct table_entry) == 144, "table_entry");
@@ -103,10 +104,8 @@ struct table_header {
 	uint32_t features;
 	uint32_t nr_entries; /* snapshot: entries that follow the queues; memory file: 0 */
 	uint64_t sectors;    /* of the disk that the table belongs to */
-	uint32_t lost;	     /* 1: an owed write could not be done, the guest gets errors */
-	uint32_t reserved;   /* 0 */
 };
-_Static_assert(sizeof(struct table_header) == 40, "table_header");
+_Static_assert(sizeof(struct table_header) == 32, "table_header");
 
 struct block_mem {
 	struct table_header header;
@@ -166,7 +165,7 @@ struct block {
 	char target[256];
 	bool readonly, want_discard;
 	enum block_write_cache write_cache;
-	bool answer_early;
+	bool answer_early, owe_flushes;
 	int lock_fd;
 	struct block_properties props;
 
@@ -182,6 +181,7 @@ struct block {
 	bool connected, quiescing;
 	bool quiesced_due;   /* quiesced() has not been said yet */
 	bool quiet;	     /* it has: no I/O begins */
+	bool draining;	     /* quiesced() is not before all that is owed is done */
 	bool report_held;    /* outputs were held since output_held() was said */
 	bool report_owed;    /* something was answered early since write_owed() was said */
 	bool report_settled; /* settled() has not been said yet */
@@ -263,10 +263,12 @@ void owed_enlist(struct block *b, struct request *r);
 /* r, which was just taken from a ring and is in no list, becomes an owed one and is answered.  False: it does
  * not. */
 bool owed_take(struct block *b, struct request *r);
-/* r, which is in no list but owed, is done, or never will be. */
+/* r, which is in no list but owed, is done, or another copy lives through it. */
 void owed_done(struct block *b, struct request *r);
 /* The first owed one that r, of which io is what it does, has to wait for. */
 const struct request *owed_before(const struct block *b, const struct request *r, const struct block_io *io);
+/* No other owed one is of the same blocks. */
+bool owed_is_alone(const struct block *b, const struct request *r);
 /* Something is owed that is done here without a further commit. */
 bool owed_runs(const struct block *b);
 bool owed_is_urgent(const struct block *b);
@@ -277,7 +279,6 @@ int owed_each_page(struct block *b, uint64_t epoch, uint64_t base, device_page_f
 /* trouble.c */
 bool trouble_keep(struct block *b, struct request *r, const struct block_io *io, int err);
 void trouble_answered(struct block *b, struct request *r, int rc);
-void trouble_lost(struct block *b);
 void trouble_stop(struct block *b);
 
 /* io.c */

@@ -163,11 +163,22 @@ static int look(struct block *b, struct request *r, struct block_io *io, const s
 	int rc = request_parse(b, r->entry->request, io);
 
 	*wait = rc ? NULL : owed_before(b, r, io);
+	if (*wait && b->trouble.passing && !r->entry->owed) {
+		*wait = NULL;
+		return -EIO; /* it has waited long enough for a disk that fails */
+	}
 	if (rc || *wait)
 		return rc;
-	if (b->mem->header.lost && io->op != BLKIF_OP_READ)
-		return -EIO;
 	return io->op == BLKIF_OP_WRITE && !r->entry->owed ? io_copy(b, io) : 0;
+}
+
+/* r waits for one that no epoch under way will release. */
+static void want_commit(struct block *b, const struct request *r, const struct request *wait)
+{
+	struct device_host *h = b->dev.host;
+
+	b->report_held |= !r->entry->owed && wait->entry->state == ENTRY_HELD &&
+			  wait->entry->stamp == h->ops->open_epoch(h);
 }
 
 /*
@@ -185,7 +196,7 @@ static int start_request(struct block *b, struct request *r)
 	SLIST_REMOVE_HEAD(&b->free_io, free_link);
 	rc = look(b, r, io, &wait);
 	if (wait) {
-		b->report_held |= wait->entry->state == ENTRY_HELD && !r->entry->owed;
+		want_commit(b, r, wait);
 		free_io(b, io);
 		return 0;
 	}
@@ -202,23 +213,30 @@ static int start_request(struct block *b, struct request *r)
 	return 0;
 }
 
+/*
+ * A dead host's writes may still land.  Of what an image owes it had the very same under way, so that may be
+ * done before; but not two of the same blocks, of which the older one may still come.
+ */
+static bool may_run_early(const struct block *b, const struct request *r)
+{
+	return r->entry->replayed && owed_is_alone(b, r);
+}
+
 /* Starts what is ready, as far as there is room; while quiescing what is owed, which needs nothing of the
  * guest. */
 void io_run(struct block *b)
 {
+	uint64_t now = b->wait_until ? monotonic_ns() : 0;
+	bool early = now < b->wait_until;
 	struct request *r, *next;
-	uint64_t now;
 
 	if (!b->connected || b->quiet)
 		return;
-	now = b->wait_until ? monotonic_ns() : 0;
-	if (now < b->wait_until) {
+	if (early)
 		again_in(b, b->wait_until - now);
-		return;
-	}
 	for (r = TAILQ_FIRST(&b->ready); r && !SLIST_EMPTY(&b->free_io); r = next) {
 		next = TAILQ_NEXT(r, link);
-		if (b->quiescing && !r->entry->owed)
+		if ((b->quiescing && !r->entry->owed) || (early && !may_run_early(b, r)))
 			continue;
 		if (start_request(b, r))
 			break;
@@ -254,8 +272,6 @@ static void finish(struct block *b, struct block_io *io, int rc)
 		rc = io_copy(b, io);
 	else if (io->op == BLKIF_OP_WRITE)
 		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
-	if (rc && r->entry->owed)
-		trouble_lost(b);
 	free_io(b, io);
 	over(b, r, rc, host);
 }

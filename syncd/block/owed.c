@@ -109,7 +109,7 @@ void owed_enlist(struct block *b, struct request *r)
 
 static bool may_owe(const struct block *b)
 {
-	return b->answer_early && !b->mem->header.lost && !b->trouble.since && !TAILQ_EMPTY(&b->free_owed);
+	return b->answer_early && !b->trouble.since && !b->trouble.passing && !TAILQ_EMPTY(&b->free_owed);
 }
 
 /* The data lies in the owed pages from `page` on; no byte of an earlier write stays behind it. */
@@ -127,7 +127,7 @@ bool owed_take(struct block *b, struct request *r)
 	struct table_entry e = *r->entry;
 	int page = 0;
 
-	if (!may_owe(b) || !parse(b, &e, io))
+	if (!may_owe(b) || !parse(b, &e, io) || (!io->len && !b->owe_flushes))
 		return false;
 	if (io->len) {
 		page = find_pages(b, pages_of(io->len));
@@ -139,6 +139,7 @@ bool owed_take(struct block *b, struct request *r)
 	e.queue = 0;
 	e.page = (uint16_t)page;
 	e.owed = 1;
+	e.replayed = 0;
 	*o->entry = e;
 	ring_compiler_barrier();
 	o->entry->state = is_write(o->entry) ? ENTRY_HELD : ENTRY_RELEASED;
@@ -180,6 +181,16 @@ const struct request *owed_before(const struct block *b, const struct request *r
 		if (comes_after(o, io))
 			return o;
 	return NULL;
+}
+
+bool owed_is_alone(const struct block *b, const struct request *r)
+{
+	const struct request *o;
+
+	for (o = TAILQ_FIRST(&b->owed); o; o = TAILQ_NEXT(o, owed_link))
+		if (o != r && o->offset < r->offset + r->len && r->offset < o->offset + o->len)
+			return false;
+	return true;
 }
 
 bool owed_runs(const struct block *b)

@@ -29,7 +29,7 @@ static bool header_ok(const struct table_header *h)
 	if (h->nr_queues == 0)
 		return h->nr_entries == 0;
 	return h->nr_ring_pages >= 1 && h->nr_ring_pages <= BLOCK_MAX_RING_PAGES &&
-	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) && h->lost <= 1 && !h->reserved &&
+	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) &&
 	       h->nr_entries <= table_size(h) + BLOCK_OWED_MAX;
 }
 
@@ -167,7 +167,8 @@ static void begin_fresh(struct block *b, const struct device_cfg *cfg)
 	m->header.nr_queues = cfg->nr_queues;
 }
 
-/* Was the response published before the process died? */
+/* Was the response published before the process died?  If not, what it did was perhaps to become an owed one.
+ */
 static void recover_answered(struct block *b, struct table_entry *e)
 {
 	struct table_queue *t = &b->mem->queue[e->queue];
@@ -175,7 +176,7 @@ static void recover_answered(struct block *b, struct table_entry *e)
 
 	if (e->rsp_index == t->rsp_prod) {
 		if (READ_ONCE(shared->rsp_prod) != e->rsp_index + 1) {
-			e->state = ENTRY_RELEASED;
+			e->state = request_is_output(e->request) ? ENTRY_HELD : ENTRY_RELEASED;
 			return;
 		}
 		t->rsp_prod++;
@@ -394,6 +395,7 @@ static void restore_entries(struct block *b, const uint8_t *at, unsigned int nr,
 
 		memcpy(&e, at, sizeof(e));
 		e.state = ENTRY_RELEASED;
+		e.replayed = e.owed;
 		if (e.owed)
 			restore_owed(b, &e);
 		*(e.owed ? owed++ : ring++) = e;

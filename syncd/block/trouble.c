@@ -74,45 +74,36 @@ static void begin(struct block *b, int err)
 	say(b, why);
 }
 
+/* How long it may wait is over, or it need not wait. */
+static bool is_the_guests(struct block *b, int err)
+{
+	if (is_final(err) || !b->trouble.hold_ms)
+		return true;
+	if (b->trouble.since && monotonic_ns() - b->trouble.since >= b->trouble.hold_ms * NS_PER_MS)
+		b->trouble.passing = true;
+	return b->trouble.passing;
+}
+
 /*
  * The I/O of r, which is in no list, failed.  True: it is kept and will be tried again.  False: the error is
- * the guest's.
+ * the guest's.  One that the guest was told is done is tried until it is, here or on the other host.
  */
 bool trouble_keep(struct block *b, struct request *r, const struct block_io *io, int err)
 {
-	if (is_final(err) || b->trouble.passing || !b->trouble.hold_ms)
+	bool owed = r->entry->owed;
+
+	if (is_the_guests(b, err) && !owed)
 		return false;
 	if (!b->trouble.since)
 		begin(b, err);
-	if (monotonic_ns() - b->trouble.since >= b->trouble.hold_ms * NS_PER_MS) {
-		b->trouble.passing = true;
-		return false;
-	}
 	try_again_later(b);
-	if (!b->trouble.timer_set)
+	if (!b->trouble.timer_set && !owed)
 		return false;
 	if (!r->troubled)
 		b->trouble.nr++;
 	r->troubled = true;
 	TAILQ_INSERT_TAIL(&b->stuck, r, link);
 	return true;
-}
-
-/*
- * What the guest was told is done never will be: as with a disk that dies, it writes nothing any more, and is
- * told so.
- */
-void trouble_lost(struct block *b)
-{
-	char why[384];
-
-	if (b->mem->header.lost)
-		return;
-	b->mem->header.lost = 1;
-	snprintf(why, sizeof(why),
-		 "%s: a write that the guest was told is done failed for good; from now on its writes fail",
-		 b->target);
-	say(b, why);
 }
 
 /* r was answered, or is owed and over; rc: what its last I/O said. */
@@ -125,10 +116,6 @@ void trouble_answered(struct block *b, struct request *r, int rc)
 		b->trouble.passing = false;
 	if (b->trouble.nr)
 		return;
-	if (b->mem->header.lost) {
-		b->trouble.since = 0;
-		return;
-	}
 	if (b->trouble.since && b->trouble.passing)
 		say(b, "the host's path to it failed for too long, the guest gets the errors");
 	b->trouble.since = 0;

@@ -123,13 +123,8 @@ static void quiesced(struct device_host *h, struct device *dev)
 	if (!vd)
 		return;
 	vd->quiesced = true;
-	if (vd->closing && vm_device_owes(vd))
-		return; /* once more after each release */
-	if (vd->closing) {
-		/* not from within a callback of the device that goes away */
+	if (vd->closing && !vm_device_owes(vd)) /* not from within a callback of the device that goes away */
 		later_add(vm->d->later, &vd->stop);
-		return;
-	}
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
 		if (!vm->device[i].quiesced)
 			return;
@@ -219,6 +214,11 @@ static bool guest_is_over(const struct vm *vm)
 	return info.dying || info.shutdown || info.crashed || (info.paused && !vm->stopped);
 }
 
+static void drain(struct device *dev)
+{
+	dev->ops->drain ? dev->ops->drain(dev) : dev->ops->quiesce(dev);
+}
+
 static void on_closing(void *arg, struct xendev *x, enum xendev_why why)
 {
 	struct vm_device *vd = arg;
@@ -233,7 +233,7 @@ static void on_closing(void *arg, struct xendev *x, enum xendev_why why)
 		return;
 	vd->closing = true;
 	vd->quiesced = false;
-	vd->dev->ops->quiesce(vd->dev);
+	drain(vd->dev);
 }
 
 static const struct xendev_ops xendev_ops = { .connect = on_connect, .closing = on_closing };
@@ -287,6 +287,15 @@ static int make_console(struct vm_device *vd)
 	return console_create(&vm->host, &cfg, vd->mem, vd->mem_len, &vd->dev);
 }
 
+static unsigned int writable_disks(const struct vm_record *rec)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < rec->nr_disks; i++)
+		nr += !rec->disk[i].readonly;
+	return nr;
+}
+
 static int make_disk(struct vm_device *vd)
 {
 	struct vm *vm = vd->vm;
@@ -298,6 +307,7 @@ static int make_disk(struct vm_device *vd)
 		.lock_fd = memfile_lock_fd(vm->file),
 		.error_hold_ms = vm->d->cfg.disk_error_wait_ms,
 		.answer_early = vm->d->cfg.disk_answer == KEM_ANSWER_EARLY,
+		.owe_flushes = writable_disks(&vm->rec) == 1,
 		.write_cache = vm->d->cfg.disk_write_cache == KEM_CACHE_SAFE ? BLOCK_CACHE_SAFE
 									     : BLOCK_CACHE_VOLATILE,
 	};
@@ -512,7 +522,10 @@ void vm_devices_quiesce(struct vm *vm)
 void vm_devices_thaw(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		vm->device[i].dev->ops->thaw(vm->device[i].dev);
+		if (vm->device[i].closing)
+			drain(vm->device[i].dev);
+		else
+			vm->device[i].dev->ops->thaw(vm->device[i].dev);
 }
 
 void vm_devices_discard(struct vm *vm, uint64_t epoch)

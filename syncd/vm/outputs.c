@@ -47,11 +47,8 @@ void vm_devices_release(struct vm *vm, uint64_t epoch)
 	for (unsigned int i = 0; i < vm->nr_devices; i++) {
 		struct device *dev = vm->device[i].dev;
 
-		if (is_heard(dev))
-			continue;
-		dev->ops->release(dev, epoch);
-		if (vm->device[i].closing)
-			dev->ops->quiesce(dev); /* what it owes is done now */
+		if (!is_heard(dev))
+			dev->ops->release(dev, epoch);
 	}
 	release_heard(vm);
 	recent_released(&vm->recent, epoch, monotonic_ns());

@@ -63,7 +63,7 @@
 #define VM_PIECE_NS 1000000ULL
 
 /* Facts that must outlive the daemon; region "vm" of the memory file. */
-#define VM_MEM_VERSION 5
+#define VM_MEM_VERSION 6
 struct vm_mem {
 	uint32_t version;
 	uint32_t domid;
