@@ -26,6 +26,7 @@ static struct {
 	struct vm_mem mem;
 	void (*timer)(void *vm);
 	unsigned int freed, cancelled;
+	bool ended, owes; /* the guest; to its disks */
 	int helper_rc;
 	char destroyed[16];	 /* by a helper of no VM: the domid, "": none */
 	domain_helper_fn helper; /* of the VM: its result goes there; NULL: it does not run */
@@ -93,6 +94,22 @@ bool vm_request_waits(const struct vm *vm, enum control_op op)
 	return false;
 }
 
+bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info)
+{
+	*info = (struct xc_dominfo){ .shutdown = w.ended, .shutdown_reason = SHUTDOWN_poweroff };
+	return w.ended;
+}
+
+bool vm_domain_is_down(const struct xc_dominfo *info)
+{
+	return info->shutdown;
+}
+
+bool vm_devices_owe(const struct vm *vm)
+{
+	return w.owes;
+}
+
 /* Done, or nobody's question here. */
 NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
 NOTHING(vm_forget_done(struct vm *vm, const char *error))
@@ -107,12 +124,9 @@ NOTHING(resource_rebooted(struct vm *vm))
 NOTHING(link_reconnect_later(struct vm *vm))
 NOTHING(vms_look_beside(void *arg))
 
-ZERO(vm_devices_owe(const struct vm *vm), bool)
 ZERO(link_up(const struct vm *vm), bool)
 ZERO(resource_wants_to_run(const struct vm *vm), bool)
 ZERO(vm_shell_in_the_making(const struct vm *vm), bool)
-ZERO(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
-ZERO(vm_domain_is_down(const struct xc_dominfo *info), bool)
 ZERO(vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why)), int)
 ZERO(vm_run(struct vm *vm, uint64_t g, uint64_t epoch), int)
 ZERO(vm_incarnation(void), uint64_t)
@@ -184,6 +198,21 @@ static void a_vm_without_a_domain_has_none_destroyed(void **state)
 	assert_string_equal(w.destroyed, "");
 }
 
+/* Its epochs go on meanwhile, and so do its outputs. */
+static void a_guest_that_ended_is_destroyed_when_its_disks_have_all(void **state)
+{
+	w.ended = w.owes = true;
+	vm_check_death(&w.vm);
+	vm_check_death(&w.vm);
+	assert_true(w.vm.drains);
+	assert_false(w.vm.dead_seen);
+	assert_null(w.helper);
+	w.owes = false;
+	vm_drained(&w.vm);
+	assert_true(w.vm.dead_seen);
+	assert_non_null(w.helper);
+}
+
 /* It is nobody's question until then: what is held or dead runs nothing. */
 static void a_domain_without_a_vm_is_about_to_go_until_it_is_gone(void **state)
 {
@@ -212,6 +241,7 @@ int main(void)
 		TEST(who_frees_a_vm_under_destruction_has_its_domain_destroyed),
 		TEST(a_vm_whose_domain_is_gone_takes_no_other_along),
 		TEST(a_vm_without_a_domain_has_none_destroyed),
+		TEST(a_guest_that_ended_is_destroyed_when_its_disks_have_all),
 		TEST(a_domain_without_a_vm_is_about_to_go_until_it_is_gone),
 		TEST(one_that_nobody_destroys_stays),
 	};

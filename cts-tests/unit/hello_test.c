@@ -98,7 +98,7 @@ static void hello_and_welcome_come_through(void **state)
 	assert_null(got.record);
 }
 
-#define HEAD "{\"protocol\":3,\"state_format\":1,\"memory_kb\":1,"
+#define HEAD "{\"protocol\":3,\"state_format\":2,\"memory_kb\":1,"
 #define CPU HEAD "\"cpuid\":[],\"msrs\":[],"
 
 static void a_bad_hello_names_its_key(void **state)

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <xenctrl.h>
+
 #include "hvop.h"
 
 enum { VCPUS = 2, PORTS = 5, FRAMES = 2 };
@@ -100,7 +102,7 @@ static void bad_headers_are_refused(void **state)
 {
 	refused(b.s.magic++);
 	refused(b.s.version++);
-	refused(b.s.flags = 2);
+	refused(b.s.flags = 4);
 	refused(b.s.nr_vcpus = 0);
 	refused(b.s.nr_vcpus = XEN_KEMARI_MAX_VCPUS + 1);
 	refused(b.s.nr_ports = XEN_KEMARI_MAX_PORTS + 1);
@@ -140,6 +142,19 @@ static void a_32_bit_guest_aligns_by_four(void **state)
 	compat.s.flags = XEN_KEMARI_SF_shinfo32;
 	assert_int_equal(check(&compat), 0);
 	refused((b.s.flags = XEN_KEMARI_SF_shinfo32, b.v[0].vcpu_info_offset = 0x3c2));
+}
+
+static void a_guest_that_ended_says_why(void **state)
+{
+	struct blob ended = good();
+
+	ended.s.flags = XEN_KEMARI_SF_shutdown;
+	ended.s.shutdown_code = SHUTDOWN_reboot;
+	assert_int_equal(check(&ended), 0);
+	refused(b.s.shutdown_code = SHUTDOWN_reboot);
+	refused((b.s.flags = XEN_KEMARI_SF_shutdown, b.s.shutdown_code = SHUTDOWN_suspend));
+	refused((b.s.flags = XEN_KEMARI_SF_shutdown, b.s.shutdown_code = SHUTDOWN_MAX + 1));
+	refused(b.s.pad = 1);
 }
 
 static void bad_ports_are_refused(void **state)
@@ -193,6 +208,7 @@ int main(void)
 		cmocka_unit_test(counts_that_cancel_out_are_read_as_they_are),
 		cmocka_unit_test(bad_vcpus_are_refused),
 		cmocka_unit_test(a_32_bit_guest_aligns_by_four),
+		cmocka_unit_test(a_guest_that_ended_says_why),
 		cmocka_unit_test(bad_ports_are_refused),
 		cmocka_unit_test(a_virq_has_one_port),
 		cmocka_unit_test(flipped_bits_do_no_harm),

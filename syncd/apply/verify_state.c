@@ -57,7 +57,7 @@ static const struct field head_field[] = {
 	FIELD(xen_kemari_state, nr_vcpus),	  FIELD(xen_kemari_state, nr_ports),
 	FIELD(xen_kemari_state, nr_grant_frames), FIELD(xen_kemari_state, grant_version),
 	FIELD(xen_kemari_state, tsc_khz),	  FIELD(xen_kemari_state, vm_assist),
-	FIELD(xen_kemari_state, shared_info_gfn),
+	FIELD(xen_kemari_state, shared_info_gfn), FIELD(xen_kemari_state, shutdown_code),
 };
 
 static const struct field vcpu_field[] = {

@@ -88,7 +88,7 @@
  * dom0-bound ones that exist with the same peer are left alone, others are made UNBOUND(dom0), IPI
  * and VIRQ ports are made, ports not listed are closed.  shared_info and grant frames must be in
  * the physmap at the gfns of the blob, and the pages of the vcpu_infos populated.  Wakes nothing:
- * XEN_KEMARI_kick does.  May be repeated, also on a domain that has run.  -EINVAL bad blob or it
+ * XEN_KEMARI_kick does.  A domain that had ended has ended here, too, as if it had done so now.  May be repeated, also on a domain that has run.  -EINVAL bad blob or it
  * does not fit the domain, -EBUSY not paused; then nothing changed.
  */
 #define XEN_KEMARI_set_state 9
@@ -174,10 +174,11 @@ struct xen_kemari_op {
  * nr_ports x struct xen_kemari_port, nr_grant_frames x uint64_t gfn.
  */
 #define XEN_KEMARI_STATE_MAGIC 0x534d454bU /* "KEMS" */
-#define XEN_KEMARI_STATE_VERSION 1
+#define XEN_KEMARI_STATE_VERSION 2
 #define XEN_KEMARI_INVALID_GFN (~0ULL)
 
 #define XEN_KEMARI_SF_shinfo32 (1U << 0) /* d->arch.has_32bit_shinfo */
+#define XEN_KEMARI_SF_shutdown (1U << 1) /* it ended (but to suspend): shutdown_code says why */
 
 struct xen_kemari_state {
     uint32_t magic;
@@ -192,7 +193,9 @@ struct xen_kemari_state {
     uint64_t shared_info_gfn; /* INVALID_GFN: not placed yet */
     uint64_t system_time;     /* guest's, ns, at the same instant as tsc */
     uint64_t tsc;             /* guest's, vCPU 0 */
-    uint64_t reserved[4];     /* 0 */
+    uint32_t shutdown_code;   /* SHUTDOWN_*, 0 without SF_shutdown */
+    uint32_t pad;             /* 0 */
+    uint64_t reserved[3];     /* 0 */
 };
 
 #define XEN_KEMARI_VF_online (1U << 0)

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <xen/domctl.h>
+#include <xen/sched.h>
 #include <public/kemari.h>
 int kemari_state_check(const void *blob, uint64_t size);
 unsigned int kemari_virq_owner(unsigned int virq, unsigned int vcpu);
@@ -118,6 +119,15 @@ static bool ports_ok(const struct xen_kemari_port *p, unsigned int nr,
     return true;
 }
 
+static bool shutdown_ok(const struct xen_kemari_state *s)
+{
+    if ( !(s->flags & XEN_KEMARI_SF_shutdown) )
+        return !s->shutdown_code;
+
+    return s->shutdown_code <= SHUTDOWN_MAX &&
+           s->shutdown_code != SHUTDOWN_suspend;
+}
+
 int kemari_state_check(const void *blob, uint64_t size)
 {
     const struct xen_kemari_state *s = blob;
@@ -138,7 +148,8 @@ int kemari_state_check(const void *blob, uint64_t size)
                  s->nr_grant_frames * sizeof(uint64_t) )
         return -EINVAL;
 
-    if ( (s->flags & ~XEN_KEMARI_SF_shinfo32) || s->grant_version != 1 ||
+    if ( (s->flags & ~(XEN_KEMARI_SF_shinfo32 | XEN_KEMARI_SF_shutdown)) ||
+         !shutdown_ok(s) || s->pad || s->grant_version != 1 ||
          s->system_time >= MAX_TIME ||
          !all_zero(s->reserved, sizeof(s->reserved) / sizeof(s->reserved[0])) )
         return -EINVAL;

@@ -99,6 +99,12 @@ static void get_common(struct domain *d, struct xen_kemari_state *s)
     s->magic = XEN_KEMARI_STATE_MAGIC;
     s->version = XEN_KEMARI_STATE_VERSION;
     s->flags = has_32bit_shinfo(d) ? XEN_KEMARI_SF_shinfo32 : 0;
+    /* A suspended one is about to go on, for who saved it. */
+    if ( d->is_shut_down && d->shutdown_code != SHUTDOWN_suspend )
+    {
+        s->flags |= XEN_KEMARI_SF_shutdown;
+        s->shutdown_code = d->shutdown_code;
+    }
     s->nr_vcpus = d->max_vcpus;
     s->tsc_khz = d->arch.tsc_khz;
     s->vm_assist = d->vm_assist;

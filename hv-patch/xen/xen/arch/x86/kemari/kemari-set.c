@@ -261,6 +261,9 @@ static void apply(struct domain *d, const struct xen_kemari_state *s,
 
     for_each_vcpu ( d, v )
         set_timers(v, &in[v->vcpu_id]);
+
+    if ( s->flags & XEN_KEMARI_SF_shutdown )
+        domain_shutdown(d, s->shutdown_code);
 }
 
 static int copy_in(struct domain *d, const struct xen_kemari_op *op)
