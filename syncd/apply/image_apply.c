@@ -22,14 +22,47 @@ static bool find_record(const uint8_t *bytes, size_t len, enum record_type type,
 	return false;
 }
 
-/* Gives a place to every page of the epoch that the shell's RAM does not take. */
-static int reserve(struct image *img, const struct xen_kemari_state *s, const uint8_t *bytes, size_t len)
+/*
+ * Is p a page that can be applied?  It is given a place if the shell's RAM does not take it.  One that comes
+ * as a difference needs one where what it differs from lies, or will when this is applied.
+ */
+static int place_page(struct image *img, const struct record_page *p)
+{
+	uint8_t page[PAGE];
+
+	if (p->encoding == PAGE_LZ4 && !pack_unpack(p->data, page))
+		return -EBADMSG;
+	if (p->encoding == PAGE_HOLE || ram_page(img->ram, p->gfn))
+		return 0;
+	if (p->encoding == PAGE_DELTA && image_find_special(img, p->gfn) < 0)
+		return -EBADMSG;
+	return image_reserve_special(img, p->gfn) < 0 ? -ENOSPC : 0;
+}
+
+/* *gfn: of the page that cannot be, on an error. */
+static int place_pages(struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
 {
 	struct record_page_iter it;
 	struct record_page p;
 	struct record r;
 	size_t off = 0;
+	int rc = 0;
 
+	while (!rc && record_walk(bytes, len, &off, &r)) {
+		if (r.type != RECORD_PAGES)
+			continue;
+		record_pages_first(&it, r.payload, r.len);
+		while (!rc && record_pages_next(&it, &p)) {
+			*gfn = p.gfn;
+			rc = place_page(img, &p);
+		}
+	}
+	return rc;
+}
+
+/* Gives a place to what the state names. */
+static int place_named(struct image *img, const struct xen_kemari_state *s)
+{
 	if (s->shared_info_gfn != XEN_KEMARI_INVALID_GFN &&
 	    image_reserve_special(img, s->shared_info_gfn) < 0)
 		return -ENOSPC;
@@ -39,44 +72,7 @@ static int reserve(struct image *img, const struct xen_kemari_state *s, const ui
 		if (gfn != XEN_KEMARI_INVALID_GFN && image_reserve_special(img, gfn) < 0)
 			return -ENOSPC;
 	}
-	while (record_walk(bytes, len, &off, &r)) {
-		if (r.type != RECORD_PAGES)
-			continue;
-		record_pages_first(&it, r.payload, r.len);
-		while (record_pages_next(&it, &p))
-			if (p.encoding != PAGE_HOLE && !ram_page(img->ram, p.gfn) &&
-			    image_reserve_special(img, p.gfn) < 0)
-				return -ENOSPC;
-	}
 	return 0;
-}
-
-/*
- * Each page that comes as a difference has a place where what it differs from lies, or will when this one is
- * applied; each packed one is a page.
- */
-static bool pages_are_good(const struct image *img, const uint8_t *bytes, size_t len, uint64_t *gfn)
-{
-	struct record_page_iter it;
-	struct record_page p;
-	uint8_t page[PAGE];
-	struct record r;
-	size_t off = 0;
-
-	while (record_walk(bytes, len, &off, &r)) {
-		if (r.type != RECORD_PAGES)
-			continue;
-		record_pages_first(&it, r.payload, r.len);
-		while (record_pages_next(&it, &p)) {
-			*gfn = p.gfn;
-			if (p.encoding == PAGE_DELTA && !ram_page(img->ram, p.gfn) &&
-			    image_find_special(img, p.gfn) < 0)
-				return false;
-			if (p.encoding == PAGE_LZ4 && !pack_unpack(p.data, page))
-				return false;
-		}
-	}
-	return true;
 }
 
 static int promise(const struct image *img, struct half *sum, const uint8_t *bytes, size_t len)
@@ -120,22 +116,21 @@ int image_check(struct image *img, const uint8_t *epoch, size_t len, char *why)
 			 img->cfg.blob_bytes, IMAGE_MAX_BLOBS);
 		return -ENOSPC;
 	}
-	if (!pages_are_good(img, epoch, len, &gfn)) {
+	ret = place_pages(img, epoch, len, &gfn) ?: place_named(img, s);
+	if (ret)
+		*img->nr_special = nr_special;
+	else
+		img->promised = sum;
+	if (ret == -EBADMSG)
 		snprintf(why, RECORD_WHY_MAX, "what the epoch has of gfn %llx cannot be made a page",
 			 (unsigned long long)gfn);
-		return -EBADMSG;
-	}
-	if (reserve(img, s, epoch, len)) {
-		*img->nr_special = nr_special;
+	else if (ret)
 		snprintf(why, RECORD_WHY_MAX,
 			 "the guest has more than %u pages where the standby's domain has none: use the same "
 			 "memory= on "
 			 "both hosts",
 			 img->cfg.max_special);
-		return -ENOSPC;
-	}
-	img->promised = sum;
-	return 0;
+	return ret;
 }
 
 /* Epoch numbers are unique within an incarnation; a change of owner alone leaves the memory as it is. */
