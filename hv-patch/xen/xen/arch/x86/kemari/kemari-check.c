@@ -5,6 +5,7 @@
  */
 #ifdef __XEN__
 #include "kemari.h"
+#include <public/sched.h>
 #else
 #ifndef __XEN_TOOLS__
 #define __XEN_TOOLS__

@@ -9,6 +9,7 @@
 #include <asm/hvm/hvm.h>
 #include <asm/p2m.h>
 #include "kemari.h"
+#include <public/sched.h>
 
 #define INTR_SHADOW_MASK 0xf
 
