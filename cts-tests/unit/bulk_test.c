@@ -47,7 +47,7 @@ int capture_stop(struct capture *c)
 	return rc;
 }
 
-int xc_domain_unpause(xc_interface *xch, uint32_t domid)
+int hvop_resume(struct hvop *h, uint32_t domid)
 {
 	assert_int_not_equal(bed->stopped, 0);
 	bed->stopped--;

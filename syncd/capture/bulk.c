@@ -49,7 +49,7 @@ static int protect_ahead(struct capture *c)
 	if (rc)
 		return rc;
 	rc = dirtylog_protect(c->cfg.hv, c->cfg.domid, c->cfg.vm, &c->protected_to);
-	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
+	hvop_resume(c->cfg.hv, c->cfg.domid);
 	return rc == -EBUSY ? -EAGAIN : rc; /* an operator's xl unpause came in between */
 }
 
@@ -70,7 +70,7 @@ static int bulk_harvest(struct capture *c)
 		return rc;
 	fault_begin(&c->fault, c->cfg.run_dir, c->cfg.vm);
 	rc = capture_harvest(c, 0, &nr);
-	xc_domain_unpause(c->cfg.xc, c->cfg.domid);
+	hvop_resume(c->cfg.hv, c->cfg.domid);
 	return rc;
 }
 

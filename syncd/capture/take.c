@@ -448,7 +448,7 @@ static void give_pause_back(struct capture *c)
 {
 	int rc = hvop_resume(c->cfg.hv, c->cfg.domid);
 
-	if (rc && rc != -EINVAL && xc_domain_unpause(c->cfg.xc, c->cfg.domid))
+	if (rc && rc != -EINVAL)
 		kem_vm_err(c->cfg.vm, "cannot give a pause of the guest back: %s", strerror(-rc));
 }
 

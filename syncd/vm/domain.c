@@ -245,8 +245,6 @@ int vm_guest_go(struct vm *vm)
 	if (!vm->stopped)
 		return 0;
 	rc = hvop_resume(vm->d->hv, vm->domid);
-	if (rc && rc != -EINVAL && !xc_domain_unpause(vm->d->xc, vm->domid))
-		rc = 0;
 	if (rc && rc != -EINVAL) { /* that: it was not paused any more */
 		kem_vm_err(vm->rec.name, "cannot let the guest run on: %s", strerror(-rc));
 		return rc;
