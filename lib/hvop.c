@@ -368,6 +368,53 @@ int hvop_set_state(struct hvop *h, uint32_t domid, const void *state, uint32_t s
 	return call(h);
 }
 
+int hvop_tap_set(struct hvop *h, uint32_t domid, uint32_t port, uint32_t mode, uint32_t notify)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_set);
+
+	op->port = port;
+	op->flags = mode;
+	op->val = notify;
+	return call(h);
+}
+
+int hvop_tap_deliver(struct hvop *h, uint32_t domid, uint32_t port, uint32_t directions, uint32_t *nr)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_deliver);
+	int rc;
+
+	op->port = port;
+	op->flags = directions;
+	rc = call(h);
+	if (!rc)
+		*nr = op->nr_out;
+	return rc;
+}
+
+int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **taps, uint32_t *nr,
+		  bool *paused)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_list);
+	int rc;
+
+	_Static_assert(XEN_KEMARI_MAX_TAPS * sizeof(**taps) <= HVOP_STATE_DEFAULT, "all taps fit");
+
+	op->nr = XEN_KEMARI_MAX_TAPS;
+	set_xen_guest_handle_raw(op->buf, h->state);
+	rc = call(h);
+	if (rc)
+		return rc;
+	*taps = h->state;
+	*nr = op->nr_out;
+	*paused = op->flags & XEN_KEMARI_F_paused;
+	return 0;
+}
+
+int hvop_tap_resume(struct hvop *h, uint32_t domid)
+{
+	return simple(h, domid, XEN_KEMARI_tap_resume, 0);
+}
+
 int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port)
 {
 	prepare(h, domid, XEN_KEMARI_kick)->port = port;

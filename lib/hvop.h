@@ -113,6 +113,23 @@ int hvop_get_state(struct hvop *h, uint32_t domid, const struct xen_kemari_state
 /* elapsed_ns is added to the guest's clocks.  -EINVAL: the blob is bad, nothing was changed. */
 int hvop_set_state(struct hvop *h, uint32_t domid, const void *state, uint32_t size, uint64_t elapsed_ns);
 
+/*
+ * The tap of one of the guest's channels to dom0: mode is XEN_KEMARI_TAP_*, 0 takes it away, and what it held
+ * is delivered.  notify: a port from xenevtchn_bind_unbound_port() that is raised with each tapped event, or
+ * 0.  Works on a running guest.  -EINVAL: no such channel, or nonsense; -ENOENT: there was none; -ENOSPC: too
+ * many.
+ */
+int hvop_tap_set(struct hvop *h, uint32_t domid, uint32_t port, uint32_t mode, uint32_t notify);
+/* Delivers what is held in these directions (XEN_KEMARI_TAP_out, _in): of port, or port 0: of all.  *nr: how
+ * many. */
+int hvop_tap_deliver(struct hvop *h, uint32_t domid, uint32_t port, uint32_t directions, uint32_t *nr);
+/* *taps is in the buffer of hvop_get_state(); *paused: one of them stopped the guest. */
+int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **taps, uint32_t *nr,
+		  bool *paused);
+/* The guest that a tap stopped runs on; nothing else lets it.  Waits for nothing.  -ENOENT: no tap stopped
+ * it. */
+int hvop_tap_resume(struct hvop *h, uint32_t domid);
+
 /* Heals and wakes; port 0: every interdomain and unbound port. */
 int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port);
 /* Guest system time (ns) and TSC of vCPU 0 at one instant. */

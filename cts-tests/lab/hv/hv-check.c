@@ -29,7 +29,14 @@ static void usage(void)
 	      "  checkpoint EPOCHS MS   the same with state and context in the same operation\n"
 	      "  stock EPOCHS MS        times of epochs by stock hypercalls only, for the benchmark\n"
 	      "  freeze FILE            saves the paused guest, whole\n"
-	      "  thaw FILE              makes a fresh, paused domain that guest\n",
+	      "  thaw FILE              makes a fresh, paused domain that guest\n"
+	      "  tap PORT MODE          sets a tap: letters of out, in, hold, pause; - takes it away\n"
+	      "  taps                   lists them\n"
+	      "  deliver PORT MODE      what is held, o or i\n"
+	      "  tap-in                 taps on channels of its own, and all that can be wrong with them\n"
+	      "  tap-pause PORT TIMES   a busy guest is stopped in the hypercall that sends\n"
+	      "  tap-resume             the guest that a tap stopped runs on\n"
+	      "  tap-reset PORT         the guest's channels are closed from its side\n",
 	      stderr);
 }
 
@@ -479,6 +486,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return set_clock(hv, true, strtod(arg, NULL));
 	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot") || !strcmp(cmd, "checkpoint"))
 		return hv_memory_main(hv, argc, argv);
+	if (!strncmp(cmd, "tap", 3) || !strcmp(cmd, "deliver"))
+		return hv_tap_main(hv, argc, argv);
 	if (!strcmp(cmd, "stock"))
 		return hv_stock(hv, (int)n, argc > 2 ? atol(argv[2]) : 100);
 	if (!strcmp(cmd, "freeze"))

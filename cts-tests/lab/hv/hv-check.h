@@ -30,5 +30,6 @@ int hv_memory_main(struct hv *hv, int argc, char **argv); /* harvest, hot */
 int hv_stock(struct hv *hv, int epochs, long ms);
 int hv_freeze(struct hv *hv, const char *file);
 int hv_thaw(struct hv *hv, const char *file);
+int hv_tap_main(struct hv *hv, int argc, char **argv); /* tap, taps, deliver, tap-in, tap-pause, tap-reset */
 
 #endif /* KEMARI_HV_CHECK_H */

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 5
+#define XEN_KEMARI_INTERFACE 6
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -37,8 +37,8 @@
  */
 #define XEN_KEMARI_enable 1
 /*
- * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO);
- * -EBUSY while held or while log-dirty is on by XEN_KEMARI_log.  The guest's clock offset stays, or its time would jump.
+ * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO, taps and the pause of
+ * one); -EBUSY while held or while log-dirty is on by XEN_KEMARI_log.  The guest's clock offset stays, or its time would jump.
  */
 #define XEN_KEMARI_disable 2
 /*
@@ -140,12 +140,48 @@
  * left.
  */
 #define XEN_KEMARI_resume 16
+/*
+ * Sets, changes or takes away the tap of one of the guest's channels to dom0.  In: port = the guest's; flags =
+ * XEN_KEMARI_TAP_*: TAP_out taps what the guest sends, TAP_in what dom0 sends to it, TAP_hold keeps the event back until
+ * XEN_KEMARI_tap_deliver (several become one, as events do), TAP_pause stops the guest with the first event that it sends:
+ * the vCPU that sends goes no further than its hypercall, the others stop within an interrupt's time.  No flag: the tap
+ * goes.  val = a port of dom0's own that is waiting for its remote end (unbound), raised with each tapped event, or 0.
+ * Of a tap that goes, or holds no more, the events it held are delivered.  It goes when either end of the channel is closed,
+ * thus also with a daemon that dies.  Events that Xen itself raises (VIRQs, at binding, at unmasking) are never tapped.
+ * Works on a running domain.  On return no event is under way by the old rule.
+ * -EINVAL no such channel or not to dom0, no direction, TAP_pause without TAP_out, val not such a port; -ENOENT nothing
+ * to take away; -ENOSPC XEN_KEMARI_MAX_TAPS are set; -ENOMEM.
+ */
+#define XEN_KEMARI_tap_set 17
+/*
+ * Delivers what is held: of port, or of all taps with port = 0; flags = TAP_out, TAP_in or both.  Out: nr_out = events
+ * delivered.  -ENOENT no tap on port, -EINVAL no direction.
+ */
+#define XEN_KEMARI_tap_deliver 18
+/*
+ * Out: buf = array of struct xen_kemari_tap, by no order; nr in = its capacity in entries; nr_out = taps that are set;
+ * flags: XEN_KEMARI_F_paused.  -ENOBUFS too small (nr_out = what is needed).
+ */
+#define XEN_KEMARI_tap_list 19
+/*
+ * Ends the pause that a tap made, which nothing else ends but disable: no XEN_DOMCTL_unpausedomain, no XEN_KEMARI_resume, no
+ * end of a daemon.  Waits for no other command.  -ENOENT no tap stopped the domain.
+ */
+#define XEN_KEMARI_tap_resume 20
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
 #define XEN_KEMARI_F_more (1U << 1)    /* harvest, protect, out */
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
 #define XEN_KEMARI_F_anywhere (1U << 3) /* stop, checkpoint */
 #define XEN_KEMARI_F_hot (1U << 4) /* harvest, out */
+#define XEN_KEMARI_F_paused (1U << 5) /* tap_list, out: a tap stopped the domain */
+
+#define XEN_KEMARI_TAP_out (1U << 0)
+#define XEN_KEMARI_TAP_in (1U << 1)
+#define XEN_KEMARI_TAP_hold (1U << 2)
+#define XEN_KEMARI_TAP_pause (1U << 3)
+
+#define XEN_KEMARI_MAX_TAPS 64U
 
 #define XEN_KEMARI_MAX_HOT 4096U
 /* Of set_state, ns: about 73 years. */
@@ -225,6 +261,19 @@ struct xen_kemari_checkpoint {
     uint64_t state;
     uint64_t context;
     uint64_t reserved[3]; /* 0 */
+};
+
+/* A tap, as tap_list gives it.  Counted since it was set first: events that came, of these held, pauses made. */
+struct xen_kemari_tap {
+    uint32_t port;
+    uint32_t notify; /* tap_set's val */
+    uint32_t mode;   /* XEN_KEMARI_TAP_* */
+    uint32_t held;   /* TAP_out, TAP_in: an event waits */
+    uint64_t seen_out;
+    uint64_t seen_in;
+    uint64_t held_out;
+    uint64_t held_in;
+    uint64_t pauses;
 };
 
 #define XEN_KEMARI_PORT_unbound 1

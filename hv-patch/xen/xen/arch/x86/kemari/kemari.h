@@ -37,6 +37,15 @@ bool kemari_interrupts_off(const struct domain *d);
 /* Stops the domain itself. */
 int kemari_checkpoint(struct domain *d, struct xen_kemari_op *op);
 
+/* The domain may be running. */
+int kemari_tap_set(struct domain *d, const struct xen_kemari_op *op);
+int kemari_tap_deliver(struct domain *d, struct xen_kemari_op *op);
+int kemari_tap_list(struct domain *d, struct xen_kemari_op *op);
+/* Not under k->busy. */
+int kemari_tap_resume(struct domain *d);
+/* All taps go, and the pause of one. */
+void kemari_tap_clear(struct domain *d);
+
 /* arch/x86/mm/kemari.c */
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op);
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op);
