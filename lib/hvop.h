@@ -66,6 +66,9 @@ struct hvop_harvest {
 	bool hot;     /* hot frames that were written are listed, too */
 };
 
+/* A list that Xen made, with the flags that came with it. */
+struct hvop_harvest hvop_harvest_of(const uint64_t *gfns, uint32_t nr, uint32_t flags);
+
 /* Frames written since the last harvest; they are protected again.  The domain must be paused. */
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 
@@ -129,6 +132,16 @@ int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **
 /* The guest that a tap stopped runs on; nothing else lets it.  Waits for nothing.  -ENOENT: no tap stopped
  * it. */
 int hvop_tap_resume(struct hvop *h, uint32_t domid);
+
+/*
+ * Makes the area of checkpoints that taps take, instead of the one before; lib/hvarea.h is what it is for.
+ * copies 0: none any more.  *size: bytes of the resource XEN_KEMARI_resource.
+ */
+int hvop_area_set(struct hvop *h, uint32_t domid, uint32_t copies, uint32_t listed, uint32_t state_size,
+		  uint64_t *size);
+/* Frames that every one of them has a copy of, in front.  -ENOENT: no area; -EINVAL: more than have a place
+ * in it. */
+int hvop_area_pin(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 
 /* Heals and wakes; port 0: every interdomain and unbound port. */
 int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port);

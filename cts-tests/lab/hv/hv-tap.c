@@ -42,7 +42,8 @@ static void expect(struct tap *t, const char *what, int64_t want, int64_t got)
 static uint32_t mode_of(const char *letters)
 {
 	return (strchr(letters, 'o') ? OUT : 0) | (strchr(letters, 'i') ? IN : 0) |
-	       (strchr(letters, 'h') ? HOLD : 0) | (strchr(letters, 'p') ? PAUSE : 0);
+	       (strchr(letters, 'h') ? HOLD : 0) | (strchr(letters, 'p') ? PAUSE : 0) |
+	       (strchr(letters, 'c') ? XEN_KEMARI_TAP_checkpoint : 0);
 }
 
 static int set(struct tap *t, uint32_t mode)
@@ -453,10 +454,11 @@ static int list(struct hv *hv)
 	}
 	for (uint32_t i = 0; i < nr; i++)
 		printf("port %u notify=%u mode=%#x held=%#x out=%" PRIu64 "/%" PRIu64 " in=%" PRIu64 "/%" PRIu64
-		       " pauses=%" PRIu64 "\n",
+		       " pauses=%" PRIu64 " checkpoints=%" PRIu64 " off=%" PRIu64 " ordinary=%" PRIu64 "\n",
 		       p[i].port, p[i].notify, p[i].mode, p[i].held, (uint64_t)p[i].seen_out,
 		       (uint64_t)p[i].held_out, (uint64_t)p[i].seen_in, (uint64_t)p[i].held_in,
-		       (uint64_t)p[i].pauses);
+		       (uint64_t)p[i].pauses, (uint64_t)p[i].checkpoints, (uint64_t)p[i].interrupts_off,
+		       (uint64_t)p[i].ordinary);
 	printf("taps=%u paused=%u\n", nr, paused);
 	return 0;
 }

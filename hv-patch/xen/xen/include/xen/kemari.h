@@ -7,6 +7,7 @@
 #define __XEN_KEMARI_H__
 
 #include <xen/sched.h>
+#include <xen/tasklet.h>
 #include <public/domctl.h>
 #include <public/kemari.h>
 
@@ -27,6 +28,10 @@ struct kemari
     bool own_log;         /* log-dirty was switched on by us, without a change of types; under the domctl lock */
     bool guard_log;       /* it is not for XEN_DOMCTL_shadow_op; under the domctl lock */
     bool tap_paused;      /* one domain_pause() is a tap's; set by the hook */
+    bool at_work;         /* a tap's checkpoint begins, is under way or ends; see kemari-fire.c */
+    unsigned int area_frames; /* of area */
+    struct kemari_area *area; /* changes while nothing is at work */
+    struct tasklet tasklet;
     struct xen_kemari_tap *taps; /* XEN_KEMARI_MAX_TAPS, port 0: free; see kemari-tap.c */
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
@@ -54,20 +59,16 @@ static inline bool kemari_no_fifo(const struct domain *d)
     return k && k->no_fifo;
 }
 
-/* An operation runs on the domain: its resources must not be taken away yet. */
-static inline bool kemari_busy(const struct domain *d)
-{
-    const struct kemari *k = ACCESS_ONCE(d->kemari);
-
-    smp_mb(); /* is_dying was written before */
-
-    return k && read_atomic(&k->busy);
-}
-
 #if defined(CONFIG_X86) && defined(CONFIG_HVM)
 
 int kemari_domctl(struct domain *d, void *arg, bool *copyback);
 void kemari_destroy(struct domain *d);
+/* The domain is dying.  -ERESTART: an operation runs on it, its resources must not be taken away yet. */
+int kemari_teardown(struct domain *d);
+/* The area as a resource: how many frames, and which. */
+unsigned int kemari_area_frames(const struct domain *d, unsigned int id);
+int kemari_acquire_area(struct domain *d, unsigned int frame,
+                        unsigned int nr_frames, xen_pfn_t mfn_list[]);
 /* -EBUSY: a stock command would change log-dirty, and a guard is on it.  Under the domctl lock. */
 int kemari_shadow_op(const struct domain *d,
                      const struct xen_domctl_shadow_op *sc);
@@ -91,6 +92,24 @@ static inline int kemari_domctl(struct domain *d, void *arg, bool *copyback)
 }
 
 static inline void kemari_destroy(struct domain *d) {}
+
+static inline int kemari_teardown(struct domain *d)
+{
+    return 0;
+}
+
+static inline unsigned int kemari_area_frames(const struct domain *d,
+                                              unsigned int id)
+{
+    return 0;
+}
+
+static inline int kemari_acquire_area(struct domain *d, unsigned int frame,
+                                      unsigned int nr_frames,
+                                      xen_pfn_t mfn_list[])
+{
+    return -EOPNOTSUPP;
+}
 
 static inline int kemari_shadow_op(const struct domain *d,
                                    const struct xen_domctl_shadow_op *sc)

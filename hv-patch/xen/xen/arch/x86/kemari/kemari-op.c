@@ -28,6 +28,7 @@ int kemari_blob_reserve(struct kemari *k, size_t size)
 /* No channel has a tap any more. */
 static void drop_buffers(struct kemari *k)
 {
+    kemari_area_drop(k);
     XFREE(k->taps);
     XFREE(k->hot);
     k->nr_hot = 0;
@@ -38,9 +39,29 @@ static void drop_buffers(struct kemari *k)
 
 void kemari_destroy(struct domain *d)
 {
-    if ( d->kemari )
-        drop_buffers(d->kemari);
+    if ( !d->kemari )
+        return;
+
+    tasklet_kill(&d->kemari->tasklet);
+    drop_buffers(d->kemari);
     XFREE(d->kemari);
+}
+
+int kemari_teardown(struct domain *d)
+{
+    struct kemari *k = d->kemari;
+
+    if ( !k )
+        return 0;
+
+    smp_mb(); /* is_dying was written before */
+    if ( read_atomic(&k->busy) || read_atomic(&k->at_work) )
+        return -ERESTART;
+
+    /* Its frames are the domain's. */
+    kemari_area_drop(k);
+
+    return 0;
 }
 
 static int enable(struct domain *d, const struct xen_kemari_op *op)
@@ -73,6 +94,7 @@ static int disable(struct domain *d)
         return -EBUSY;
 
     kemari_tap_clear(d);
+    kemari_wait_idle(k);
     k->enabled = k->no_fifo = k->physmap_changed = false;
     drop_buffers(k);
 
@@ -171,7 +193,7 @@ static int stopped_op(struct domain *d, struct xen_kemari_op *op)
     switch ( op->cmd )
     {
     case XEN_KEMARI_harvest:
-        rc = kemari_harvest(d, op);
+        rc = kemari_harvest(d, op, NULL);
         break;
     case XEN_KEMARI_protect:
         rc = kemari_protect(d, op);
@@ -213,6 +235,10 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_tap_deliver(d, op);
     case XEN_KEMARI_tap_list:
         return kemari_tap_list(d, op);
+    case XEN_KEMARI_area_set:
+        return kemari_area_set(d, op);
+    case XEN_KEMARI_area_pin:
+        return kemari_area_pin(d, op);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -248,7 +274,7 @@ static uint32_t flags_of(uint32_t cmd)
         return XEN_KEMARI_F_anywhere;
     case XEN_KEMARI_tap_set:
         return XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_in | XEN_KEMARI_TAP_hold |
-               XEN_KEMARI_TAP_pause;
+               XEN_KEMARI_TAP_pause | XEN_KEMARI_TAP_checkpoint;
     case XEN_KEMARI_tap_deliver:
         return XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_in;
     default:
@@ -258,7 +284,7 @@ static uint32_t flags_of(uint32_t cmd)
 
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
-    if ( op->cmd > XEN_KEMARI_tap_resume || op->reserved ||
+    if ( op->cmd > XEN_KEMARI_area_pin || op->reserved ||
          (op->flags & ~flags_of(op->cmd)) || d == current->domain )
         return -EINVAL;
 
@@ -279,6 +305,7 @@ static int ensure_block(struct domain *d)
     k = xzalloc(struct kemari);
     if ( !k )
         return -ENOMEM;
+    tasklet_init(&k->tasklet, kemari_take_by_tap, d);
     if ( cmpxchgptr(&d->kemari, NULL, k) )
         xfree(k);
 

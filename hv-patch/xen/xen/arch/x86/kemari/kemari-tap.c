@@ -62,46 +62,54 @@ static void pause(struct domain *d, struct xen_kemari_tap *t)
     count(&t->pauses);
 }
 
-static bool event_out(struct domain *d, struct xen_kemari_tap *t)
+static bool hold(struct xen_kemari_tap *t, unsigned int bit, uint64_t *counter)
 {
-    count(&t->seen_out);
-    if ( t->mode & XEN_KEMARI_TAP_pause )
-        pause(d, t);
     if ( !(t->mode & XEN_KEMARI_TAP_hold) )
         return false;
 
-    count(&t->held_out);
-    set_bit(OUT_BIT, &t->held);
+    count(counter);
+    set_bit(bit, &t->held);
 
     return true;
 }
 
-static bool event_in(struct xen_kemari_tap *t)
+/* True: a checkpoint was begun, which releases the event.  It is for this CPU to do, which comes to it after us. */
+static bool checkpoint(struct domain *d, struct xen_kemari_tap *t)
 {
-    count(&t->seen_in);
-    if ( !(t->mode & XEN_KEMARI_TAP_hold) )
+    switch ( kemari_fire(d, t->port) )
+    {
+    case KEMARI_FIRED:
+        set_bit(OUT_BIT, &t->held);
+        return true;
+    case KEMARI_INTERRUPTS_OFF:
+        count(&t->interrupts_off);
         return false;
-
-    count(&t->held_in);
-    set_bit(IN_BIT, &t->held);
-
-    return true;
+    default:
+        count(&t->ordinary);
+        return false;
+    }
 }
 
 bool kemari_tap_event(struct domain *ld, const struct evtchn *lchn,
                       struct domain *rd, const struct evtchn *rchn)
 {
-    bool out = lchn->kemari_tap, hold;
+    bool out = lchn->kemari_tap, held;
     struct xen_kemari_tap *t = out ? tap_of(ld, lchn) : tap_of(rd, rchn);
 
     if ( !(t->mode & (out ? XEN_KEMARI_TAP_out : XEN_KEMARI_TAP_in)) )
         return false;
 
-    /* The guest stops and the event is on its way before anybody is told. */
-    hold = out ? event_out(ld, t) : event_in(t);
+    count(out ? &t->seen_out : &t->seen_in);
+    held = out ? hold(t, OUT_BIT, &t->held_out) : hold(t, IN_BIT, &t->held_in);
+
+    /* The guest stops before anybody is told. */
+    if ( out && (t->mode & XEN_KEMARI_TAP_pause) )
+        pause(ld, t);
+    if ( out && (t->mode & XEN_KEMARI_TAP_checkpoint) && checkpoint(ld, t) )
+        return true;
     notify(t->notify);
 
-    return hold;
+    return held;
 }
 
 /* Under the guest's event lock, or both ends' locks; returns how many. */
@@ -128,6 +136,26 @@ static unsigned int deliver(struct domain *d, struct evtchn *chn,
     }
 
     return nr;
+}
+
+void kemari_tap_release(struct domain *d, evtchn_port_t port, bool taken)
+{
+    struct evtchn *chn;
+
+    read_lock(&d->event_lock);
+
+    chn = find_channel(d, port);
+    if ( chn && chn->kemari_tap )
+    {
+        struct xen_kemari_tap *t = tap_of(d, chn);
+
+        count(taken ? &t->checkpoints : &t->interrupts_off);
+        if ( !(t->mode & XEN_KEMARI_TAP_hold) )
+            deliver(d, chn, XEN_KEMARI_TAP_out);
+        notify(t->notify);
+    }
+
+    read_unlock(&d->event_lock);
 }
 
 void kemari_tap_drop(struct domain *d, struct evtchn *chn)
@@ -221,10 +249,12 @@ static int set(struct domain *d, evtchn_port_t port, uint32_t mode,
 
 static bool mode_ok(uint32_t mode)
 {
+    uint32_t stops = mode & (XEN_KEMARI_TAP_pause | XEN_KEMARI_TAP_checkpoint);
+
     if ( !mode )
         return true;
-    if ( mode & XEN_KEMARI_TAP_pause )
-        return mode & XEN_KEMARI_TAP_out;
+    if ( stops )
+        return (mode & XEN_KEMARI_TAP_out) && !(stops & (stops - 1));
     return mode & (XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_in);
 }
 
@@ -338,11 +368,12 @@ void kemari_tap_dump(const struct domain *d, const struct evtchn *chn)
 {
     const struct xen_kemari_tap *t = tap_of(d, chn);
 
-    printk(" tap=%s%s%s%s held=%s%s seen=%lu/%lu",
+    printk(" tap=%s%s%s%s%s held=%s%s seen=%lu/%lu",
            t->mode & XEN_KEMARI_TAP_out ? "O" : "",
            t->mode & XEN_KEMARI_TAP_in ? "I" : "",
            t->mode & XEN_KEMARI_TAP_hold ? "H" : "",
            t->mode & XEN_KEMARI_TAP_pause ? "P" : "",
+           t->mode & XEN_KEMARI_TAP_checkpoint ? "C" : "",
            t->held & XEN_KEMARI_TAP_out ? "O" : "",
            t->held & XEN_KEMARI_TAP_in ? "I" : "", t->seen_out, t->seen_in);
 }
