@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checkpoints that Xen takes by itself: what is in the area is what the stopped guest is, and copies that were made while it was
- * stopped, and it ran on, add up to its memory.
+ * Checkpoints that Xen takes by itself: what is in the area is what the stopped guest is, and copies that
+ * were made while it was stopped, and it ran on, add up to its memory.
  */
 #include "hv-memory.h" /* first: it says that these are tools */
 
@@ -21,6 +21,8 @@
 #include "lib/monotonic.h"
 
 #define TAP (XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_checkpoint)
+#define WRITTEN_MEANWHILE 160 /* words of 8 bytes */
+#define EFLAGS_IF (1U << 9)
 #define PATIENCE_NS 20000000000ULL
 
 struct hv_area {
@@ -131,14 +133,14 @@ void hv_area_end(struct hv_area *a)
 		hvop_tap_resume(a->hv->hvop, a->hv->domid);
 }
 
-/* Of vCPU 0, all but its clock, which runs on. */
-static bool cpu_of(const uint8_t *context, uint32_t size, struct hvm_hw_cpu *cpu)
+/* Of vCPU n, all but its clock, which runs on. */
+static bool cpu_of(const uint8_t *context, uint32_t size, uint32_t n, struct hvm_hw_cpu *cpu)
 {
 	for (uint32_t at = 0; at + sizeof(struct hvm_save_descriptor) <= size;) {
 		const struct hvm_save_descriptor *d = (const struct hvm_save_descriptor *)(context + at);
 
 		at += (uint32_t)sizeof(*d);
-		if (d->typecode == HVM_SAVE_CODE(CPU) && d->length == sizeof(*cpu)) {
+		if (d->typecode == HVM_SAVE_CODE(CPU) && d->instance == n && d->length == sizeof(*cpu)) {
 			memcpy(cpu, context + at, sizeof(*cpu));
 			cpu->tsc = 0;
 			return true;
@@ -152,12 +154,27 @@ static bool same_context(struct memory *m, const struct hvop_checkpoint *cp)
 {
 	struct hvm_hw_cpu then, now;
 	int size = xc_domain_hvm_getcontext(m->hv->xc, m->hv->domid, m->context, sizeof(m->context));
+	bool same = size == (int)cp->context_size;
 
-	if (size == (int)cp->context_size && cpu_of(cp->context, cp->context_size, &then) &&
-	    cpu_of(m->context, (uint32_t)size, &now) && !memcmp(&then, &now, sizeof(now)))
-		return true;
-	puts("the HVM context is another one");
-	return false;
+	for (uint32_t n = 0; same && n < cp->state->nr_vcpus; n++)
+		same = cpu_of(cp->context, cp->context_size, n, &then) &&
+		       cpu_of(m->context, (uint32_t)size, n, &now) && !memcmp(&then, &now, sizeof(now));
+	if (!same)
+		puts("the HVM context is another one");
+	return same;
+}
+
+/* No vCPU was in a handler. */
+static bool interrupts_on(const struct hvop_checkpoint *cp)
+{
+	struct hvm_hw_cpu cpu;
+	bool on = true;
+
+	for (uint32_t n = 0; on && n < cp->state->nr_vcpus; n++)
+		on = cpu_of(cp->context, cp->context_size, n, &cpu) && (cpu.rflags & EFLAGS_IF);
+	if (!on)
+		puts("taken with interrupts off");
+	return on;
 }
 
 static bool same_state(struct memory *m, const struct hvop_checkpoint *cp)
@@ -173,7 +190,8 @@ static bool same_state(struct memory *m, const struct hvop_checkpoint *cp)
 	}
 	if (now) {
 		memcpy(now, s, size);
-		same = !hvop_state_check(then, cp->state_size) && hv_same_state(then, cp->state_size, now, size);
+		same = !hvop_state_check(then, cp->state_size) &&
+		       hv_same_state(then, cp->state_size, now, size);
 	}
 	free(then);
 	free(now);
@@ -185,18 +203,30 @@ static uint32_t slot_of(const struct memory *m, uint64_t gfn)
 	return gfn < HV_MAX_GFN ? m->slot[gfn] : 0;
 }
 
-/* Copies of the guest that stands still. */
+static uint32_t differing_words(const uint8_t *a, const uint8_t *b)
+{
+	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+	uint32_t nr = 0;
+
+	for (size_t i = 0; i < HV_PAGE / sizeof(*x); i++)
+		nr += x[i] != y[i];
+	return nr;
+}
+
+/* Copies of the guest that stands still, and of what dom0 may write to meanwhile: indexes, and an answer of
+ * xenstored's. */
 static bool same_copies(struct memory *m, const struct hvarea_taken *t)
 {
 	uint32_t bad = 0;
 
 	for (uint32_t n = 0; n < t->nr_copies; n++) {
-		uint32_t i = slot_of(m, t->gfns[n]);
+		uint32_t i = slot_of(m, t->gfns[n]), differ;
 
 		/* mapped anew only later if it came or went */
-		if (!i || m->err[i - 1] || m->always[i - 1] || t->cp.dirty.physmap)
+		if (!i || m->err[i - 1] || t->cp.dirty.physmap)
 			continue;
-		if (memcmp(t->copies + n * HV_PAGE, hv_frame(m, i - 1), HV_PAGE)) {
+		differ = differing_words(t->copies + n * HV_PAGE, hv_frame(m, i - 1));
+		if (differ > (m->always[i - 1] ? WRITTEN_MEANWHILE : 0)) {
 			printf("the copy of gfn %#" PRIx64 " is of something else\n", t->gfns[n]);
 			bad++;
 		}
@@ -237,7 +267,8 @@ static int by_tap(struct memory *m, struct hvop_harvest *h)
 		return rc;
 	*h = a->t.cp.dirty;
 	if (!a->t.stopped || !complete(m, &a->t) || !same_copies(m, &a->t) || !same_state(m, &a->t.cp) ||
-	    !same_context(m, &a->t.cp))
+	    !same_context(m, &a->t.cp) ||
+	    (!(a->flags & XEN_KEMARI_AREA_anywhere) && !interrupts_on(&a->t.cp)))
 		return -EPROTO;
 	return 0;
 }
@@ -303,7 +334,8 @@ static int pin(struct memory *m)
 	return hvop_area_pin(m->hv->hvop, m->hv->domid, gfns, nr);
 }
 
-/* Epochs that are compared at once, such whose guest runs on, and one that compares what these added up to. */
+/* Epochs that are compared at once, such whose guest runs on, and one that compares what these added up to.
+ */
 static int mixed_epochs(struct memory *m, int nr)
 {
 	int rc = hv_epochs(m, nr, 0);
@@ -388,9 +420,9 @@ static uint64_t frames(struct hv *hv)
 {
 	size_t size = 0;
 
-	return xenforeignmemory_resource_size(hv->fmem, (domid_t)hv->domid, XEN_KEMARI_resource, 0, &size) ?
-		       0 :
-		       size / HV_PAGE;
+	return xenforeignmemory_resource_size(hv->fmem, (domid_t)hv->domid, XEN_KEMARI_resource, 0, &size)
+		       ? 0
+		       : size / HV_PAGE;
 }
 
 static int area_checks(struct hv *hv)
@@ -418,8 +450,8 @@ static int area_checks(struct hv *hv)
 	expect("as many pins as copies", 0, hvop_area_pin(hv->hvop, hv->domid, gfns, 16));
 	expect("beyond its end", 0,
 	       (int64_t)(uintptr_t)xenforeignmemory_map_resource(hv->fmem, (domid_t)hv->domid,
-								 XEN_KEMARI_resource, 0, 0, frames(hv) + 1, &at,
-								 PROT_READ | PROT_WRITE, 0));
+								 XEN_KEMARI_resource, 0, 0, frames(hv) + 1,
+								 &at, PROT_READ | PROT_WRITE, 0));
 	expect("another area", 0, hvarea_open(&second, hv->hvop, hv->fmem, hv->domid, 16));
 	hvarea_arm(first, true, 0);
 	hvarea_leave(first);
@@ -449,20 +481,57 @@ static struct xen_kemari_tap look(struct hv_area *a)
 	return taps[0];
 }
 
-/* The guest sends a few times, and each event is an ordinary one. */
-static void expect_ordinary(const char *what, struct hv_area *a)
+/* The guest sends a few times; what was counted before, and *now. */
+static struct xen_kemari_tap let_send(struct hv_area *a, struct xen_kemari_tap *now)
 {
 	const struct timespec moment = { .tv_nsec = 10000000 };
 	uint64_t end = monotonic_ns() + PATIENCE_NS;
-	struct xen_kemari_tap before = look(a), now;
+	struct xen_kemari_tap before = look(a);
 
 	do {
 		nanosleep(&moment, NULL);
-		now = look(a);
-	} while (now.seen_out < before.seen_out + 20 && monotonic_ns() < end);
-	expect(what, 0, now.seen_out < before.seen_out + 20);
+		*now = look(a);
+	} while (now->seen_out < before.seen_out + 20 && monotonic_ns() < end);
+	expect("the guest sends", 0, now->seen_out < before.seen_out + 20);
+	return before;
+}
+
+static void expect_ordinary(const char *what, struct hv_area *a)
+{
+	struct xen_kemari_tap now, before = let_send(a, &now);
+
 	expect(what, (int64_t)(now.seen_out - before.seen_out), (int64_t)(now.ordinary - before.ordinary));
 	expect(what, (int64_t)before.checkpoints, (int64_t)now.checkpoints);
+}
+
+/* Of a console, which sends under a lock with interrupts off; *off: how many of some twenty. */
+static void expect_handlers(struct hv_area *a, uint64_t *off)
+{
+	struct xen_kemari_tap now, before;
+	struct hvarea_taken t;
+
+	hvarea_arm(a->area, true, 0);
+	hvarea_leave(a->area);
+	before = let_send(a, &now);
+	expect("with interrupts off", 1, now.interrupts_off > before.interrupts_off);
+	*off = now.interrupts_off - before.interrupts_off;
+	if (!hvarea_enter(a->area))
+		return;
+	hvarea_read(a->area, &t);
+	expect("taken with interrupts on", 1, interrupts_on(&t.cp));
+	a->sequence = t.sequence;
+	hvarea_done(a->area);
+}
+
+/* Counted when the event is delivered, a moment after we may see what was taken. */
+static uint64_t counted(struct hv_area *a, uint64_t sequence)
+{
+	uint64_t end = monotonic_ns() + PATIENCE_NS, nr;
+
+	do {
+		nr = look(a).checkpoints;
+	} while (nr < sequence && monotonic_ns() < end);
+	return nr;
 }
 
 static void expect_taken(const char *what, struct hv_area *a, uint64_t sequence)
@@ -471,12 +540,43 @@ static void expect_taken(const char *what, struct hv_area *a, uint64_t sequence)
 	expect(what, (int64_t)sequence, (int64_t)a->t.sequence);
 	expect(what, 0, a->t.result);
 	expect(what, 0, a->t.stopped);
-	expect(what, (int64_t)sequence, (int64_t)look(a).checkpoints);
+	expect(what, (int64_t)sequence, (int64_t)counted(a, sequence));
+	expect(what, a->port, a->t.port);
+}
+
+/* The event waits behind the checkpoint, too. */
+static void expect_held(struct hv_area *a)
+{
+	uint32_t nr = 0;
+
+	expect("hold", 0,
+	       hvop_tap_set(a->hv->hvop, a->hv->domid, a->port, TAP | XEN_KEMARI_TAP_hold, a->notify));
+	expect_taken("and take", a, a->sequence + 1);
+	expect("held", XEN_KEMARI_TAP_out, look(a).held);
+	hv_area_end(a);
+	expect("deliver", 0, hvop_tap_deliver(a->hv->hvop, a->hv->domid, a->port, XEN_KEMARI_TAP_out, &nr));
+	expect("delivered", 1, nr);
+	expect("hold no more", 0, hvop_tap_set(a->hv->hvop, a->hv->domid, a->port, TAP, a->notify));
+}
+
+/* Ends inside, with the guest stopped. */
+static int die(struct hv *hv, uint32_t port)
+{
+	struct hv_area a;
+	int rc = hvop_log(hv->hvop, hv->domid, true);
+
+	if (!rc)
+		rc = area_open(&a, hv, port, 16, XEN_KEMARI_AREA_anywhere);
+	if (!rc)
+		rc = take(&a, XEN_KEMARI_AREA_sync);
+	puts(rc ? "failed" : "dies");
+	return rc != 0;
 }
 
 static int area_busy(struct hv *hv, uint32_t port)
 {
 	struct hv_area a;
+	uint64_t off = 0;
 
 	expect("log-dirty", 0, hvop_log(hv->hvop, hv->domid, true));
 	if (area_open(&a, hv, port, 1024, XEN_KEMARI_AREA_anywhere))
@@ -492,14 +592,16 @@ static int area_busy(struct hv *hv, uint32_t port)
 	hvarea_leave(a.area);
 	expect_ordinary("not armed", &a);
 	expect("entered", 0, hvarea_enter(a.area));
-	expect_taken("armed", &a, 1);
+	expect_handlers(&a, &off);
+	expect_taken("armed", &a, a.sequence + 1);
 	hvarea_arm(a.area, true, a.flags);
 	hvarea_leave(a.area);
 	expect_ordinary("taken, and not taken over", &a);
 	expect("it is still there", 1, hvarea_enter(a.area));
 	hv_area_end(&a);
-	expect_taken("the next one", &a, 2);
+	expect_taken("the next one", &a, a.sequence + 1);
 	hv_area_end(&a);
+	expect_held(&a);
 
 	hvop_log(hv->hvop, hv->domid, false);
 	xc_shadow_control(hv->xc, hv->domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
@@ -508,7 +610,8 @@ static int area_busy(struct hv *hv, uint32_t port)
 	hv_area_end(&a);
 	expect_ordinary("and goes on", &a);
 	expect("closed", 0, area_close(&a));
-	puts(failed ? "failed" : "nobody is disturbed");
+	printf("%s; events with interrupts off: %" PRIu64 "\n", failed ? "failed" : "nobody is disturbed",
+	       off);
 	return failed != 0;
 }
 
@@ -521,6 +624,8 @@ int hv_area_main(struct hv *hv, int argc, char **argv)
 		return area_checks(hv);
 	if (!strcmp(argv[0], "area-busy"))
 		return area_busy(hv, port);
+	if (!strcmp(argv[0], "area-die"))
+		return die(hv, port);
 	if (!strcmp(argv[0], "fire"))
 		return fire(hv, port, (uint64_t)nr);
 	return by_tap_main(hv, port, nr, argc > 3 ? (uint32_t)atoi(argv[3]) : XEN_KEMARI_MAX_COPIES,

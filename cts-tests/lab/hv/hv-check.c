@@ -38,6 +38,7 @@ static void usage(void)
 	      "  tap-resume             the guest that a tap stopped runs on\n"
 	      "  area                   the area of checkpoints by taps: what is refused, what it is\n"
 	      "  area-busy PORT         who is busy is let alone, who is not armed, too\n"
+	      "  area-die PORT          ends when it has a checkpoint, and the guest is stopped\n"
 	      "  by-tap PORT EPOCHS COPIES [anywhere]   full-RAM compare of epochs that a tap began\n"
 	      "  fire PORT SECONDS      one checkpoint by a tap after the other\n"
 	      "  tap-reset PORT         the guest's channels are closed from its side\n",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Taps.  Of channels that this program makes itself, whose events the guest does not know and has masked, the pending
- * bits in shared_info say what Xen delivered; what the guest sends is its console's.
+ * Taps.  Of channels that this program makes itself, whose events the guest does not know and has masked, the
+ * pending bits in shared_info say what Xen delivered; what the guest sends is its console's.
  */
 #include "hv-check.h" /* first: it says that these are tools */
 
@@ -101,6 +101,13 @@ static bool notified(struct tap *t, int ms)
 	return yes;
 }
 
+/* Of several events the last may come late. */
+static void drain(struct tap *t)
+{
+	while (notified(t, 50))
+		;
+}
+
 static bool pending(struct tap *t)
 {
 	return t->shinfo->evtchn_pending[t->guest / 64] >> t->guest % 64 & 1;
@@ -158,7 +165,7 @@ static int open_channel(struct tap *t)
 	if (port < 0)
 		return -errno;
 	t->local = (uint32_t)port;
-	notified(t, 0);
+	drain(t);
 	return 0;
 }
 
@@ -221,6 +228,7 @@ static void check_modes(struct tap *t)
 	expect(t, "delivered again", 0, deliver(t, 0, IN | OUT));
 	expect(t, "not there again", 0, pending(t));
 
+	drain(t);
 	expect(t, "only out", 0, set(t, OUT | HOLD));
 	expect(t, "the other direction", 1, send(t));
 	expect(t, "is not seen", 4, (int64_t)ours(t).seen_in);
@@ -385,7 +393,8 @@ static uint64_t guest_time(struct hv *hv)
 	return xc_domain_getinfo(hv->xc, hv->domid, 1, &info) == 1 ? info.cpu_time : 0;
 }
 
-/* The guest writes to its console all the time: each tap stops it, in that very hypercall, and nothing else lets it go. */
+/* The guest writes to its console all the time: each tap stops it, in that very hypercall, and nothing else
+ * lets it go. */
 static int tap_pause(struct hv *hv, uint32_t port, unsigned int times)
 {
 	const struct timespec while_stopped = { .tv_nsec = 3000000 };
@@ -405,7 +414,7 @@ static int tap_pause(struct hv *hv, uint32_t port, unsigned int times)
 		expect(&t, "out, pause", 0, set(&t, OUT | PAUSE | (i % 2 ? HOLD : 0)));
 		expect(&t, "noticed", 1, notified(&t, 10000));
 		tap = look(hv, port, &nr, &paused);
-		expect(&t, "pauses", i + 1, (int64_t)tap.pauses);
+		expect(&t, "pauses", 1, (int64_t)tap.pauses);
 		expect(&t, "stopped", 1, paused);
 		expect(&t, "held", i % 2 ? OUT : 0, tap.held);
 		inside += in_hypercall(hv);
@@ -416,9 +425,9 @@ static int tap_pause(struct hv *hv, uint32_t port, unsigned int times)
 		expect(&t, "no more pauses", 0, set(&t, OUT));
 		expect(&t, "resume", 0, hvop_tap_resume(hv->hvop, hv->domid));
 		expect(&t, "resume again", -ENOENT, hvop_tap_resume(hv->hvop, hv->domid));
-		notified(&t, 0);
+		expect(&t, "no tap", 0, set(&t, 0));
+		drain(&t);
 	}
-	expect(&t, "taken away", 0, set(&t, 0));
 	expect(&t, "in its hypercall", times, inside);
 	printf("stopped %u times, %u in the hypercall that sends, %s\n", times, inside,
 	       t.failed ? "failed" : "and nothing but its resume let it go");
@@ -453,8 +462,9 @@ static int list(struct hv *hv)
 		return 1;
 	}
 	for (uint32_t i = 0; i < nr; i++)
-		printf("port %u notify=%u mode=%#x held=%#x out=%" PRIu64 "/%" PRIu64 " in=%" PRIu64 "/%" PRIu64
-		       " pauses=%" PRIu64 " checkpoints=%" PRIu64 " off=%" PRIu64 " ordinary=%" PRIu64 "\n",
+		printf("port %u notify=%u mode=%#x held=%#x out=%" PRIu64 "/%" PRIu64 " in=%" PRIu64
+		       "/%" PRIu64 " pauses=%" PRIu64 " checkpoints=%" PRIu64 " off=%" PRIu64
+		       " ordinary=%" PRIu64 "\n",
 		       p[i].port, p[i].notify, p[i].mode, p[i].held, (uint64_t)p[i].seen_out,
 		       (uint64_t)p[i].held_out, (uint64_t)p[i].seen_in, (uint64_t)p[i].held_in,
 		       (uint64_t)p[i].pauses, (uint64_t)p[i].checkpoints, (uint64_t)p[i].interrupts_off,
