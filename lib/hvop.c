@@ -183,10 +183,10 @@ int hvop_run(struct hvop *h, uint32_t domid, uint64_t generation)
 	return simple(h, domid, XEN_KEMARI_run, generation);
 }
 
-static struct hvop_harvest harvest_of(const struct hvop *h, uint32_t nr, uint32_t flags)
+struct hvop_harvest hvop_harvest_of(const uint64_t *gfns, uint32_t nr, uint32_t flags)
 {
 	return (struct hvop_harvest){
-		.gfns = h->gfns,
+		.gfns = gfns,
 		.nr = nr,
 		.more = flags & XEN_KEMARI_F_more,
 		.physmap = flags & XEN_KEMARI_F_physmap,
@@ -217,7 +217,7 @@ int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out)
 		flags = (flags & XEN_KEMARI_F_physmap) | op->flags;
 	} while ((flags & XEN_KEMARI_F_more) && nr < h->max_gfns);
 
-	*out = harvest_of(h, nr, flags);
+	*out = hvop_harvest_of(h->gfns, nr, flags);
 	return 0;
 }
 
@@ -247,7 +247,7 @@ int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_c
 		.state_ns = head->state,
 		.context_ns = head->context,
 		.harvest_ns = op->val,
-		.dirty = harvest_of(h, op->nr_out, op->flags),
+		.dirty = hvop_harvest_of(h->gfns, op->nr_out, op->flags),
 	};
 	return 0;
 }
@@ -268,19 +268,25 @@ int hvop_forget_dirty(struct hvop *h, uint32_t domid)
 	return rc;
 }
 
-int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr)
+/* A command whose input is a list of frames. */
+static int with_gfns(struct hvop *h, uint32_t domid, uint32_t cmd, const uint64_t *gfns, uint32_t nr)
 {
 	struct xen_kemari_op *op;
 
-	if (nr > XEN_KEMARI_MAX_HOT || nr > h->max_gfns)
-		return -EINVAL;
 	if (nr)
 		memcpy(h->gfns, gfns, nr * sizeof(*gfns));
 
-	op = prepare(h, domid, XEN_KEMARI_set_hot);
+	op = prepare(h, domid, cmd);
 	op->nr = nr;
 	set_xen_guest_handle_raw(op->gfns, h->gfns);
 	return call(h);
+}
+
+int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr)
+{
+	if (nr > XEN_KEMARI_MAX_HOT || nr > h->max_gfns)
+		return -EINVAL;
+	return with_gfns(h, domid, XEN_KEMARI_set_hot, gfns, nr);
 }
 
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
@@ -366,6 +372,75 @@ int hvop_set_state(struct hvop *h, uint32_t domid, const void *state, uint32_t s
 	op->val = elapsed_ns;
 	set_xen_guest_handle_raw(op->buf, h->state);
 	return call(h);
+}
+
+int hvop_tap_set(struct hvop *h, uint32_t domid, uint32_t port, uint32_t mode, uint32_t notify)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_set);
+
+	op->port = port;
+	op->flags = mode;
+	op->val = notify;
+	return call(h);
+}
+
+int hvop_tap_deliver(struct hvop *h, uint32_t domid, uint32_t port, uint32_t directions, uint32_t *nr)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_deliver);
+	int rc;
+
+	op->port = port;
+	op->flags = directions;
+	rc = call(h);
+	if (!rc)
+		*nr = op->nr_out;
+	return rc;
+}
+
+int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **taps, uint32_t *nr,
+		  bool *paused)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_tap_list);
+	int rc;
+
+	_Static_assert(XEN_KEMARI_MAX_TAPS * sizeof(**taps) <= HVOP_STATE_DEFAULT, "all taps fit");
+
+	op->nr = XEN_KEMARI_MAX_TAPS;
+	set_xen_guest_handle_raw(op->buf, h->state);
+	rc = call(h);
+	if (rc)
+		return rc;
+	*taps = h->state;
+	*nr = op->nr_out;
+	*paused = op->flags & XEN_KEMARI_F_paused;
+	return 0;
+}
+
+int hvop_tap_resume(struct hvop *h, uint32_t domid)
+{
+	return simple(h, domid, XEN_KEMARI_tap_resume, 0);
+}
+
+int hvop_area_set(struct hvop *h, uint32_t domid, uint32_t copies, uint32_t listed, uint32_t state_size,
+		  uint64_t *size)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_area_set);
+	int rc;
+
+	op->val = copies;
+	op->nr = listed;
+	op->size = state_size;
+	rc = call(h);
+	if (!rc)
+		*size = op->size;
+	return rc;
+}
+
+int hvop_area_pin(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr)
+{
+	if (nr > XEN_KEMARI_MAX_PINNED)
+		return -EINVAL;
+	return with_gfns(h, domid, XEN_KEMARI_area_pin, gfns, nr);
 }
 
 int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port)

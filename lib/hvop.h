@@ -66,6 +66,9 @@ struct hvop_harvest {
 	bool hot;     /* hot frames that were written are listed, too */
 };
 
+/* A list that Xen made, with the flags that came with it. */
+struct hvop_harvest hvop_harvest_of(const uint64_t *gfns, uint32_t nr, uint32_t flags);
+
 /* Frames written since the last harvest; they are protected again.  The domain must be paused. */
 int hvop_harvest(struct hvop *h, uint32_t domid, struct hvop_harvest *out);
 
@@ -112,6 +115,33 @@ int hvop_state_size(struct hvop *h, uint32_t domid, uint32_t *size);
 int hvop_get_state(struct hvop *h, uint32_t domid, const struct xen_kemari_state **state, uint32_t *size);
 /* elapsed_ns is added to the guest's clocks.  -EINVAL: the blob is bad, nothing was changed. */
 int hvop_set_state(struct hvop *h, uint32_t domid, const void *state, uint32_t size, uint64_t elapsed_ns);
+
+/*
+ * The tap of one of the guest's channels to dom0: mode is XEN_KEMARI_TAP_*, 0 takes it away, and what it held
+ * is delivered.  notify: a port from xenevtchn_bind_unbound_port() that is raised with each tapped event, or
+ * 0.  Works on a running guest.  -EINVAL: no such channel, or nonsense; -ENOENT: there was none; -ENOSPC: too
+ * many.
+ */
+int hvop_tap_set(struct hvop *h, uint32_t domid, uint32_t port, uint32_t mode, uint32_t notify);
+/* Delivers what is held in these directions (XEN_KEMARI_TAP_out, _in): of port, or port 0: of all.  *nr: how
+ * many. */
+int hvop_tap_deliver(struct hvop *h, uint32_t domid, uint32_t port, uint32_t directions, uint32_t *nr);
+/* *taps is in the buffer of hvop_get_state(); *paused: one of them stopped the guest. */
+int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **taps, uint32_t *nr,
+		  bool *paused);
+/* The guest that a tap stopped runs on; nothing else lets it.  Waits for nothing.  -ENOENT: no tap stopped
+ * it. */
+int hvop_tap_resume(struct hvop *h, uint32_t domid);
+
+/*
+ * Makes the area of checkpoints that taps take, instead of the one before; lib/hvarea.h is what it is for.
+ * copies 0: none any more.  *size: bytes of the resource XEN_KEMARI_resource.
+ */
+int hvop_area_set(struct hvop *h, uint32_t domid, uint32_t copies, uint32_t listed, uint32_t state_size,
+		  uint64_t *size);
+/* Frames that every one of them has a copy of, in front.  -ENOENT: no area; -EINVAL: more than have a place
+ * in it. */
+int hvop_area_pin(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 
 /* Heals and wakes; port 0: every interdomain and unbound port. */
 int hvop_kick(struct hvop *h, uint32_t domid, uint32_t port);

@@ -29,7 +29,19 @@ static void usage(void)
 	      "  checkpoint EPOCHS MS   the same with state and context in the same operation\n"
 	      "  stock EPOCHS MS        times of epochs by stock hypercalls only, for the benchmark\n"
 	      "  freeze FILE            saves the paused guest, whole\n"
-	      "  thaw FILE              makes a fresh, paused domain that guest\n",
+	      "  thaw FILE              makes a fresh, paused domain that guest\n"
+	      "  tap PORT MODE          sets a tap: letters of out, in, hold, pause; - takes it away\n"
+	      "  taps                   lists them\n"
+	      "  deliver PORT MODE      what is held, o or i\n"
+	      "  tap-in                 taps on channels of its own, and all that can be wrong with them\n"
+	      "  tap-pause PORT TIMES   a busy guest is stopped in the hypercall that sends\n"
+	      "  tap-resume             the guest that a tap stopped runs on\n"
+	      "  area                   the area of checkpoints by taps: what is refused, what it is\n"
+	      "  area-busy PORT         who is busy is let alone, who is not armed, too\n"
+	      "  area-die PORT          ends when it has a checkpoint, and the guest is stopped\n"
+	      "  by-tap PORT EPOCHS COPIES [anywhere]   full-RAM compare of epochs that a tap began\n"
+	      "  fire PORT SECONDS      one checkpoint by a tap after the other\n"
+	      "  tap-reset PORT         the guest's channels are closed from its side\n",
 	      stderr);
 }
 
@@ -114,7 +126,7 @@ static void strip_clocks(struct xen_kemari_state *s)
 	}
 }
 
-static bool same(struct xen_kemari_state *a, uint32_t size_a, struct xen_kemari_state *b, uint32_t size_b)
+bool hv_same_state(struct xen_kemari_state *a, uint32_t size_a, struct xen_kemari_state *b, uint32_t size_b)
 {
 	strip_clocks(a);
 	strip_clocks(b);
@@ -160,7 +172,7 @@ static bool roundtrip_once(struct hv *hv)
 		puts("the timer moved");
 		ok = false;
 	}
-	ok &= same(a, size_a, b, size_b);
+	ok &= hv_same_state(a, size_a, b, size_b);
 	hvop_kick(hv->hvop, hv->domid, 0);
 out:
 	xc_domain_unpause(hv->xc, hv->domid);
@@ -279,7 +291,7 @@ static int refuse(struct hv *hv)
 	ok &= refused(hv, "elapsed", bad, size, ~0ULL);
 
 	after = get(hv, &size_after);
-	ok &= after && same(s, size, after, size_after);
+	ok &= after && hv_same_state(s, size, after, size_after);
 	free(s);
 	free(bad);
 	free(after);
@@ -479,6 +491,10 @@ static int command(struct hv *hv, int argc, char **argv)
 		return set_clock(hv, true, strtod(arg, NULL));
 	if (!strcmp(cmd, "harvest") || !strcmp(cmd, "hot") || !strcmp(cmd, "checkpoint"))
 		return hv_memory_main(hv, argc, argv);
+	if (!strncmp(cmd, "area", 4) || !strcmp(cmd, "by-tap") || !strcmp(cmd, "fire"))
+		return hv_area_main(hv, argc, argv);
+	if (!strncmp(cmd, "tap", 3) || !strcmp(cmd, "deliver"))
+		return hv_tap_main(hv, argc, argv);
 	if (!strcmp(cmd, "stock"))
 		return hv_stock(hv, (int)n, argc > 2 ? atol(argv[2]) : 100);
 	if (!strcmp(cmd, "freeze"))

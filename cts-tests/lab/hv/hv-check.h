@@ -6,6 +6,8 @@
 #ifndef KEMARI_HV_CHECK_H
 #define KEMARI_HV_CHECK_H
 
+#include <stdbool.h>
+
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 
@@ -30,5 +32,9 @@ int hv_memory_main(struct hv *hv, int argc, char **argv); /* harvest, hot */
 int hv_stock(struct hv *hv, int epochs, long ms);
 int hv_freeze(struct hv *hv, const char *file);
 int hv_thaw(struct hv *hv, const char *file);
+int hv_area_main(struct hv *hv, int argc, char **argv); /* area, area-busy, by-tap, fire */
+/* Equal but for what runs on while a guest is stopped, which is struck out of both. */
+bool hv_same_state(struct xen_kemari_state *a, uint32_t size_a, struct xen_kemari_state *b, uint32_t size_b);
+int hv_tap_main(struct hv *hv, int argc, char **argv); /* tap, taps, deliver, tap-in, tap-pause, tap-reset */
 
 #endif /* KEMARI_HV_CHECK_H */

@@ -9,32 +9,13 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "hv-check.h"
+#include "hv-memory.h"
 
-/* gfns of a small PVH guest end below 4 GiB. */
-#define MAX_GFN 0x100000UL
 #define ACPI_GFN 0xfc000UL
 #define SPECIAL_GFN 0xfeff8UL
 #define SPECIAL_FRAMES 8
 #define XENSTORE_GFN 0xfeffcUL
 #define CONSOLE_GFN 0xfefffUL
-
-struct memory {
-	struct hv *hv;
-	xen_pfn_t *gfns;
-	int *err;
-	uint32_t nr;
-	uint8_t *now;	 /* the guest's frames, mapped */
-	uint8_t *before; /* copies as of the last epoch */
-	uint32_t *slot;	 /* by gfn: index + 1 */
-	uint8_t *listed; /* by index: in the epoch at hand */
-	uint8_t *always; /* by index: Xen or dom0 writes it without a mark */
-	uint8_t *hot;	 /* by index */
-	bool hot_listed; /* Xen says which hot frames were written */
-	bool checkpoint; /* the list comes with a whole checkpoint */
-	uint64_t total, changed, unlisted, late, hot_written;
-	uint8_t context[65536];
-};
 
 uint32_t hv_all_gfns(struct hv *hv, xen_pfn_t *gfns, uint32_t cap)
 {
@@ -60,19 +41,19 @@ uint8_t *hv_map(struct hv *hv, const xen_pfn_t *gfns, uint32_t nr, int *err)
 	return xenforeignmemory_map(hv->fmem, hv->domid, PROT_READ | PROT_WRITE, nr, gfns, err);
 }
 
-static uint8_t *frame(const struct memory *m, uint32_t i)
+uint8_t *hv_frame(const struct memory *m, uint32_t i)
 {
 	return m->now + i * HV_PAGE;
 }
 
-static uint8_t *copy_of(const struct memory *m, uint32_t i)
+uint8_t *hv_copy_of(const struct memory *m, uint32_t i)
 {
 	return m->before + i * HV_PAGE;
 }
 
 static void set_always(struct memory *m, uint64_t gfn)
 {
-	if (gfn < MAX_GFN && m->slot[gfn])
+	if (gfn < HV_MAX_GFN && m->slot[gfn])
 		m->always[m->slot[gfn] - 1] = 1;
 }
 
@@ -96,17 +77,17 @@ static int find_always(struct memory *m)
 }
 
 /* A gfn whose frame came or went is mapped anew. */
-static void remap(struct memory *m, uint32_t i)
+void hv_remap(struct memory *m, uint32_t i)
 {
 	xen_pfn_t gfn = m->gfns[i];
 	void *at;
 
 	if (!m->err[i])
-		munmap(frame(m, i), HV_PAGE);
-	at = xenforeignmemory_map2(m->hv->fmem, m->hv->domid, frame(m, i), PROT_READ | PROT_WRITE, MAP_FIXED,
+		munmap(hv_frame(m, i), HV_PAGE);
+	at = xenforeignmemory_map2(m->hv->fmem, m->hv->domid, hv_frame(m, i), PROT_READ | PROT_WRITE, MAP_FIXED,
 				   1, &gfn, &m->err[i]);
 	if (!at) {
-		mmap(frame(m, i), HV_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		mmap(hv_frame(m, i), HV_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		m->err[i] = -EINVAL;
 	}
 }
@@ -137,14 +118,14 @@ static int by_checkpoint(struct memory *m, struct hvop_harvest *h)
 }
 
 /* One harvest; marks the listed frames and takes their content over. */
-static int harvest(struct memory *m, bool *physmap)
+int hv_harvest(struct memory *m, bool *physmap)
 {
-	bool first = m->checkpoint;
+	bool first = m->first != NULL;
 	struct hvop_harvest h;
 
 	*physmap = false;
 	do {
-		int rc = first ? by_checkpoint(m, &h) : hvop_harvest(m->hv->hvop, m->hv->domid, &h);
+		int rc = first ? m->first(m, &h) : hvop_harvest(m->hv->hvop, m->hv->domid, &h);
 
 		if (rc)
 			return rc;
@@ -152,7 +133,7 @@ static int harvest(struct memory *m, bool *physmap)
 		*physmap |= h.physmap;
 		m->hot_listed = h.hot;
 		for (uint32_t n = 0; n < h.nr; n++) {
-			uint32_t i = h.gfns[n] < MAX_GFN ? m->slot[h.gfns[n]] : 0;
+			uint32_t i = h.gfns[n] < HV_MAX_GFN ? m->slot[h.gfns[n]] : 0;
 
 			if (!i) {
 				printf("listed gfn %#" PRIx64 " is unknown\n", h.gfns[n]);
@@ -177,12 +158,12 @@ static uint32_t compare(struct memory *m, bool report)
 	uint32_t bad = 0;
 
 	for (uint32_t i = 0; i < m->nr; i++) {
-		if (m->err[i] || (!m->listed[i] && !memcmp(frame(m, i), copy_of(m, i), HV_PAGE)))
+		if (m->err[i] || (!m->listed[i] && !memcmp(hv_frame(m, i), hv_copy_of(m, i), HV_PAGE)))
 			continue;
-		if (memcmp(frame(m, i), copy_of(m, i), HV_PAGE))
+		if (memcmp(hv_frame(m, i), hv_copy_of(m, i), HV_PAGE))
 			m->changed++;
 		if (m->listed[i] || m->always[i] || (m->hot[i] && !m->hot_listed))
-			memcpy(copy_of(m, i), frame(m, i), HV_PAGE);
+			memcpy(hv_copy_of(m, i), hv_frame(m, i), HV_PAGE);
 		else {
 			bad++;
 			if (report)
@@ -192,25 +173,26 @@ static uint32_t compare(struct memory *m, bool report)
 	return bad;
 }
 
-static int epoch(struct memory *m)
+int hv_epoch(struct memory *m)
 {
 	bool physmap, again;
 	uint32_t bad;
 	int rc;
 
 	memset(m->listed, 0, m->nr);
-	xc_domain_pause(m->hv->xc, m->hv->domid);
-	rc = harvest(m, &physmap);
+	if (!m->area)
+		xc_domain_pause(m->hv->xc, m->hv->domid);
+	rc = hv_harvest(m, &physmap);
 	if (rc)
 		goto out;
 	for (uint32_t i = 0; physmap && i < m->nr; i++)
 		if (m->listed[i])
-			remap(m, i);
+			hv_remap(m, i);
 
 	bad = compare(m, false);
 	if (bad) {
 		/* A grant copy into a paused guest comes after the list, and its mark with it. */
-		rc = harvest(m, &again);
+		rc = hv_harvest(m, &again);
 		if (rc)
 			goto out;
 		m->late += bad;
@@ -220,20 +202,23 @@ static int epoch(struct memory *m)
 		/* Told once is enough. */
 		for (uint32_t i = 0; i < m->nr; i++)
 			if (!m->err[i])
-				memcpy(copy_of(m, i), frame(m, i), HV_PAGE);
+				memcpy(hv_copy_of(m, i), hv_frame(m, i), HV_PAGE);
 	}
 out:
-	xc_domain_unpause(m->hv->xc, m->hv->domid);
+	if (m->area)
+		hv_area_end(m->area);
+	else
+		xc_domain_unpause(m->hv->xc, m->hv->domid);
 	return rc;
 }
 
-static int open_memory(struct memory *m, struct hv *hv)
+int hv_open_memory(struct memory *m, struct hv *hv)
 {
 	uint32_t cap = (uint32_t)(ACPI_GFN / 4);
 
 	m->hv = hv;
 	m->gfns = calloc(cap, sizeof(*m->gfns));
-	m->slot = calloc(MAX_GFN, sizeof(*m->slot));
+	m->slot = calloc(HV_MAX_GFN, sizeof(*m->slot));
 	if (!m->gfns || !m->slot)
 		return -ENOMEM;
 	m->nr = hv_all_gfns(hv, m->gfns, cap);
@@ -266,8 +251,7 @@ static int protect(struct hv *hv)
 	return rc;
 }
 
-/* Log-dirty on, the copies made. */
-static int start(struct memory *m)
+int hv_start(struct memory *m)
 {
 	bool physmap;
 	int rc = hvop_log(m->hv->hvop, m->hv->domid, true);
@@ -279,17 +263,16 @@ static int start(struct memory *m)
 	xc_domain_pause(m->hv->xc, m->hv->domid);
 	rc = find_always(m);
 	if (!rc)
-		rc = harvest(m, &physmap);
+		rc = hv_harvest(m, &physmap);
 	for (uint32_t i = 0; i < m->nr; i++)
 		if (!m->err[i])
-			memcpy(copy_of(m, i), frame(m, i), HV_PAGE);
+			memcpy(hv_copy_of(m, i), hv_frame(m, i), HV_PAGE);
 	m->total = 0;
 	xc_domain_unpause(m->hv->xc, m->hv->domid);
 	return rc;
 }
 
-/* The guest runs unlogged for a while. */
-static void stop(struct hv *hv)
+void hv_stop(struct hv *hv)
 {
 	const struct timespec unlogged = { .tv_nsec = 300000000 };
 
@@ -298,14 +281,14 @@ static void stop(struct hv *hv)
 	nanosleep(&unlogged, NULL);
 }
 
-static int epochs(struct memory *m, int nr, long ms)
+int hv_epochs(struct memory *m, int nr, long ms)
 {
 	const struct timespec gap = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	int rc = 0;
 
 	for (int i = 0; !rc && i < nr; i++) {
 		nanosleep(&gap, NULL);
-		rc = epoch(m);
+		rc = hv_epoch(m);
 	}
 	printf("epochs=%d listed=%" PRIu64 " changed=%" PRIu64 " unlisted=%" PRIu64 " late=%" PRIu64 "\n", nr,
 	       m->total, m->changed, m->unlisted, m->late);
@@ -315,7 +298,7 @@ static int epochs(struct memory *m, int nr, long ms)
 /* The frames written in one epoch become hot. */
 static int make_hot(struct memory *m, long ms, uint64_t *gfns, uint32_t *nr)
 {
-	int rc = epochs(m, 1, ms);
+	int rc = hv_epochs(m, 1, ms);
 
 	*nr = 0;
 	for (uint32_t i = 0; !rc && i < m->nr && *nr < XEN_KEMARI_MAX_HOT; i++)
@@ -340,12 +323,12 @@ static int make_hot(struct memory *m, long ms, uint64_t *gfns, uint32_t *nr)
 static int check_hot(struct memory *m, int nr, long ms)
 {
 	static uint64_t gfns[XEN_KEMARI_MAX_HOT];
-	uint64_t beyond = MAX_GFN << 4;
+	uint64_t beyond = HV_MAX_GFN << 4;
 	uint32_t hot, missing = 0;
 	int rc = make_hot(m, ms, gfns, &hot);
 
 	if (!rc)
-		rc = epochs(m, nr, ms);
+		rc = hv_epochs(m, nr, ms);
 	if (rc)
 		return rc;
 	if (hvop_set_hot(m->hv->hvop, m->hv->domid, &beyond, 1) != -EINVAL) {
@@ -360,14 +343,14 @@ static int check_hot(struct memory *m, int nr, long ms)
 	if (!rc) {
 		bool physmap;
 
-		rc = harvest(m, &physmap);
+		rc = hv_harvest(m, &physmap);
 		compare(m, false);
 	}
 	xc_domain_unpause(m->hv->xc, m->hv->domid);
 	for (uint32_t i = 0; i < hot; i++)
 		missing += !m->listed[m->slot[gfns[i]] - 1];
 	printf("hot=%u written=%" PRIu64 " missing afterwards=%u\n", hot, m->hot_written, missing);
-	return rc ? rc : (!hot || missing || (m->hot_listed && !m->hot_written)) ? -EPROTO : epochs(m, nr, ms);
+	return rc ? rc : (!hot || missing || (m->hot_listed && !m->hot_written)) ? -EPROTO : hv_epochs(m, nr, ms);
 }
 
 int hv_memory_main(struct hv *hv, int argc, char **argv)
@@ -375,20 +358,20 @@ int hv_memory_main(struct hv *hv, int argc, char **argv)
 	static struct memory m;
 	int nr = argc > 1 ? atoi(argv[1]) : 10;
 	long ms = argc > 2 ? atol(argv[2]) : 100;
-	int rc = open_memory(&m, hv);
+	int rc = hv_open_memory(&m, hv);
 
-	m.checkpoint = !strcmp(argv[0], "checkpoint");
+	m.first = strcmp(argv[0], "checkpoint") ? NULL : by_checkpoint;
 	if (!rc)
-		rc = start(&m);
+		rc = hv_start(&m);
 	if (!rc)
-		rc = strcmp(argv[0], "harvest") ? check_hot(&m, nr, ms) : epochs(&m, nr, ms);
-	stop(hv);
+		rc = strcmp(argv[0], "harvest") ? check_hot(&m, nr, ms) : hv_epochs(&m, nr, ms);
+	hv_stop(hv);
 	/* frames of all kinds are left: protected, written since, hot */
 	if (!rc)
-		rc = start(&m);
+		rc = hv_start(&m);
 	if (!rc)
-		rc = epochs(&m, nr, ms);
-	stop(hv);
+		rc = hv_epochs(&m, nr, ms);
+	hv_stop(hv);
 	if (rc)
 		printf("error %d %s\n", -rc, strerror(-rc));
 	return rc || m.unlisted || !m.changed;

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 5
+#define XEN_KEMARI_INTERFACE 6
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -37,8 +37,8 @@
  */
 #define XEN_KEMARI_enable 1
 /*
- * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO);
- * -EBUSY while held or while log-dirty is on by XEN_KEMARI_log.  The guest's clock offset stays, or its time would jump.
+ * Drops what the other commands set up (hot list, marks of physmap changes, the refusal of FIFO, taps and the pause of
+ * one); -EBUSY while held or while log-dirty is on by XEN_KEMARI_log.  The guest's clock offset stays, or its time would jump.
  */
 #define XEN_KEMARI_disable 2
 /*
@@ -140,12 +140,72 @@
  * left.
  */
 #define XEN_KEMARI_resume 16
+/*
+ * Sets, changes or takes away the tap of one of the guest's channels to dom0.  In: port = the guest's; flags =
+ * XEN_KEMARI_TAP_*: TAP_out taps what the guest sends, TAP_in what dom0 sends to it, TAP_hold keeps the event back until
+ * XEN_KEMARI_tap_deliver (several become one, as events do), TAP_pause stops the guest with the first event that it sends:
+ * the vCPU that sends goes no further than its hypercall, the others stop within an interrupt's time.  No flag: the tap
+ * goes.  val = a port of dom0's own that is waiting for its remote end (unbound), raised with each tapped event, or 0.
+ * Of a tap that goes, or holds no more, the events it held are delivered.  It goes when either end of the channel is closed,
+ * thus also with a daemon that dies.  TAP_checkpoint, of TAP_out: the event makes Xen take a checkpoint by itself, before it
+ * is delivered or notify is raised; see XEN_KEMARI_area_set.  Events that Xen itself raises (VIRQs, at binding, at unmasking) are never tapped.
+ * Works on a running domain.  On return no event is under way by the old rule.
+ * -EINVAL no such channel or not to dom0, no direction, TAP_pause or TAP_checkpoint without TAP_out, or both, val not such
+ * a port; -ENOENT nothing
+ * to take away; -ENOSPC XEN_KEMARI_MAX_TAPS are set; -ENOMEM.
+ */
+#define XEN_KEMARI_tap_set 17
+/*
+ * Delivers what is held: of port, or of all taps with port = 0; flags = TAP_out, TAP_in or both.  Out: nr_out = events
+ * delivered.  -ENOENT no tap on port, -EINVAL no direction.
+ */
+#define XEN_KEMARI_tap_deliver 18
+/*
+ * Out: buf = array of struct xen_kemari_tap, by no order; nr in = its capacity in entries; nr_out = taps that are set;
+ * flags: XEN_KEMARI_F_paused.  -ENOBUFS too small (nr_out = what is needed).
+ */
+#define XEN_KEMARI_tap_list 19
+/*
+ * Ends the pause that a tap made, which nothing else ends but disable: no XEN_DOMCTL_unpausedomain, no XEN_KEMARI_resume, no
+ * end of a daemon.  Waits for no other command.  -ENOENT no tap stopped the domain.
+ */
+#define XEN_KEMARI_tap_resume 20
+/*
+ * Makes the area that Xen and the daemon share, in place of one that there was; see struct xen_kemari_area, with which it
+ * begins.  In: val = how many copies of frames fit, 0: the area goes; nr = entries of the list of dirty frames; size = bytes
+ * for what XEN_KEMARI_checkpoint writes to buf.  Out: size = bytes in all.  It is mapped as the resource
+ * XEN_KEMARI_resource, id 0, frame 0 on, and belongs to the domain: it goes with it, and with disable.  What is mapped of one
+ * that is gone stays memory, of no use.  Works on a running domain.  -EINVAL too large or nothing, -ENOMEM, then the old one
+ * stays.
+ */
+#define XEN_KEMARI_area_set 21
+/*
+ * In: gfns[0..nr) = frames of which each checkpoint of a tap has a copy, in front and ascending, dirty or not (frames that are
+ * written without a mark).  Replaces those before.  -ENOENT no area, -EINVAL more than XEN_KEMARI_MAX_PINNED or than fit.
+ */
+#define XEN_KEMARI_area_pin 22
+
+#define XEN_KEMARI_resource 200 /* XENMEM_acquire_resource */
 
 #define XEN_KEMARI_F_no_fifo (1U << 0) /* enable */
 #define XEN_KEMARI_F_more (1U << 1)    /* harvest, protect, out */
 #define XEN_KEMARI_F_physmap (1U << 2) /* harvest, out */
 #define XEN_KEMARI_F_anywhere (1U << 3) /* stop, checkpoint */
 #define XEN_KEMARI_F_hot (1U << 4) /* harvest, out */
+#define XEN_KEMARI_F_paused (1U << 5) /* tap_list, out: a tap stopped the domain */
+
+#define XEN_KEMARI_TAP_out (1U << 0)
+#define XEN_KEMARI_TAP_in (1U << 1)
+#define XEN_KEMARI_TAP_hold (1U << 2)
+#define XEN_KEMARI_TAP_pause (1U << 3)
+#define XEN_KEMARI_TAP_checkpoint (1U << 4)
+
+#define XEN_KEMARI_MAX_TAPS 48U
+/* Of area_set. */
+#define XEN_KEMARI_MAX_COPIES 1024U
+#define XEN_KEMARI_MAX_LISTED 8192U
+#define XEN_KEMARI_MAX_RECORD (1U << 18)
+#define XEN_KEMARI_MAX_PINNED 256U
 
 #define XEN_KEMARI_MAX_HOT 4096U
 /* Of set_state, ns: about 73 years. */
@@ -229,6 +289,82 @@ struct xen_kemari_checkpoint {
     uint64_t context;
     uint64_t reserved[3]; /* 0 */
 };
+
+/*
+ * A tap, as tap_list gives it.  Counted since it was set first: events that came, of these held, pauses made; with
+ * TAP_checkpoint, checkpoints taken, events that found a vCPU with interrupts off, and all others that could make none.
+ */
+struct xen_kemari_tap {
+    uint32_t port;
+    uint32_t notify; /* tap_set's val */
+    uint32_t mode;   /* XEN_KEMARI_TAP_* */
+    uint32_t held;   /* TAP_out, TAP_in: an event waits */
+    uint64_t seen_out;
+    uint64_t seen_in;
+    uint64_t held_out;
+    uint64_t held_in;
+    uint64_t pauses;
+    uint64_t checkpoints;
+    uint64_t interrupts_off;
+    uint64_t ordinary;
+};
+
+/*
+ * Begin of the area.  An event of a tap with TAP_checkpoint, sent while armed is set, busy is not and fired is FIRED_no, has
+ * Xen stop the domain and take a checkpoint, as XEN_KEMARI_checkpoint does, and copy frames: pinned ones, then those of the
+ * list, as many as there is room for.  If all fit the domain runs on at once; it stays stopped, until XEN_KEMARI_tap_resume, with
+ * AREA_sync, when frames are left, and after an error.  The event is delivered after that.  An event that cannot make a
+ * checkpoint (also for another command is under way, or a vCPU has interrupts off and AREA_anywhere is not given) is
+ * an ordinary one.
+ *
+ * Whose is what: armed, busy and flags are written by the daemon, armed and flags while busy is set.  fired and all that follows the layout is Xen's, until it
+ * writes FIRED_taken, the daemon's then until it writes FIRED_no.  As long as busy is set, and fired was not FIRED_working
+ * at any time after that, Xen does not look at the domain's memory or stop it by a tap.  So the daemon sets busy, makes a
+ * full barrier, and waits while fired is FIRED_working; Xen writes FIRED_working, makes a full barrier, and takes it
+ * back if busy is set.  Neither looks away at the same time: doc/hypervisor.md.
+ */
+#define XEN_KEMARI_AREA_sync (1U << 0)     /* the domain stays stopped in any case */
+#define XEN_KEMARI_AREA_anywhere (1U << 1) /* as F_anywhere */
+
+#define XEN_KEMARI_FIRED_no 0U
+#define XEN_KEMARI_FIRED_working 1U
+#define XEN_KEMARI_FIRED_taken 2U
+
+struct xen_kemari_area {
+    uint32_t armed;
+    uint32_t busy;
+    uint32_t flags; /* XEN_KEMARI_AREA_* */
+    uint32_t fired; /* XEN_KEMARI_FIRED_* */
+
+    /* Layout: offsets from here, and room, in bytes and entries. */
+    uint32_t record; /* what XEN_KEMARI_checkpoint writes to buf */
+    uint32_t record_room;
+    uint32_t list; /* gfns of dirty frames, as harvest's */
+    uint32_t list_room;
+    uint32_t copied; /* gfn of each copy */
+    uint32_t copies; /* 4 KiB each */
+    uint32_t copies_room;
+    uint32_t reserved;
+
+    /* What was taken. */
+    uint64_t sequence; /* counts from 1 in each area */
+    int32_t result;    /* 0 or, with nothing of what follows but port and stopped, XEN_KEMARI_checkpoint's error */
+    uint32_t port;     /* whose event it was */
+    uint32_t stopped;  /* XEN_KEMARI_tap_resume is wanted */
+    uint32_t out;      /* XEN_KEMARI_F_*, harvest's */
+    uint32_t record_size;
+    uint32_t nr_listed;
+    uint32_t nr_done; /* of the list, from its begin: those that have a copy */
+    uint32_t nr_copied;
+    uint32_t nr_pinned; /* of these, in front */
+    uint32_t reserved2;
+    uint64_t harvest_ns;
+    uint64_t copy_ns;
+    uint64_t total_ns; /* from the event on */
+};
+
+/* In an entry of copied: no memory there, and its copy is of nothing. */
+#define XEN_KEMARI_NO_FRAME (1ULL << 63)
 
 #define XEN_KEMARI_PORT_unbound 1
 #define XEN_KEMARI_PORT_interdomain 2

@@ -7,6 +7,7 @@
 #define __XEN_KEMARI_H__
 
 #include <xen/sched.h>
+#include <xen/tasklet.h>
 #include <public/domctl.h>
 #include <public/kemari.h>
 
@@ -26,6 +27,12 @@ struct kemari
     bool physmap_changed; /* since the last complete harvest; set by hooks */
     bool own_log;         /* log-dirty was switched on by us, without a change of types; under the domctl lock */
     bool guard_log;       /* it is not for XEN_DOMCTL_shadow_op; under the domctl lock */
+    bool tap_paused;      /* one domain_pause() is a tap's; set by the hook */
+    bool at_work;         /* a tap's checkpoint begins, is under way or ends; see kemari-fire.c */
+    unsigned int area_frames; /* of area */
+    struct kemari_area *area; /* changes while nothing is at work */
+    struct tasklet tasklet;
+    struct xen_kemari_tap *taps; /* XEN_KEMARI_MAX_TAPS, port 0: free; see kemari-tap.c */
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
     unsigned long to_protect; /* gfn; those before it were */
@@ -52,20 +59,16 @@ static inline bool kemari_no_fifo(const struct domain *d)
     return k && k->no_fifo;
 }
 
-/* An operation runs on the domain: its resources must not be taken away yet. */
-static inline bool kemari_busy(const struct domain *d)
-{
-    const struct kemari *k = ACCESS_ONCE(d->kemari);
-
-    smp_mb(); /* is_dying was written before */
-
-    return k && read_atomic(&k->busy);
-}
-
 #if defined(CONFIG_X86) && defined(CONFIG_HVM)
 
 int kemari_domctl(struct domain *d, void *arg, bool *copyback);
 void kemari_destroy(struct domain *d);
+/* The domain is dying.  -ERESTART: an operation runs on it, its resources must not be taken away yet. */
+int kemari_teardown(struct domain *d);
+/* The area as a resource: how many frames, and which. */
+unsigned int kemari_area_frames(const struct domain *d, unsigned int id);
+int kemari_acquire_area(struct domain *d, unsigned int frame,
+                        unsigned int nr_frames, xen_pfn_t mfn_list[]);
 /* -EBUSY: a stock command would change log-dirty, and a guard is on it.  Under the domctl lock. */
 int kemari_shadow_op(const struct domain *d,
                      const struct xen_domctl_shadow_op *sc);
@@ -73,6 +76,13 @@ int kemari_shadow_op(const struct domain *d,
 bool kemari_log_ends(const struct domain *d);
 /* The physmap got or lost entries.  Caller holds the p2m lock. */
 void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order);
+/* An event on a channel with a tap at either end; true: it is not to be delivered now.  ld's channel is read-locked. */
+bool kemari_tap_event(struct domain *ld, const struct evtchn *lchn,
+                      struct domain *rd, const struct evtchn *rchn);
+/* The guest's end of a channel with a tap is about to be closed or unbound.  Both ends are write-locked. */
+void kemari_tap_drop(struct domain *d, struct evtchn *chn);
+/* Under the event lock. */
+void kemari_tap_dump(const struct domain *d, const struct evtchn *chn);
 
 #else
 
@@ -83,12 +93,61 @@ static inline int kemari_domctl(struct domain *d, void *arg, bool *copyback)
 
 static inline void kemari_destroy(struct domain *d) {}
 
+static inline int kemari_teardown(struct domain *d)
+{
+    return 0;
+}
+
+static inline unsigned int kemari_area_frames(const struct domain *d,
+                                              unsigned int id)
+{
+    return 0;
+}
+
+static inline int kemari_acquire_area(struct domain *d, unsigned int frame,
+                                      unsigned int nr_frames,
+                                      xen_pfn_t mfn_list[])
+{
+    return -EOPNOTSUPP;
+}
+
 static inline int kemari_shadow_op(const struct domain *d,
                                    const struct xen_domctl_shadow_op *sc)
 {
     return 0;
 }
 
+static inline bool kemari_tap_event(struct domain *ld,
+                                    const struct evtchn *lchn,
+                                    struct domain *rd,
+                                    const struct evtchn *rchn)
+{
+    return false;
+}
+
+static inline void kemari_tap_drop(struct domain *d, struct evtchn *chn) {}
+
+static inline void kemari_tap_dump(const struct domain *d,
+                                   const struct evtchn *chn) {}
+
 #endif
+
+/* Hook of evtchn_send(); true: the event is held. */
+static inline bool kemari_tapped(struct domain *ld, const struct evtchn *lchn,
+                                 struct domain *rd, const struct evtchn *rchn)
+{
+    return unlikely(lchn->kemari_tap | rchn->kemari_tap) &&
+           kemari_tap_event(ld, lchn, rd, rchn);
+}
+
+/* Hook of evtchn_close(): no channel from here on. */
+static inline void kemari_channel_ends(struct domain *d1, struct evtchn *chn1,
+                                       struct domain *d2, struct evtchn *chn2)
+{
+    if ( unlikely(chn1->kemari_tap) )
+        kemari_tap_drop(d1, chn1);
+    if ( unlikely(chn2->kemari_tap) )
+        kemari_tap_drop(d2, chn2);
+}
 
 #endif /* __XEN_KEMARI_H__ */

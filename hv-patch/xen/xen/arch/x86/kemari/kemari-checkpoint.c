@@ -39,15 +39,15 @@ static int put(const struct xen_kemari_op *op, size_t at, const void *from,
                                                                           : 0;
 }
 
-/* Of a stopped domain.  Everything that may fail comes before the harvest, which takes marks. */
-static int take(struct domain *d, struct xen_kemari_op *op,
-                struct xen_kemari_checkpoint *head)
+size_t kemari_context_offset(const struct xen_kemari_checkpoint *head)
 {
-    struct kemari *k = d->kemari;
-    s_time_t begin = NOW(), state, context;
+    return ROUNDUP(sizeof(*head) + head->state_size, 8);
+}
+
+ssize_t kemari_read_parts(struct domain *d, struct xen_kemari_checkpoint *head)
+{
+    s_time_t begin = NOW(), state;
     ssize_t size = kemari_read_state(d);
-    size_t at;
-    int rc;
 
     if ( size < 0 )
         return size == -ENOMEM ? -ENOSPC : size; /* -ENOMEM: marks are lost */
@@ -58,22 +58,36 @@ static int take(struct domain *d, struct xen_kemari_op *op,
     if ( size < 0 )
         return size;
     head->context_size = size;
-    context = NOW();
 
     head->callback = d->arch.hvm.params[HVM_PARAM_CALLBACK_IRQ];
     head->state = state - begin;
-    head->context = context - state;
+    head->context = NOW() - state;
 
-    at = ROUNDUP(sizeof(*head) + head->state_size, 8);
-    if ( op->size < at + size )
+    return kemari_context_offset(head) + size;
+}
+
+/* Of a stopped domain.  Everything that may fail comes before the harvest, which takes marks. */
+static int take(struct domain *d, struct xen_kemari_op *op,
+                struct xen_kemari_checkpoint *head)
+{
+    struct kemari *k = d->kemari;
+    ssize_t size = kemari_read_parts(d, head);
+    s_time_t read = NOW();
+    int rc;
+
+    if ( size < 0 )
+        return size;
+
+    if ( op->size < size )
         rc = -ENOBUFS;
     else
         rc = put(op, 0, head, sizeof(*head)) ?:
              put(op, sizeof(*head), k->blob, head->state_size) ?:
-             put(op, at, k->context, size) ?: kemari_harvest(d, op);
+             put(op, kemari_context_offset(head), k->context,
+                 head->context_size) ?: kemari_harvest(d, op, NULL);
 
-    op->size = at + size;
-    op->val = NOW() - context;
+    op->size = size;
+    op->val = NOW() - read;
 
     return rc;
 }

@@ -25,8 +25,11 @@ int kemari_blob_reserve(struct kemari *k, size_t size)
     return 0;
 }
 
+/* No channel has a tap any more. */
 static void drop_buffers(struct kemari *k)
 {
+    kemari_area_drop(k);
+    XFREE(k->taps);
     XFREE(k->hot);
     k->nr_hot = 0;
     XFREE(k->blob);
@@ -36,9 +39,29 @@ static void drop_buffers(struct kemari *k)
 
 void kemari_destroy(struct domain *d)
 {
-    if ( d->kemari )
-        drop_buffers(d->kemari);
+    if ( !d->kemari )
+        return;
+
+    tasklet_kill(&d->kemari->tasklet);
+    drop_buffers(d->kemari);
     XFREE(d->kemari);
+}
+
+int kemari_teardown(struct domain *d)
+{
+    struct kemari *k = d->kemari;
+
+    if ( !k )
+        return 0;
+
+    smp_mb(); /* is_dying was written before */
+    if ( read_atomic(&k->busy) || read_atomic(&k->at_work) )
+        return -ERESTART;
+
+    /* Its frames are the domain's. */
+    kemari_area_drop(k);
+
+    return 0;
 }
 
 static int enable(struct domain *d, const struct xen_kemari_op *op)
@@ -63,11 +86,15 @@ static int enable(struct domain *d, const struct xen_kemari_op *op)
     return rc;
 }
 
-static int disable(struct kemari *k)
+static int disable(struct domain *d)
 {
+    struct kemari *k = d->kemari;
+
     if ( k->held || k->own_log )
         return -EBUSY;
 
+    kemari_tap_clear(d);
+    kemari_wait_idle(k);
     k->enabled = k->no_fifo = k->physmap_changed = false;
     drop_buffers(k);
 
@@ -166,7 +193,7 @@ static int stopped_op(struct domain *d, struct xen_kemari_op *op)
     switch ( op->cmd )
     {
     case XEN_KEMARI_harvest:
-        rc = kemari_harvest(d, op);
+        rc = kemari_harvest(d, op, NULL);
         break;
     case XEN_KEMARI_protect:
         rc = kemari_protect(d, op);
@@ -189,7 +216,7 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
     switch ( op->cmd )
     {
     case XEN_KEMARI_disable:
-        return disable(d->kemari);
+        return disable(d);
     case XEN_KEMARI_hold:
         return hold(d, op);
     case XEN_KEMARI_run:
@@ -202,6 +229,16 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_log(d, op);
     case XEN_KEMARI_stop:
         return stop(d, op);
+    case XEN_KEMARI_tap_set:
+        return kemari_tap_set(d, op);
+    case XEN_KEMARI_tap_deliver:
+        return kemari_tap_deliver(d, op);
+    case XEN_KEMARI_tap_list:
+        return kemari_tap_list(d, op);
+    case XEN_KEMARI_area_set:
+        return kemari_area_set(d, op);
+    case XEN_KEMARI_area_pin:
+        return kemari_area_pin(d, op);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -226,15 +263,29 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
     return -EINVAL;
 }
 
+static uint32_t flags_of(uint32_t cmd)
+{
+    switch ( cmd )
+    {
+    case XEN_KEMARI_enable:
+        return XEN_KEMARI_F_no_fifo;
+    case XEN_KEMARI_stop:
+    case XEN_KEMARI_checkpoint:
+        return XEN_KEMARI_F_anywhere;
+    case XEN_KEMARI_tap_set:
+        return XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_in | XEN_KEMARI_TAP_hold |
+               XEN_KEMARI_TAP_pause | XEN_KEMARI_TAP_checkpoint;
+    case XEN_KEMARI_tap_deliver:
+        return XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_in;
+    default:
+        return 0;
+    }
+}
+
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
-    uint32_t flags = op->cmd == XEN_KEMARI_enable ? XEN_KEMARI_F_no_fifo :
-                     op->cmd == XEN_KEMARI_stop ||
-                     op->cmd == XEN_KEMARI_checkpoint ? XEN_KEMARI_F_anywhere
-                                                      : 0;
-
-    if ( op->cmd > XEN_KEMARI_resume || op->reserved || (op->flags & ~flags) ||
-         d == current->domain )
+    if ( op->cmd > XEN_KEMARI_area_pin || op->reserved ||
+         (op->flags & ~flags_of(op->cmd)) || d == current->domain )
         return -EINVAL;
 
     if ( !is_hvm_domain(d) || !hap_enabled(d) || nestedhvm_enabled(d) )
@@ -254,6 +305,7 @@ static int ensure_block(struct domain *d)
     k = xzalloc(struct kemari);
     if ( !k )
         return -ENOMEM;
+    tasklet_init(&k->tasklet, kemari_take_by_tap, d);
     if ( cmpxchgptr(&d->kemari, NULL, k) )
         xfree(k);
 
@@ -288,6 +340,8 @@ int kemari_domctl(struct domain *d, void *arg, bool *copyback)
     /* Whatever else is under way: the guest would stand still. */
     if ( op->cmd == XEN_KEMARI_resume )
         return k->enabled ? domain_unpause_by_systemcontroller(d) : -ENXIO;
+    if ( op->cmd == XEN_KEMARI_tap_resume )
+        return kemari_tap_resume(d);
     if ( test_and_set_bool(k->busy) )
         return -EBUSY;
 

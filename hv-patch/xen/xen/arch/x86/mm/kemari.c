@@ -16,6 +16,7 @@
 #include <xen/event.h>
 #include <xen/guest_access.h>
 #include <xen/kemari.h>
+#include <xen/softirq.h>
 #include <xen/sort.h>
 #include <asm/hvm/asid.h>
 #include <asm/paging.h>
@@ -272,8 +273,20 @@ static void lose_marks(struct domain *d)
     paging_unlock(d);
 }
 
+static int put_batch(const struct kemari *k, const struct xen_kemari_op *op,
+                     uint64_t *list, unsigned int nr)
+{
+    if ( list )
+        memcpy(list + op->nr_out, k->batch, nr * sizeof(*list));
+    else if ( nr && copy_to_guest_offset(op->gfns, op->nr_out, k->batch, nr) )
+        return -EFAULT;
+
+    return 0;
+}
+
 /* Batch after batch into the caller's list; returns an error or 0. */
-static int harvest(struct domain *d, struct xen_kemari_op *op, struct cursor *c)
+static int harvest(struct domain *d, struct xen_kemari_op *op, uint64_t *list,
+                   struct cursor *c)
 {
     struct kemari *k = d->kemari;
 
@@ -283,15 +296,18 @@ static int harvest(struct domain *d, struct xen_kemari_op *op, struct cursor *c)
                                                (uint32_t)KEMARI_BATCH));
 
         protect(d, k->batch, nr);
-        if ( nr && copy_to_guest_offset(op->gfns, op->nr_out, k->batch, nr) )
+        if ( put_batch(k, op, list, nr) )
         {
             lose_marks(d);
             return -EFAULT;
         }
         op->nr_out += nr;
 
-        if ( op->nr_out && !(op->nr_out % FRAMES_PER_LOOK) &&
-             hypercall_preempt_check() )
+        /* In idle context it is not to be left half done. */
+        if ( list )
+            process_pending_softirqs();
+        else if ( op->nr_out && !(op->nr_out % FRAMES_PER_LOOK) &&
+                  hypercall_preempt_check() )
             break;
     }
 
@@ -307,7 +323,7 @@ static void flush_asids(struct domain *d)
         hvm_asid_flush_vcpu(v);
 }
 
-int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
+int kemari_harvest(struct domain *d, struct xen_kemari_op *op, uint64_t *list)
 {
     struct kemari *k = d->kemari;
     struct cursor c = { .list_hot = has_dirty_bits() };
@@ -315,7 +331,7 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
 
     if ( !paging_mode_log_dirty(d) )
         return -ENODATA;
-    if ( !op->nr || !guest_handle_okay(op->gfns, op->nr) )
+    if ( !op->nr || (!list && !guest_handle_okay(op->gfns, op->nr)) )
         return -EINVAL;
 
     p2m_flush_hardware_cached_dirty(d);
@@ -330,7 +346,7 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op)
     op->nr_out = 0;
     c.physmap = take_physmap_flag(d);
 
-    rc = harvest(d, op, &c);
+    rc = harvest(d, op, list, &c);
 
     /* What changed since then is told now and, as marks may follow, next time. */
     if ( !c.done && c.physmap )
