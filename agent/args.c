@@ -39,10 +39,11 @@ static const struct command commands[] = {
 	  "\n"
 	  "  --standby-is-gone    the standby cannot answer and never will run its copy: its host is off,\n"
 	  "                       or was rebooted. If that is not true, two copies may run.\n" },
-	{ "status", CONTROL_STATUS, OPERAND_VM_OR_ALL, "jwr", "[VM] [--json [--recent]] [--watch]",
+	{ "status", CONTROL_STATUS, OPERAND_VM_OR_ALL, "jwrT", "[VM] [--json [--recent]] [--taps] [--watch]",
 	  "show role, state and figures of the VMs here",
 	  "  --json               a JSON array, one object per VM\n"
 	  "  --recent             in it, times and sizes of each of the last epochs\n"
+	  "  --taps               the guest's event channels that are tapped, instead\n"
 	  "  --watch              go on showing it as it changes\n" },
 	{ "promote", CONTROL_PROMOTE, OPERAND_VM, "p", "VM --primary-is-off",
 	  "run the copy here after the primary's host died",
@@ -112,13 +113,21 @@ static const struct {
 	const char *name;
 	bool has_value;
 } options[] = {
-	{ 't', "--to", true },	       { 'g', "--standby-is-gone", false },
-	{ 'j', "--json", false },      { 'w', "--watch", false },
-	{ 'r', "--recent", false },    { 'p', "--primary-is-off", false },
-	{ 'n', "--epochs", true },     { 'f', "--follow", false },
-	{ 'o', "--out", true },	       { 'c', "--config", true },
-	{ 'h', "--help", false },      { 'x', "--vm-config", true },
-	{ 's', "--timeout", true },    { 'k', "--peer-is-off", false },
+	{ 't', "--to", true },
+	{ 'g', "--standby-is-gone", false },
+	{ 'j', "--json", false },
+	{ 'w', "--watch", false },
+	{ 'T', "--taps", false },
+	{ 'r', "--recent", false },
+	{ 'p', "--primary-is-off", false },
+	{ 'n', "--epochs", true },
+	{ 'f', "--follow", false },
+	{ 'o', "--out", true },
+	{ 'c', "--config", true },
+	{ 'h', "--help", false },
+	{ 'x', "--vm-config", true },
+	{ 's', "--timeout", true },
+	{ 'k', "--peer-is-off", false },
 	{ 'l', "--last-copy", false },
 };
 
@@ -193,6 +202,9 @@ static int set_option(struct parse *p, char letter, const char *value)
 		break;
 	case 'r':
 		args->req.recent = true;
+		break;
+	case 'T':
+		args->req.taps = true;
 		break;
 	case 'w':
 	case 'f':
@@ -324,6 +336,8 @@ static int check_complete(struct parse *p)
 	if (cmd->op == CONTROL_PROTECT && !req->host[0])
 		return refuse(p, EXIT_USAGE, "the standby host is missing: kemari protect %s --to HOST",
 			      req->vm);
+	if (req->taps && req->watch)
+		return refuse(p, EXIT_USAGE, "--taps shows them once, --watch goes on for ever");
 	if (req->recent && !p->args->json)
 		return refuse(p, EXIT_USAGE, "--recent is for --json");
 	if (cmd->op == CONTROL_PROMOTE && !req->primary_is_off)

@@ -48,6 +48,8 @@ char *client_request_text(const struct control_request *r)
 		json_object_set_new(o, "peer_is_off", json_true());
 	if (r->watch)
 		json_object_set_new(o, "watch", json_true());
+	if (r->taps)
+		json_object_set_new(o, "taps", json_true());
 	if (r->recent)
 		json_object_set_new(o, "recent", json_true());
 	if (r->epochs)

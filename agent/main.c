@@ -63,7 +63,7 @@ static int run_keygen(const struct kemari_args *args, const struct kem_config *c
 /* How answers are shown. */
 struct view {
 	enum control_op op;
-	bool json, watch, tty;
+	bool json, taps, watch, tty;
 	bool line_open;	 /* a progress line without its newline */
 	time_t progress; /* when the last one was shown */
 	json_t *rows;	 /* gathered until their last packet */
@@ -86,7 +86,7 @@ static void show_rows(struct view *v)
 	} else {
 		if (v->watch && v->tty)
 			fputs("\033[H\033[J", stdout);
-		show_status(stdout, v->rows);
+		v->taps ? show_taps(stdout, v->rows) : show_status(stdout, v->rows);
 		if (v->watch && !v->tty)
 			putchar('\n');
 	}
@@ -197,9 +197,11 @@ static void broken_off(enum control_op op)
 
 static int converse(int fd, const struct kemari_args *args)
 {
-	struct view v = {
-		.op = args->req.op, .json = args->json, .watch = args->req.watch, .rows = json_array()
-	};
+	struct view v = { .op = args->req.op,
+			  .json = args->json,
+			  .taps = args->req.taps,
+			  .watch = args->req.watch,
+			  .rows = json_array() };
 	json_t *answer;
 	int rc;
 

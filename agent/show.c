@@ -108,6 +108,22 @@ void show_status(FILE *out, const json_t *rows)
 	}
 }
 
+void show_taps(FILE *out, const json_t *rows)
+{
+	json_int_t port, seen, held, stops;
+	json_t *row, *tap;
+	size_t i, n;
+
+	fprintf(out, "VM                PORT  MODE                     SEEN       HELD      STOPS\n");
+	json_array_foreach(rows, i, row)
+		json_array_foreach(json_object_get(row, "taps"), n, tap)
+			if (number(tap, "port", &port) && number(tap, "seen", &seen) &&
+			    number(tap, "held", &held) && number(tap, "stops", &stops))
+				fprintf(out, "%-16s  %4lld  %-18s  %9lld  %9lld  %9lld\n", text(row, "vm"),
+					(long long)port, text(tap, "mode"), (long long)seen, (long long)held,
+					(long long)stops);
+}
+
 void show_story(FILE *out, const json_t *rows)
 {
 	json_int_t epoch;

@@ -12,6 +12,8 @@
 /* The table of kemari status, and below it a line per VM that has a reason to give. */
 void show_status(FILE *out, const json_t *rows);
 /* Lines of the story. */
+/* Of rows with them: the taps on their channels. */
+void show_taps(FILE *out, const json_t *rows);
 void show_story(FILE *out, const json_t *rows);
 /* One line, without the newline. */
 void show_progress(FILE *out, const json_t *progress);

@@ -209,6 +209,7 @@ NOTHING(vm_drop_copy(struct vm *vm))
 NOTHING(vm_free_shell(struct vm *vm))
 NOTHING(vm_destroy(struct vm *vm))
 
+ZERO(vm_taps_rows(const struct vm *vm), json_t *)
 ZERO(vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid), bool)
 ZERO(vm_domain_info(const struct vm *vm, struct xc_dominfo *info), bool)
 ZERO(vm_domain_is_down(const struct xc_dominfo *info), bool)

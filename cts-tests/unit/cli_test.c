@@ -56,6 +56,8 @@ static void every_command_is_understood(void **state)
 	assert_true(args.json && args.req.watch);
 	assert_int_equal(parse("status vm1 --json --recent"), 0);
 	assert_true(args.req.recent);
+	assert_int_equal(parse("status --taps"), 0);
+	assert_true(args.req.taps);
 	assert_int_equal(parse("promote vm1 --primary-is-off"), 0);
 	assert_true(args.req.primary_is_off);
 	assert_int_equal(parse("cold-start vm1"), 0);
@@ -124,6 +126,7 @@ static void a_wrong_line_says_what_would_be_right(void **state)
 	refused("status --follow", "--follow is not an option of status");
 	refused("status --json=yes", "--json takes no value");
 	refused("status --recent", "--recent is for --json");
+	refused("status --taps --watch", "--taps shows them once");
 	refused("log vm1 --recent", "--recent is not an option of log");
 	refused("status --frob", "unknown option '--frob'");
 	refused("--json status", "the command comes first");
@@ -202,6 +205,7 @@ static void what_is_sent_is_what_the_server_reads(void **state)
 					     "status",
 					     "status vm1 --watch",
 					     "status vm1 --json --recent",
+					     "status vm1 --taps",
 					     "promote vm1 --primary-is-off",
 					     "cold-start vm1",
 					     "cold-start vm1 --peer-is-off",
@@ -288,6 +292,18 @@ static void odd_rows_do_not_break_the_table(void **state)
 	free(text);
 }
 
+static void taps_are_a_line_each(void **state)
+{
+	json_t *rows = json_pack("[{s:s, s:[{s:i, s:s, s:i, s:i, s:i}, {s:s}]}]", "vm", "vm1", "taps", "port",
+				 5, "mode", "out,stop", "seen", 12, "held", 0, "stops", 11, "port", "x");
+	char *text = shown(show_taps, rows);
+
+	assert_string_equal(text,
+			    "VM                PORT  MODE                     SEEN       HELD      STOPS\n"
+			    "vm1                  5  out,stop                   12          0         11\n");
+	free(text);
+}
+
 static void progress_shows_bytes_rate_round_and_time_left(void **state)
 {
 	struct control_copy p = { .phase = "copying", .round = 3 };
@@ -360,6 +376,7 @@ int main(void)
 		cmocka_unit_test(rubbish_from_the_server_is_not_an_answer),
 		cmocka_unit_test(the_status_table_is_aligned_and_complete),
 		cmocka_unit_test(odd_rows_do_not_break_the_table),
+		cmocka_unit_test(taps_are_a_line_each),
 		cmocka_unit_test(progress_shows_bytes_rate_round_and_time_left),
 		cmocka_unit_test(the_story_is_one_line_per_change),
 		cmocka_unit_test(keygen_writes_a_private_key_once),

@@ -47,7 +47,7 @@ enum control_op {
 	CONTROL_CREATE,	    /* config: start a protectable VM here, cold */
 	CONTROL_PROTECT,    /* vm, host: mirror it to that host */
 	CONTROL_UNPROTECT,  /* vm, standby_is_gone */
-	CONTROL_STATUS,	    /* vm or "" for all, watch, recent: rows of control_status_row */
+	CONTROL_STATUS,	    /* vm or "" for all, watch, recent, taps: rows of control_status_row */
 	CONTROL_PROMOTE,    /* vm, primary_is_off */
 	CONTROL_SWITCHOVER, /* vm */
 	CONTROL_VERIFY,	    /* vm, epochs */
@@ -79,6 +79,7 @@ struct control_request {
 	bool last_copy;		       /* the operator knows that what he has forgotten may be the last one */
 	bool peer_is_off;	       /* ... that the other host is, which is no member of the cluster */
 	bool watch;		       /* the client wants what comes later, too */
+	bool taps;		       /* with the taps on their channels */
 	bool recent;		       /* with the last epochs, each (control/recent.h) */
 	uint32_t epochs;	       /* 1..CONTROL_EPOCHS_MAX */
 	uint32_t timeout;	       /* seconds, 1..CONTROL_TIMEOUT_MAX; 0: not given */

@@ -24,12 +24,13 @@ enum {
 	ARG_PEER_IS_OFF = 1 << 12,
 	ARG_LAST_COPY = 1 << 13,
 	ARG_WHY = 1 << 14,
+	ARG_TAPS = 1 << 15,
 };
 
 /* In the order of their bits. */
 static const char *const arg_names[] = {
 	"vm",	"host", "config", "standby_is_gone", "primary_is_off", "watch", "epochs", "recent", "timeout",
-	"boot", "from", "data",	  "peer_is_off",     "last_copy",      "why"
+	"boot", "from", "data",	  "peer_is_off",     "last_copy",      "why",	"taps"
 };
 #define NR_ARGS (sizeof(arg_names) / sizeof(arg_names[0]))
 
@@ -40,7 +41,7 @@ static const struct {
 	[CONTROL_CREATE] = { "create", ARG_CONFIG, 0 },
 	[CONTROL_PROTECT] = { "protect", ARG_VM | ARG_HOST, 0 },
 	[CONTROL_UNPROTECT] = { "unprotect", ARG_VM, ARG_STANDBY_IS_GONE },
-	[CONTROL_STATUS] = { "status", 0, ARG_VM | ARG_WATCH | ARG_RECENT },
+	[CONTROL_STATUS] = { "status", 0, ARG_VM | ARG_WATCH | ARG_RECENT | ARG_TAPS },
 	[CONTROL_PROMOTE] = { "promote", ARG_VM, ARG_PRIMARY_IS_OFF },
 	[CONTROL_SWITCHOVER] = { "switchover", ARG_VM, ARG_HOST },
 	[CONTROL_VERIFY] = { "verify", ARG_VM, ARG_EPOCHS },
@@ -226,6 +227,8 @@ static int get_value(struct check *k, unsigned int arg, const char *key, const j
 		return get_bool(k, key, v, &r->watch);
 	case ARG_RECENT:
 		return get_bool(k, key, v, &r->recent);
+	case ARG_TAPS:
+		return get_bool(k, key, v, &r->taps);
 	case ARG_EPOCHS:
 		return get_number(k, key, v, CONTROL_EPOCHS_MAX, &r->epochs);
 	case ARG_TIMEOUT:

@@ -392,6 +392,8 @@ uint64_t engine_generation(const struct engine *e);
 /* Stamp of an output taken now: the epoch of the next capture. */
 uint64_t engine_open_epoch(const struct engine *e);
 bool engine_must_hold(const struct engine *e);
+/* The guest has nothing to do until a capture that is due or under way, or in sync mode its ack, is over. */
+bool engine_stops_guest(const struct engine *e);
 /* Owner: last epoch that the peer holds.  COPY: N. */
 uint64_t engine_committed(const struct engine *e);
 /* What this host says of itself in HELLO and WELCOME.  False: it may say nothing now (foreign domain). */

@@ -62,6 +62,11 @@ static uint64_t due(const struct engine *e)
 	return engine_sooner(e->output_due, e->dirty_due);
 }
 
+bool engine_stops_guest(const struct engine *e)
+{
+	return e->p.role == ENGINE_OWNER && linked(e) && (e->capturing || e->stopped || e->output_due);
+}
+
 void epoch_capture_if_due(struct engine *e)
 {
 	uint64_t t = due(e);

@@ -14,6 +14,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
+#include "lib/hvop.h"
 #include "lib/log.h"
 
 /* Pieces handed to gntdev at once; it makes hypercalls of 16 out of them. */
@@ -27,6 +28,7 @@
 
 struct binding {
 	int port; /* local, -1: free */
+	uint32_t remote_port;
 	uint32_t serial;
 	void (*cb)(void *arg);
 	void *arg;
@@ -45,6 +47,9 @@ struct guest_xen {
 	struct binding *binding;
 	unsigned int nr_bindings;
 	uint32_t serial;
+	struct hvop *tapper; /* NULL: channels are not tapped */
+	void (*after)(void *arg);
+	void *after_arg;
 	struct mapping *mapping;
 	unsigned int nr_mappings;
 	xengnttab_grant_copy_segment_t seg[COPY_BATCH];
@@ -191,6 +196,13 @@ static struct binding *find_binding(struct guest_xen *x, int port)
 	return NULL;
 }
 
+/* One that is not tapped is not served worse, but later. */
+static int tap(struct guest_xen *x, const struct binding *b)
+{
+	return hvop_tap_set(x->tapper, x->guest.domid, b->remote_port,
+			    XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause, 0);
+}
+
 static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg)
 {
 	struct guest_xen *x = to_xen(g);
@@ -208,7 +220,11 @@ static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg)
 	port = xenevtchn_bind_interdomain(x->xce, g->domid, remote_port);
 	if (port < 0)
 		return errno ? -errno : -EIO;
-	*b = (struct binding){ .port = port, .serial = ++x->serial, .cb = cb, .arg = arg };
+	*b = (struct binding){
+		.port = port, .remote_port = remote_port, .serial = ++x->serial, .cb = cb, .arg = arg
+	};
+	if (x->tapper)
+		tap(x, b);
 	return port;
 }
 
@@ -261,6 +277,8 @@ static int32_t events_ready(int32_t fd, int32_t revents, void *data)
 			served[nr++] = port[i];
 	if (nr && write(fd, served, nr * sizeof(served[0])) != (ssize_t)(nr * sizeof(served[0])))
 		kem_err("domain %u: cannot unmask event channels: %s", x->guest.domid, strerror(errno));
+	if (nr && x->after)
+		x->after(x->after_arg);
 	return 0;
 }
 
@@ -315,6 +333,31 @@ close_evtchn:
 free:
 	free(x);
 	return rc;
+}
+
+int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
+{
+	struct guest_xen *x = to_xen(g);
+	int first = 0;
+
+	x->tapper = on ? hv : NULL;
+	for (unsigned int i = 0; i < x->nr_bindings; i++) {
+		const struct binding *b = &x->binding[i];
+		int rc = 0;
+
+		if (b->port >= 0)
+			rc = on ? tap(x, b) : hvop_tap_set(hv, g->domid, b->remote_port, 0, 0);
+		first = first ? first : rc;
+	}
+	return on ? first : 0;
+}
+
+void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg)
+{
+	struct guest_xen *x = to_xen(g);
+
+	x->after = fn;
+	x->after_arg = arg;
 }
 
 void guest_xen_close(struct guest *g)

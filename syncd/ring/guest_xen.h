@@ -12,12 +12,23 @@
 #ifndef KEMARI_RING_GUEST_XEN_H
 #define KEMARI_RING_GUEST_XEN_H
 
+#include <stdbool.h>
+
 #include "ring/guest.h"
 
+struct hvop;
 struct qb_loop;
 
 /* Opens the handles for domid; the domain need not exist yet.  0 or negative errno (one message). */
 int guest_xen_open(uint32_t domid, struct qb_loop *loop, struct guest **out);
+
+/*
+ * on: taps all channels that are bound, and those that will be: the guest stops in the hypercall that
+ * notifies one of them, until hvop_tap_resume().  The first error, of those that could not be.
+ */
+int guest_xen_tap(struct guest *g, struct hvop *hv, bool on);
+/* fn(arg) comes behind the callbacks of events; NULL: nothing does. */
+void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg);
 
 /* Unbinds and unmaps whatever is left; works on a domain that is gone.  NULL is fine. */
 void guest_xen_close(struct guest *g);

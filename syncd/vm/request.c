@@ -346,7 +346,9 @@ static void status(struct daemon *d, struct control_client *c, const struct cont
 	bool watch = r->watch;
 	bool later = watch && !r->vm[0] && vms_reopening(d);
 
-	answer_rows(c, watch, later ? NULL : vms_status_rows(d, r->vm, r->recent));
+	unsigned int parts = (r->recent ? VM_ROW_RECENT : 0) | (r->taps ? VM_ROW_TAPS : 0);
+
+	answer_rows(c, watch, later ? NULL : vms_status_rows(d, r->vm, parts));
 	if (watch)
 		vms_publish(d);
 }

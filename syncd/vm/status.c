@@ -85,7 +85,7 @@ static const char *needs_of(const struct vm *vm)
 	return NULL;
 }
 
-json_t *vm_status_row(const struct vm *vm, bool recent)
+json_t *vm_status_row(const struct vm *vm, unsigned int parts)
 {
 	static const char *const kinds[RECENT_KINDS] = {
 		[VM_CONSOLE] = "console", [VM_DISK] = "vbd", [VM_NIC] = "vif"
@@ -126,8 +126,10 @@ json_t *vm_status_row(const struct vm *vm, bool recent)
 				      (json_int_t)st->times.context, "harvest_ns",
 				      (json_int_t)st->times.harvest, "devices_ns",
 				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
-	if (recent)
+	if (parts & VM_ROW_RECENT)
 		json_object_set_new(row, "recent", recent_json(&vm->recent, kinds));
+	if (parts & VM_ROW_TAPS)
+		json_object_set_new(row, "taps", vm_taps_rows(vm));
 	return row;
 }
 
@@ -135,17 +137,17 @@ void vm_publish_status(const struct vm *vm)
 {
 	if (vm->d->control && control_watched(vm->d->control, CONTROL_STATUS, vm->rec.name))
 		control_publish(vm->d->control, CONTROL_STATUS, vm->rec.name,
-				json_pack("[o]", vm_status_row(vm, false)));
+				json_pack("[o]", vm_status_row(vm, 0)));
 	vms_publish(vm->d);
 }
 
-json_t *vms_status_rows(const struct daemon *d, const char *vm, bool recent)
+json_t *vms_status_rows(const struct daemon *d, const char *vm, unsigned int parts)
 {
 	json_t *rows = json_array();
 
 	for (const struct vm *v = d->vms; v; v = v->next)
 		if (!vm[0] || !strcmp(vm, v->rec.name))
-			json_array_append_new(rows, vm_status_row(v, recent));
+			json_array_append_new(rows, vm_status_row(v, parts));
 	vms_reopening_rows(d, vm, rows);
 	resource_rows(d, vm, rows);
 	return rows;
@@ -164,7 +166,7 @@ static void publish(void *arg)
 	if (vms_reopening(d))
 		return; /* a VM that is missing would be taken for gone; it is published when they are there
 			 */
-	control_publish(d->control, CONTROL_STATUS, "", vms_status_rows(d, "", false));
+	control_publish(d->control, CONTROL_STATUS, "", vms_status_rows(d, "", 0));
 	if (d->vms)
 		publish_in(d, PUBLISH_EVERY_NS);
 }

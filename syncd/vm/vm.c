@@ -129,6 +129,7 @@ static void pump(struct vm *vm)
 		leave_protection(vm);
 	}
 	vm->pumping = false;
+	vm_taps_follow(vm);
 	state_changed(vm);
 	if (vm->ending && engine_role(&vm->engine) == ENGINE_NONE)
 		vm->doomed = true;
@@ -425,6 +426,7 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 		without_domain(vm, acts);
 		return 0;
 	}
+	vm->tap_fired = true; /* by one of a daemon that died */
 	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
 	if (!rc)
 		rc = vm_devices_open(vm, owner ? XENDEV_REATTACH : XENDEV_PASSIVE);

@@ -175,6 +175,8 @@ struct vm {
 			  says */
 
 	struct device_host host;
+	bool tapped;	   /* its channels: what it says stops it */
+	bool tap_fired;	   /* a tap may have stopped it */
 	uint64_t released; /* epoch of the engine's last RELEASE to this life of the guest */
 	bool drains;	   /* it ended, and something is owed to its disks */
 	struct later_item drained;
@@ -296,11 +298,19 @@ void vm_engine_settings(const struct daemon *d, const uint8_t uuid[16], struct e
 
 /* A line of the story. */
 void vm_tell(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* recent: with the last epochs. */
-json_t *vm_status_row(const struct vm *vm, bool recent);
+#define VM_ROW_RECENT 1U /* with the last epochs */
+#define VM_ROW_TAPS 2U	 /* with the taps on its channels */
+/* parts: VM_ROW_* */
+json_t *vm_status_row(const struct vm *vm, unsigned int parts);
 /* To those who watch it. */
 void vm_publish_status(const struct vm *vm);
 const char *vm_role_name(const struct vm *vm);
+
+/* ---- taps.c ---- */
+
+/* After whatever may change what the guest waits for. */
+void vm_taps_follow(struct vm *vm);
+json_t *vm_taps_rows(const struct vm *vm);
 
 /* ---- action.c ---- */
 

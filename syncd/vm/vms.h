@@ -36,7 +36,7 @@ bool vms_domain_of(struct daemon *d, const uint8_t uuid[16], uint32_t domid);
 void vms_publish(struct daemon *d);
 void vms_publish_stop(struct daemon *d);
 /* What is shown of all of them, or of the named one. */
-json_t *vms_status_rows(const struct daemon *d, const char *vm, bool recent);
+json_t *vms_status_rows(const struct daemon *d, const char *vm, unsigned int parts);
 /* xenstore's @releaseDomain */
 void vms_released(void *arg);
 /* Domains were made or are gone: is there one of a VM that is not ours?  arg: the daemon. */

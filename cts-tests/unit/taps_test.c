@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* When a guest's channels are tapped, and when one that a tap has stopped runs on. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hvop.h"
+#include "ring/guest_xen.h"
+#include "vm/vm.h"
+
+#include "standins.h"
+
+static struct {
+	struct daemon d;
+	struct vm vm;
+	bool tapped, stopped; /* in Xen */
+	unsigned int resumed;
+	void (*after)(void *arg);
+	void *after_arg;
+	struct xen_kemari_tap tap;
+} w;
+
+NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
+
+int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
+{
+	w.tapped = on;
+	return 0;
+}
+
+void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg)
+{
+	w.after = fn;
+	w.after_arg = arg;
+}
+
+int hvop_tap_resume(struct hvop *h, uint32_t domid)
+{
+	w.resumed++;
+	if (!w.stopped)
+		return -ENOENT;
+	w.stopped = false;
+	return 0;
+}
+
+int hvop_tap_list(struct hvop *h, uint32_t domid, const struct xen_kemari_tap **taps, uint32_t *nr,
+		  bool *paused)
+{
+	*taps = &w.tap;
+	*nr = 1;
+	*paused = false;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	memset(&w, 0, sizeof(w));
+	w.d.cfg.mode = KEM_MODE_SYNC;
+	w.vm.d = &w.d;
+	w.vm.domid = 9;
+	w.vm.guest = (struct guest *)&w;
+	w.vm.engine.p.role = ENGINE_OWNER;
+	w.vm.engine.protection = ENGINE_PROTECTED;
+	w.vm.engine.session = 1;
+	return 0;
+}
+
+/* What the guest says stops it, and is served. */
+static void event(bool output)
+{
+	w.stopped = w.tapped;
+	if (output)
+		w.vm.engine.output_due = 1;
+	if (w.after)
+		w.after(w.after_arg);
+}
+
+static void in_async_mode_nothing_is_tapped(void **state)
+{
+	w.d.cfg.mode = KEM_MODE_ASYNC;
+	vm_taps_follow(&w.vm);
+	assert_false(w.tapped);
+	assert_int_equal(w.resumed, 0);
+}
+
+static void what_waits_for_nothing_runs_on_at_once(void **state)
+{
+	vm_taps_follow(&w.vm);
+	assert_true(w.tapped);
+	event(false);
+	assert_false(w.stopped);
+}
+
+static void what_has_said_something_stands_still_until_its_ack(void **state)
+{
+	vm_taps_follow(&w.vm);
+	event(true);
+	assert_true(w.stopped);
+	w.vm.engine.output_due = 0;
+	w.vm.engine.capturing = 7;
+	vm_taps_follow(&w.vm);
+	assert_true(w.stopped);
+	w.vm.engine.capturing = 0;
+	w.vm.engine.stopped = true;
+	vm_taps_follow(&w.vm);
+	assert_true(w.stopped);
+	w.vm.engine.stopped = false;
+	vm_taps_follow(&w.vm);
+	assert_false(w.stopped);
+}
+
+static void without_a_link_it_runs_on(void **state)
+{
+	vm_taps_follow(&w.vm);
+	event(true);
+	w.vm.engine.protection = ENGINE_LINK_LOST;
+	vm_taps_follow(&w.vm);
+	assert_false(w.tapped);
+	assert_false(w.stopped);
+	assert_null(w.after);
+}
+
+static void what_the_tap_of_a_dead_daemon_stopped_runs_on(void **state)
+{
+	w.d.cfg.mode = KEM_MODE_ASYNC;
+	w.stopped = w.vm.tap_fired = true;
+	vm_taps_follow(&w.vm);
+	assert_false(w.stopped);
+	vm_taps_follow(&w.vm);
+	assert_int_equal(w.resumed, 1); /* no hypercall for nothing */
+}
+
+static void taps_are_shown_in_words(void **state)
+{
+	json_t *rows, *row;
+
+	w.tap = (struct xen_kemari_tap){
+		.port = 5, .mode = XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause, .seen_out = 3, .pauses = 2
+	};
+	rows = vm_taps_rows(&w.vm);
+	row = json_array_get(rows, 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "port")), 5);
+	assert_string_equal(json_string_value(json_object_get(row, "mode")), "out,stop");
+	assert_int_equal(json_integer_value(json_object_get(row, "seen")), 3);
+	assert_int_equal(json_integer_value(json_object_get(row, "stops")), 2);
+	json_decref(rows);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+	const struct CMUnitTest tests[] = {
+		TEST(in_async_mode_nothing_is_tapped),
+		TEST(what_waits_for_nothing_runs_on_at_once),
+		TEST(what_has_said_something_stands_still_until_its_ack),
+		TEST(without_a_link_it_runs_on),
+		TEST(what_the_tap_of_a_dead_daemon_stopped_runs_on),
+		TEST(taps_are_shown_in_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In sync mode a protected guest stops in the very hypercall with which it says that an output waits, as in
+ * the first Kemari: its channels are tapped, and what it says is looked at while it stands still.  It runs on
+ * when there is nothing to wait for, or its epoch is acked.  In async mode nothing is gained by that: it
+ * would stand still until this daemon has woken up.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "hvop.h"
+#include "ring/guest_xen.h"
+#include "vm/vm.h"
+
+static bool wanted(const struct vm *vm)
+{
+	return vm->d->cfg.mode == KEM_MODE_SYNC && !vm->dead_seen &&
+	       engine_role(&vm->engine) == ENGINE_OWNER && engine_protection(&vm->engine) == ENGINE_PROTECTED;
+}
+
+static void run_on(struct vm *vm)
+{
+	int rc = hvop_tap_resume(vm->d->hv, vm->domid);
+
+	vm->tap_fired = false;
+	if (rc && rc != -ENOENT && rc != -ESRCH)
+		kem_vm_err(vm->rec.name, "the guest, which a tap has stopped, cannot be let run on: %s",
+			   strerror(-rc));
+}
+
+static void on_events(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->tap_fired = true;
+	vm_taps_follow(vm);
+}
+
+static void change(struct vm *vm, bool on)
+{
+	int rc;
+
+	vm->tapped = on;
+	guest_xen_after(vm->guest, on ? on_events : NULL, vm);
+	rc = guest_xen_tap(vm->guest, vm->d->hv, on);
+	if (rc)
+		kem_vm_warn(vm->rec.name,
+			    "not all of its channels can be tapped, it stops a little later: %s",
+			    strerror(-rc));
+	vm->tap_fired = true; /* one of them may have stopped it */
+}
+
+void vm_taps_follow(struct vm *vm)
+{
+	if (!vm->guest)
+		return;
+	if (wanted(vm) != vm->tapped)
+		change(vm, !vm->tapped);
+	if (vm->tap_fired && !engine_stops_guest(&vm->engine))
+		run_on(vm);
+}
+
+static json_t *mode_text(uint32_t mode)
+{
+	static const char *const word[] = { "out", "in", "hold", "stop", "checkpoint" };
+	char text[64] = "";
+
+	for (unsigned int i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
+		if (!(mode >> i & 1))
+			continue;
+		if (text[0])
+			strcat(text, ",");
+		strcat(text, word[i]);
+	}
+	return json_string(text);
+}
+
+json_t *vm_taps_rows(const struct vm *vm)
+{
+	const struct xen_kemari_tap *tap;
+	json_t *rows = json_array();
+	uint32_t nr = 0;
+	bool paused;
+
+	if (vm->domid && hvop_tap_list(vm->d->hv, vm->domid, &tap, &nr, &paused))
+		nr = 0;
+	for (uint32_t i = 0; i < nr; i++)
+		json_array_append_new(rows, json_pack("{sI so sI sI sI}", "port", (json_int_t)tap[i].port,
+						      "mode", mode_text(tap[i].mode), "seen",
+						      (json_int_t)(tap[i].seen_out + tap[i].seen_in), "held",
+						      (json_int_t)(tap[i].held_out + tap[i].held_in), "stops",
+						      (json_int_t)tap[i].pauses));
+	return rows;
+}
