@@ -20,8 +20,8 @@ static struct {
 	struct vm vm;
 	bool tapped, stopped; /* in Xen */
 	unsigned int resumed;
-	void (*after)(void *arg);
-	void *after_arg;
+	void (*watch)(void *arg, bool served);
+	void *watch_arg;
 	struct xen_kemari_tap tap;
 } w;
 
@@ -33,10 +33,10 @@ int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
 	return 0;
 }
 
-void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg)
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg)
 {
-	w.after = fn;
-	w.after_arg = arg;
+	w.watch = fn;
+	w.watch_arg = arg;
 }
 
 int hvop_tap_resume(struct hvop *h, uint32_t domid)
@@ -74,10 +74,12 @@ static int setup(void **state)
 static void event(bool output)
 {
 	w.stopped = w.tapped;
+	if (w.watch)
+		w.watch(w.watch_arg, false);
 	if (output)
 		w.vm.engine.output_due = 1;
-	if (w.after)
-		w.after(w.after_arg);
+	if (w.watch)
+		w.watch(w.watch_arg, true);
 }
 
 static void in_async_mode_nothing_is_tapped(void **state)
@@ -114,6 +116,17 @@ static void what_has_said_something_stands_still_until_its_ack(void **state)
 	assert_false(w.stopped);
 }
 
+/* In the middle of something that a capture does not want to see. */
+static void what_cannot_be_captured_where_it_is_runs_on(void **state)
+{
+	vm_taps_follow(&w.vm);
+	event(true);
+	assert_true(w.stopped);
+	w.vm.engine.retry_at = 2;
+	vm_taps_follow(&w.vm);
+	assert_false(w.stopped);
+}
+
 static void without_a_link_it_runs_on(void **state)
 {
 	vm_taps_follow(&w.vm);
@@ -122,7 +135,7 @@ static void without_a_link_it_runs_on(void **state)
 	vm_taps_follow(&w.vm);
 	assert_false(w.tapped);
 	assert_false(w.stopped);
-	assert_null(w.after);
+	assert_null(w.watch);
 }
 
 static void what_the_tap_of_a_dead_daemon_stopped_runs_on(void **state)
@@ -158,6 +171,7 @@ int main(void)
 		TEST(in_async_mode_nothing_is_tapped),
 		TEST(what_waits_for_nothing_runs_on_at_once),
 		TEST(what_has_said_something_stands_still_until_its_ack),
+		TEST(what_cannot_be_captured_where_it_is_runs_on),
 		TEST(without_a_link_it_runs_on),
 		TEST(what_the_tap_of_a_dead_daemon_stopped_runs_on),
 		TEST(taps_are_shown_in_words),

@@ -61,7 +61,9 @@ void capture_forget(struct capture *c);
 
 struct capture_request {
 	uint64_t g, epoch, base;
-	bool stopped; /* in: the guest is, already; out: it is now, whatever capture_take() returns */
+	bool stopped;  /* in: the guest is, already; out: it is now, whatever capture_take() returns */
+	bool anywhere; /* also where it has interrupts off: it stands in the hypercall of an event, not in a
+			  handler */
 	struct device *const *devices;
 	unsigned int nr_devices;
 	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */

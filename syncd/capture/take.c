@@ -163,7 +163,7 @@ static int checkpoint(struct capture *c, const struct capture_request *rq, struc
 	int rc;
 
 	c->unsent->harvesting = 1;
-	rc = call_checkpoint(c, rq->stopped || stop_anywhere(c), cp);
+	rc = call_checkpoint(c, rq->stopped || rq->anywhere || stop_anywhere(c), cp);
 	stop_answered(c, rc);
 	if (rc && rc != -EAGAIN)
 		marks_failed(c, rc);

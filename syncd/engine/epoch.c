@@ -64,7 +64,10 @@ static uint64_t due(const struct engine *e)
 
 bool engine_stops_guest(const struct engine *e)
 {
-	return e->p.role == ENGINE_OWNER && linked(e) && (e->capturing || e->stopped || e->output_due);
+	bool due = e->output_due &&
+		   e->output_due >= e->retry_at; /* else it has to run on for a capture to succeed */
+
+	return e->p.role == ENGINE_OWNER && linked(e) && (e->capturing || e->stopped || due);
 }
 
 void epoch_capture_if_due(struct engine *e)

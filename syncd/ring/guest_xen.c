@@ -48,8 +48,8 @@ struct guest_xen {
 	unsigned int nr_bindings;
 	uint32_t serial;
 	struct hvop *tapper; /* NULL: channels are not tapped */
-	void (*after)(void *arg);
-	void *after_arg;
+	void (*watch)(void *arg, bool served);
+	void *watch_arg;
 	struct mapping *mapping;
 	unsigned int nr_mappings;
 	xengnttab_grant_copy_segment_t seg[COPY_BATCH];
@@ -261,6 +261,12 @@ static bool serve_port(struct guest_xen *x, evtchn_port_t port)
 	return b && b->serial == serial;
 }
 
+static void watched(struct guest_xen *x, bool served)
+{
+	if (x->watch)
+		x->watch(x->watch_arg, served);
+}
+
 /*
  * Ports stay masked while their callbacks run.  All that are pending are read, and unmasked, at once: the
  * device takes and gives arrays of ports (xen/evtchn.h of Linux), libxenevtchn one at a time.
@@ -272,13 +278,13 @@ static int32_t events_ready(int32_t fd, int32_t revents, void *data)
 	ssize_t n = read(fd, port, sizeof(port));
 	size_t nr = 0;
 
+	watched(x, false);
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof(port[0]); i++)
 		if (serve_port(x, port[i]))
 			served[nr++] = port[i];
 	if (nr && write(fd, served, nr * sizeof(served[0])) != (ssize_t)(nr * sizeof(served[0])))
 		kem_err("domain %u: cannot unmask event channels: %s", x->guest.domid, strerror(errno));
-	if (nr && x->after)
-		x->after(x->after_arg);
+	watched(x, true);
 	return 0;
 }
 
@@ -352,12 +358,12 @@ int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
 	return on ? first : 0;
 }
 
-void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg)
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg)
 {
 	struct guest_xen *x = to_xen(g);
 
-	x->after = fn;
-	x->after_arg = arg;
+	x->watch = fn;
+	x->watch_arg = arg;
 }
 
 void guest_xen_close(struct guest *g)

@@ -27,8 +27,8 @@ int guest_xen_open(uint32_t domid, struct qb_loop *loop, struct guest **out);
  * notifies one of them, until hvop_tap_resume().  The first error, of those that could not be.
  */
 int guest_xen_tap(struct guest *g, struct hvop *hv, bool on);
-/* fn(arg) comes behind the callbacks of events; NULL: nothing does. */
-void guest_xen_after(struct guest *g, void (*fn)(void *arg), void *arg);
+/* fn comes before the callbacks of events, and when they are served; NULL: nothing does. */
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg);
 
 /* Unbinds and unmaps whatever is left; works on a domain that is gone.  NULL is fine. */
 void guest_xen_close(struct guest *g);

@@ -28,12 +28,14 @@ static void run_on(struct vm *vm)
 			   strerror(-rc));
 }
 
-static void on_events(void *arg)
+static void on_events(void *arg, bool served)
 {
 	struct vm *vm = arg;
 
-	vm->tap_fired = true;
-	vm_taps_follow(vm);
+	if (served)
+		vm_taps_follow(vm);
+	else
+		vm->tap_fired = true;
 }
 
 static void change(struct vm *vm, bool on)
@@ -41,7 +43,7 @@ static void change(struct vm *vm, bool on)
 	int rc;
 
 	vm->tapped = on;
-	guest_xen_after(vm->guest, on ? on_events : NULL, vm);
+	guest_xen_watch(vm->guest, on ? on_events : NULL, vm);
 	rc = guest_xen_tap(vm->guest, vm->d->hv, on);
 	if (rc)
 		kem_vm_warn(vm->rec.name,
@@ -85,10 +87,11 @@ json_t *vm_taps_rows(const struct vm *vm)
 	if (vm->domid && hvop_tap_list(vm->d->hv, vm->domid, &tap, &nr, &paused))
 		nr = 0;
 	for (uint32_t i = 0; i < nr; i++)
-		json_array_append_new(rows, json_pack("{sI so sI sI sI}", "port", (json_int_t)tap[i].port,
-						      "mode", mode_text(tap[i].mode), "seen",
-						      (json_int_t)(tap[i].seen_out + tap[i].seen_in), "held",
-						      (json_int_t)(tap[i].held_out + tap[i].held_in), "stops",
-						      (json_int_t)tap[i].pauses));
+		json_array_append_new(
+			rows, json_pack("{sI so sI sI sI}", "port", (json_int_t)tap[i].port, "mode",
+					mode_text(tap[i].mode), "seen",
+					(json_int_t)tap[i].seen_out + (json_int_t)tap[i].seen_in, "held",
+					(json_int_t)tap[i].held_out + (json_int_t)tap[i].held_in, "stops",
+					(json_int_t)tap[i].pauses));
 	return rows;
 }
