@@ -51,6 +51,8 @@ void hvarea_close(struct hvarea *a)
 {
 	if (!a)
 		return;
+	hvarea_enter(a);
+	hvarea_arm(a, false, 0); /* nobody takes over what Xen would take */
 	xenforeignmemory_unmap_resource(a->fmem, a->map);
 	free(a);
 }

@@ -148,7 +148,8 @@
  * goes.  val = a port of dom0's own that is waiting for its remote end (unbound), raised with each tapped event, or 0.
  * Of a tap that goes, or holds no more, the events it held are delivered.  It goes when either end of the channel is closed,
  * thus also with a daemon that dies.  TAP_checkpoint, of TAP_out: the event makes Xen take a checkpoint by itself, before it
- * is delivered or notify is raised; see XEN_KEMARI_area_set.  Events that Xen itself raises (VIRQs, at binding, at unmasking) are never tapped.
+ * is delivered or notify is raised; see XEN_KEMARI_area_set.  A domain has taps of one of these two kinds, or tap_resume is
+ * called between enter and leave only.  Events that Xen itself raises (VIRQs, at binding, at unmasking) are never tapped.
  * Works on a running domain.  On return no event is under way by the old rule.
  * -EINVAL no such channel or not to dom0, no direction, TAP_pause or TAP_checkpoint without TAP_out, or both, val not such
  * a port; -ENOENT nothing

@@ -208,6 +208,11 @@ int kemari_acquire_area(struct domain *d, unsigned int frame,
     unsigned int i;
     int rc = -EINVAL;
 
+    /* The daemon believes what it reads there: it is not for a device model. */
+    if ( !is_control_domain(current->domain) &&
+         !is_hardware_domain(current->domain) )
+        return -EPERM;
+
     /* Nobody takes the area away, nor the domain. */
     if ( test_and_set_bool(k->busy) )
         return -EBUSY;

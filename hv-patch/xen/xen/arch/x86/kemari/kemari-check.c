@@ -125,7 +125,8 @@ static bool shutdown_ok(const struct xen_kemari_state *s)
     if ( !(s->flags & XEN_KEMARI_SF_shutdown) )
         return !s->shutdown_code;
 
-    return s->shutdown_code <= SHUTDOWN_MAX &&
+    /* The guest names it, in a byte. */
+    return s->shutdown_code <= UINT8_MAX &&
            s->shutdown_code != SHUTDOWN_suspend;
 }
 

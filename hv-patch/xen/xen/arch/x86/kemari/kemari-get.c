@@ -93,6 +93,20 @@ static int get_vcpu(struct vcpu *v, struct xen_kemari_vcpu *out)
     return get_vcpu_info(v, out);
 }
 
+/* Also if a vCPU of it has to be waited for.  A suspended one is about to go on, for who saved it. */
+static void get_end(struct domain *d, struct xen_kemari_state *s)
+{
+    spin_lock(&d->shutdown_lock);
+
+    if ( d->is_shutting_down && d->shutdown_code != SHUTDOWN_suspend )
+    {
+        s->flags |= XEN_KEMARI_SF_shutdown;
+        s->shutdown_code = d->shutdown_code;
+    }
+
+    spin_unlock(&d->shutdown_lock);
+}
+
 static void get_common(struct domain *d, struct xen_kemari_state *s)
 {
     unsigned long gfn = get_gpfn_from_mfn(virt_to_mfn(d->shared_info));
@@ -100,12 +114,7 @@ static void get_common(struct domain *d, struct xen_kemari_state *s)
     s->magic = XEN_KEMARI_STATE_MAGIC;
     s->version = XEN_KEMARI_STATE_VERSION;
     s->flags = has_32bit_shinfo(d) ? XEN_KEMARI_SF_shinfo32 : 0;
-    /* A suspended one is about to go on, for who saved it. */
-    if ( d->is_shut_down && d->shutdown_code != SHUTDOWN_suspend )
-    {
-        s->flags |= XEN_KEMARI_SF_shutdown;
-        s->shutdown_code = d->shutdown_code;
-    }
+    get_end(d, s);
     s->nr_vcpus = d->max_vcpus;
     s->tsc_khz = d->arch.tsc_khz;
     s->vm_assist = d->vm_assist;

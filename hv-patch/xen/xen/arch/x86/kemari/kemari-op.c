@@ -235,10 +235,6 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_tap_deliver(d, op);
     case XEN_KEMARI_tap_list:
         return kemari_tap_list(d, op);
-    case XEN_KEMARI_area_set:
-        return kemari_area_set(d, op);
-    case XEN_KEMARI_area_pin:
-        return kemari_area_pin(d, op);
     }
 
     if ( !all_vcpus_exist(d) )
@@ -253,6 +249,10 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return stopped_op(d, op);
     case XEN_KEMARI_checkpoint:
         return kemari_checkpoint(d, op);
+    case XEN_KEMARI_area_set:
+        return kemari_area_set(d, op);
+    case XEN_KEMARI_area_pin:
+        return kemari_area_pin(d, op);
     case XEN_KEMARI_kick:
         return kemari_kick(d, op);
     case XEN_KEMARI_time:
@@ -285,7 +285,8 @@ static uint32_t flags_of(uint32_t cmd)
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
     if ( op->cmd > XEN_KEMARI_area_pin || op->reserved ||
-         (op->flags & ~flags_of(op->cmd)) || d == current->domain )
+         (op->flags & ~flags_of(op->cmd)) || d == current->domain ||
+         is_hardware_domain(d) )
         return -EINVAL;
 
     if ( !is_hvm_domain(d) || !hap_enabled(d) || nestedhvm_enabled(d) )

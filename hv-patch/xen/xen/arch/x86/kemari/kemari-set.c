@@ -266,6 +266,20 @@ static void apply(struct domain *d, const struct xen_kemari_state *s,
         domain_shutdown(d, s->shutdown_code);
 }
 
+/* How an earlier life of the domain ended, or was about to. */
+static void forget_end(struct domain *d)
+{
+    struct vcpu *v;
+
+    spin_lock(&d->shutdown_lock);
+    for_each_vcpu ( d, v )
+        v->defer_shutdown = 0;
+    spin_unlock(&d->shutdown_lock);
+
+    if ( d->is_shutting_down || d->shutdown_code != SHUTDOWN_CODE_INVALID )
+        domain_resume(d);
+}
+
 static int copy_in(struct domain *d, const struct xen_kemari_op *op)
 {
     const size_t max = sizeof(struct xen_kemari_state) +
@@ -313,7 +327,10 @@ int kemari_set_state(struct domain *d, struct xen_kemari_op *op)
     if ( !rc )
         rc = take_pages(d, s, p);
     if ( !rc )
+    {
+        forget_end(d);
         apply(d, s, p, op->val);
+    }
 
     release_placements(p, s->nr_vcpus);
     xfree(p);

@@ -55,11 +55,12 @@ static void notify(evtchn_port_t port)
 /* Also of the vCPU that runs here: it is descheduled on its way out of the hypercall. */
 static void pause(struct domain *d, struct xen_kemari_tap *t)
 {
-    if ( test_and_set_bool(d->kemari->tap_paused) )
-        return;
-
+    /* Paused before it is said: who ends the pause must not come first. */
     domain_pause_nosync(d);
-    count(&t->pauses);
+    if ( test_and_set_bool(d->kemari->tap_paused) )
+        domain_unpause(d);
+    else
+        count(&t->pauses);
 }
 
 static bool hold(struct xen_kemari_tap *t, unsigned int bit, uint64_t *counter)
