@@ -154,14 +154,6 @@ static void a_dead_hosts_writes_may_land_before_the_disks_are_used(void **state)
 	assert_false(disks_wait_after(ENGINE_NOTE_RUN_GRANT)); /* all of it was reaped before the grant */
 }
 
-/* What left was of another life of the guest, perhaps with the same numbers. */
-static void who_runs_anew_has_released_nothing(void **state)
-{
-	bed.vm.released = 9;
-	ACT(.type = ENGINE_ACT_RUN, .g = 2, .epoch = 7);
-	assert_int_equal(bed.vm.released, 0);
-}
-
 /* Rule 14. */
 static void of_an_image_that_did_not_start_nothing_leaves(void **state)
 {
@@ -239,7 +231,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_dead_hosts_writes_may_land_before_the_disks_are_used),
-		TEST(who_runs_anew_has_released_nothing),
 		TEST(of_an_image_that_did_not_start_nothing_leaves),
 		TEST(a_guest_that_has_run_is_no_image_any_more),
 		TEST(what_waits_in_the_queues_comes_before_a_deadline),

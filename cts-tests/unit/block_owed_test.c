@@ -577,15 +577,51 @@ static void of_an_image_it_is_done_before_late_writes_have_landed(void **state)
 	capture(t, 0);
 	block_wait_until(t->b.dev, monotonic_ns() + 1000000000);
 	promote(t);
-	t->b.must_hold = false;
-	write_page(t, 4, 32, 0x44);
 	for (unsigned int n = 0; n < 100 && !env_disk_is(&t->b, 8, 8, 0x11); n++)
 		turns(&t->b);
+	assert_true(env_disk_is(&t->b, 8, 8, 0x11));
+	write_page(t, 4, 8, 0x44); /* nobody had that under way */
+	release(&t->b, t->b.epoch);
+	assert_true(env_disk_is(&t->b, 8, 8, 0x11));
 	assert_true(env_disk_is(&t->b, 16, 24, 0));
-	env_run(&t->b, &t->front, 4);
-	env_wait((struct env_wait){ .env = &t->b, .settled = 1 });
+	release_all(&t->b);
+	assert_true(env_disk_is(&t->b, 8, 8, 0x44));
 	assert_true(env_disk_is(&t->b, 16, 4, 0x22));
 	assert_true(env_disk_is(&t->b, 20, 8, 0x33));
+	bed_free(t);
+}
+
+/* The first host's late write of the same blocks may still come. */
+static void of_who_waited_itself_only_what_it_was_left_is_done_early(void **state)
+{
+	struct bed *t = bed_new(HOLD_MS);
+
+	block_wait_until(t->a.dev, monotonic_ns() + 60000000000ULL);
+	write_page(t, 1, 8, 0x11);
+	capture(t, 0);
+	block_wait_until(t->b.dev, monotonic_ns() + 500000000);
+	promote(t);
+	turns(&t->b);
+	assert_true(env_disk_is(&t->b, 8, 8, 0));
+	release_all(&t->b);
+	assert_true(env_disk_is(&t->b, 8, 8, 0x11));
+	bed_free(t);
+}
+
+static void what_waits_for_a_write_that_cannot_be_fails(void **state)
+{
+	struct bed *t = bed_new(0);
+
+	write_page(t, 1, BEYOND, 0x11);
+	path_breaks(true);
+	release(&t->a, t->a.epoch);
+	write_page(t, 2, BEYOND + 4, 0x22);
+	t->a.dev->ops->release(t->a.dev, t->a.epoch);
+	env_run(&t->a, &t->front, 2);
+	assert_int_equal(t->front.id[2].status, BLKIF_RSP_ERROR);
+	path_breaks(false);
+	release_all(&t->a);
+	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
 	bed_free(t);
 }
 
@@ -678,6 +714,8 @@ int main(void)
 		cmocka_unit_test(what_is_owed_is_never_given_up),
 		cmocka_unit_test(a_disk_that_closes_is_drained),
 		cmocka_unit_test(of_an_image_it_is_done_before_late_writes_have_landed),
+		cmocka_unit_test(of_who_waited_itself_only_what_it_was_left_is_done_early),
+		cmocka_unit_test(what_waits_for_a_write_that_cannot_be_fails),
 		cmocka_unit_test(of_one_of_several_disks_no_flush_is_owed),
 		cmocka_unit_test(half_an_answer_is_no_commit),
 		cmocka_unit_test(no_byte_of_an_older_write_travels),

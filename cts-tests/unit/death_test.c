@@ -201,6 +201,7 @@ static void a_vm_without_a_domain_has_none_destroyed(void **state)
 /* Its epochs go on meanwhile, and so do its outputs. */
 static void a_guest_that_ended_is_destroyed_when_its_disks_have_all(void **state)
 {
+	w.vm.engine.p.role = ENGINE_OWNER;
 	w.ended = w.owes = true;
 	vm_check_death(&w.vm);
 	vm_check_death(&w.vm);
@@ -211,6 +212,15 @@ static void a_guest_that_ended_is_destroyed_when_its_disks_have_all(void **state
 	vm_drained(&w.vm);
 	assert_true(w.vm.dead_seen);
 	assert_non_null(w.helper);
+}
+
+static void the_domain_of_a_copy_has_no_end_of_its_own(void **state)
+{
+	w.vm.engine.p.role = ENGINE_COPY;
+	w.ended = true;
+	vm_check_death(&w.vm);
+	assert_false(w.vm.dead_seen);
+	assert_null(w.helper);
 }
 
 /* It is nobody's question until then: what is held or dead runs nothing. */
@@ -242,6 +252,7 @@ int main(void)
 		TEST(a_vm_whose_domain_is_gone_takes_no_other_along),
 		TEST(a_vm_without_a_domain_has_none_destroyed),
 		TEST(a_guest_that_ended_is_destroyed_when_its_disks_have_all),
+		TEST(the_domain_of_a_copy_has_no_end_of_its_own),
 		TEST(a_domain_without_a_vm_is_about_to_go_until_it_is_gone),
 		TEST(one_that_nobody_destroys_stays),
 	};

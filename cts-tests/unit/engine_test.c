@@ -45,6 +45,18 @@ static void a_write_that_was_answered_waits_for_company(void **state)
 	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
 }
 
+static void only_what_waits_stops_a_tapped_guest(void **state)
+{
+	assert_false(engine_stops_guest(&a.e));
+	EVENT(&a, .type = ENGINE_EV_WRITE_OWED);
+	assert_false(engine_stops_guest(&a.e));
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	assert_true(engine_stops_guest(&a.e));
+	assert_false(engine_stops_guest(&b.e));
+	EVENT(&a, .type = ENGINE_EV_CAPTURE_FAILED, .epoch = did(&a, ENGINE_ACT_CAPTURE)->epoch);
+	assert_false(engine_stops_guest(&a.e));
+}
+
 static void an_output_does_not_wait_with_it(void **state)
 {
 	EVENT(&a, .type = ENGINE_EV_WRITE_OWED);
@@ -594,6 +606,7 @@ int main(void)
 		ALONE(outputs_are_free_until_the_first_epoch_is_taken),
 		PAIR(an_output_leaves_with_the_ack_of_its_epoch),
 		PAIR(a_write_that_was_answered_waits_for_company),
+		PAIR(only_what_waits_stops_a_tapped_guest),
 		PAIR(an_output_does_not_wait_with_it),
 		PAIR(nor_one_that_there_is_hardly_room_for),
 		PAIR(the_epoch_of_an_idle_guest_is_longer),

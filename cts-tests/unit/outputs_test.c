@@ -67,6 +67,7 @@ static int setup(void **state)
 	assert_false(later_open(w.d.loop, &w.d.later));
 	w.vm.d = &w.d;
 	w.vm.engine.p.role = ENGINE_OWNER;
+	w.vm.engine.p.acked = 7;
 	w.vm.drained = (struct later_item){ .fn = on_drained };
 	add(&w.disk[0], &disk_ops);
 	add(&w.nic, &nic_ops);
@@ -119,9 +120,18 @@ static void of_a_guest_alone_it_waits_too(void **state)
 static void of_an_image_that_did_not_start_nothing_leaves(void **state)
 {
 	w.vm.run_failed = true;
-	w.vm.released = 7;
 	vm_outputs_settled(&w.vm);
 	assert_int_equal(w.nic.released, 0);
+}
+
+static void a_copy_knows_of_no_end(void **state)
+{
+	w.vm.drains = w.vm.device[0].closing = true;
+	later_add(w.d.later, &w.vm.drained);
+	vm_devices_forget_end(&w.vm);
+	assert_false(w.vm.drains);
+	assert_false(w.vm.device[0].closing);
+	assert_null(w.vm.drained.next);
 }
 
 static void a_guest_that_ended_is_drained_when_nothing_is_owed(void **state)
@@ -145,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(of_a_guest_alone_it_waits_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_an_image_that_did_not_start_nothing_leaves, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_copy_knows_of_no_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_guest_that_ended_is_drained_when_nothing_is_owed, setup,
 						teardown),
 	};

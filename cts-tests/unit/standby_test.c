@@ -99,6 +99,7 @@ NEVER(vm_timer_start(struct vm *vm, uint64_t *t, enum qb_loop_priority p, uint64
 NEVER_VOID(vm_timer_stop(struct vm *vm, uint64_t *timer))
 NEVER_VOID(vm_devices_announce(struct vm *vm))
 NEVER_VOID(vm_devices_mirror(struct vm *vm))
+NOTHING(vm_devices_forget_end(struct vm *vm))
 NEVER_VOID(vm_event(struct vm *vm, const struct engine_event *ev))
 NEVER_VOID(link_attach(struct vm *vm))
 

@@ -138,6 +138,23 @@ static void without_a_link_it_runs_on(void **state)
 	assert_null(w.watch);
 }
 
+static void taps_that_go_leave_no_guest_stopped(void **state)
+{
+	vm_taps_follow(&w.vm);
+	w.stopped = true; /* and its event was not read yet */
+	w.vm.engine.p.role = ENGINE_HELD;
+	vm_taps_follow(&w.vm);
+	assert_false(w.tapped);
+	assert_false(w.stopped);
+}
+
+static void of_a_guest_that_ended_nothing_is_tapped(void **state)
+{
+	w.vm.dead_seen = true;
+	vm_taps_follow(&w.vm);
+	assert_false(w.tapped);
+}
+
 static void what_the_tap_of_a_dead_daemon_stopped_runs_on(void **state)
 {
 	w.d.cfg.mode = KEM_MODE_ASYNC;
@@ -173,6 +190,8 @@ int main(void)
 		TEST(what_has_said_something_stands_still_until_its_ack),
 		TEST(what_cannot_be_captured_where_it_is_runs_on),
 		TEST(without_a_link_it_runs_on),
+		TEST(taps_that_go_leave_no_guest_stopped),
+		TEST(of_a_guest_that_ended_nothing_is_tapped),
 		TEST(what_the_tap_of_a_dead_daemon_stopped_runs_on),
 		TEST(taps_are_shown_in_words),
 	};

@@ -104,8 +104,10 @@ struct table_header {
 	uint32_t features;
 	uint32_t nr_entries; /* snapshot: entries that follow the queues; memory file: 0 */
 	uint64_t sectors;    /* of the disk that the table belongs to */
+	uint32_t waiting;    /* snapshot: 1: another host's late writes may land yet; memory file: 0 */
+	uint32_t reserved;   /* 0 */
 };
-_Static_assert(sizeof(struct table_header) == 32, "table_header");
+_Static_assert(sizeof(struct table_header) == 40, "table_header");
 
 struct block_mem {
 	struct table_header header;

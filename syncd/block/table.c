@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "block/internal.h"
+#include "monotonic.h"
 
 static uint32_t table_slots(const struct table_header *h)
 {
@@ -29,7 +30,7 @@ static bool header_ok(const struct table_header *h)
 	if (h->nr_queues == 0)
 		return h->nr_entries == 0;
 	return h->nr_ring_pages >= 1 && h->nr_ring_pages <= BLOCK_MAX_RING_PAGES &&
-	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) &&
+	       !(h->nr_ring_pages & (h->nr_ring_pages - 1)) && h->waiting <= 1 && !h->reserved &&
 	       h->nr_entries <= table_size(h) + BLOCK_OWED_MAX;
 }
 
@@ -319,6 +320,7 @@ long table_snapshot(const struct block *b, void *buf, size_t cap)
 	    !put_list(&b->busy, &at, end) || !put_list(&b->stuck, &at, end))
 		return -ENOBUFS;
 	h.nr_entries = (at - entries) / sizeof(struct table_entry);
+	h.waiting = b->wait_until && monotonic_ns() < b->wait_until;
 	memcpy(buf, &h, sizeof(h));
 	return at - (uint8_t *)buf;
 }
@@ -385,8 +387,12 @@ static void restore_owed(struct block *b, const struct table_entry *e)
 		       h->ops->page(h, &b->dev, e->page + i), GUEST_PAGE_SIZE);
 }
 
-/* The entries of a good snapshot; what is left of the table is free. */
-static void restore_entries(struct block *b, const uint8_t *at, unsigned int nr, unsigned int size)
+/*
+ * The entries of a good snapshot; what is left of the table is free.  Of a host that was waiting for another
+ * one's late writes only what that one had under way is the same, too.
+ */
+static void restore_entries(struct block *b, const uint8_t *at, unsigned int nr, unsigned int size,
+			    bool waiting)
 {
 	struct table_entry *ring = b->mem->entry, *owed = ring + BLOCK_MAX_REQUESTS;
 
@@ -395,7 +401,7 @@ static void restore_entries(struct block *b, const uint8_t *at, unsigned int nr,
 
 		memcpy(&e, at, sizeof(e));
 		e.state = ENTRY_RELEASED;
-		e.replayed = e.owed;
+		e.replayed = e.owed && (!waiting || e.replayed);
 		if (e.owed)
 			restore_owed(b, &e);
 		*(e.owed ? owed++ : ring++) = e;
@@ -424,8 +430,8 @@ int table_restore(struct block *b, const void *buf, size_t len)
 	ring_compiler_barrier();
 	at += sizeof(h);
 	memcpy(m->queue, at, h.nr_queues * sizeof(m->queue[0]));
-	restore_entries(b, at + h.nr_queues * sizeof(m->queue[0]), h.nr_entries, size);
-	h.nr_entries = 0;
+	restore_entries(b, at + h.nr_queues * sizeof(m->queue[0]), h.nr_entries, size, h.waiting);
+	h.nr_entries = h.waiting = 0;
 	m->header = h;
 	ring_compiler_barrier();
 	m->torn = 0;

@@ -75,8 +75,10 @@ static void begin(struct block *b, int err)
 }
 
 /* How long it may wait is over, or it need not wait. */
-static bool is_the_guests(struct block *b, int err)
+static bool is_the_guests(struct block *b, bool owed, int err)
 {
+	if (is_final(err) || !b->trouble.hold_ms)
+		b->trouble.passing |= owed; /* what waits for it waits no longer */
 	if (is_final(err) || !b->trouble.hold_ms)
 		return true;
 	if (b->trouble.since && monotonic_ns() - b->trouble.since >= b->trouble.hold_ms * NS_PER_MS)
@@ -92,7 +94,7 @@ bool trouble_keep(struct block *b, struct request *r, const struct block_io *io,
 {
 	bool owed = r->entry->owed;
 
-	if (is_the_guests(b, err) && !owed)
+	if (is_the_guests(b, owed, err) && !owed)
 		return false;
 	if (!b->trouble.since)
 		begin(b, err);

@@ -52,6 +52,7 @@ static void capture(struct engine *e, bool final)
 	e->stopped = true;
 	e->captured_at = e->now;
 	e->output_due = 0;
+	e->owed_due = 0;
 	e->dirty_due = 0;
 	e->dirty_pages = 0;
 }
@@ -59,7 +60,7 @@ static void capture(struct engine *e, bool final)
 /* 0: nothing has happened since the last capture. */
 static uint64_t due(const struct engine *e)
 {
-	return engine_sooner(e->output_due, e->dirty_due);
+	return engine_sooner(engine_sooner(e->output_due, e->owed_due), e->dirty_due);
 }
 
 bool engine_stops_guest(const struct engine *e)
@@ -117,26 +118,26 @@ void epoch_due_now(struct engine *e)
 }
 
 /* At t, or now if that has passed. */
-static void output_due_at(struct engine *e, uint64_t t)
+static void set_due(struct engine *e, uint64_t *due, uint64_t t)
 {
 	if (t < e->now)
 		t = e->now;
 	if (e->p.right)
 		return;
-	if (!e->output_due || t < e->output_due)
-		e->output_due = t ? t : 1;
+	if (!*due || t < *due)
+		*due = t ? t : 1;
 	epoch_capture_if_due(e);
 }
 
 void epoch_output_held(struct engine *e, bool urgent)
 {
 	/* one that comes alone goes at once; what follows soon shares an epoch */
-	output_due_at(e, urgent || !e->captured_at ? e->now : e->captured_at + e->cfg.batch_ns);
+	set_due(e, &e->output_due, urgent || !e->captured_at ? e->now : e->captured_at + e->cfg.batch_ns);
 }
 
 void epoch_write_owed(struct engine *e, bool urgent)
 {
-	output_due_at(e, urgent ? e->now : e->now + e->cfg.owed_ns);
+	set_due(e, &e->owed_due, urgent ? e->now : e->now + e->cfg.owed_ns);
 }
 
 /* Three quarters: the rest is for what the guest writes until it is stopped. */

@@ -43,6 +43,7 @@ struct engine {
 	bool stale;	      /* ... begun for a copy that the peer is not at any more: it does not count */
 	bool final;	      /* ... with which the guest stays stopped and quiesced */
 	uint64_t sending;     /* epoch not yet in the transport's hands, 0: none */
+	uint64_t owed_due;    /* because of a write that was answered before its commit, 0: none was */
 	uint64_t output_due;  /* capture because of a held output, 0: none waits */
 	uint64_t dirty_due;   /* capture because memory changed, 0: it did not */
 	uint64_t dirty_pages; /* as last polled */

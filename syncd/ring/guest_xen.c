@@ -203,6 +203,12 @@ static int tap(struct guest_xen *x, const struct binding *b)
 			    XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause, 0);
 }
 
+static void watched(struct guest_xen *x, bool served)
+{
+	if (x->watch)
+		x->watch(x->watch_arg, served);
+}
+
 static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg)
 {
 	struct guest_xen *x = to_xen(g);
@@ -239,6 +245,8 @@ static void xen_unbind(struct guest *g, int local_port)
 	if (xenevtchn_unbind(x->xce, local_port) != 0)
 		kem_err("domain %u: cannot unbind event channel %d: %s", g->domid, local_port,
 			strerror(errno));
+	if (x->tapper)
+		watched(x, false); /* its last event is nobody's any more, but has stopped the guest */
 }
 
 static int xen_notify(struct guest *g, int local_port)
@@ -259,12 +267,6 @@ static bool serve_port(struct guest_xen *x, evtchn_port_t port)
 	b->cb(b->arg);
 	b = find_binding(x, (int)port);
 	return b && b->serial == serial;
-}
-
-static void watched(struct guest_xen *x, bool served)
-{
-	if (x->watch)
-		x->watch(x->watch_arg, served);
 }
 
 /*
@@ -353,9 +355,10 @@ int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
 
 		if (b->port >= 0)
 			rc = on ? tap(x, b) : hvop_tap_set(hv, g->domid, b->remote_port, 0, 0);
-		first = first ? first : rc;
+		if (on || (rc != -ENOENT && rc != -EINVAL)) /* those: it is gone already */
+			first = first ? first : rc;
 	}
-	return on ? first : 0;
+	return first;
 }
 
 void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg)

@@ -56,10 +56,7 @@ static void note(struct vm *vm, const struct engine_action *a)
 static void run(struct vm *vm, const struct engine_action *a)
 {
 	struct engine_event failed = { .type = ENGINE_EV_RUN_FAILED, .g = a->g };
-	int rc;
-
-	vm->released = 0;
-	rc = vm_run(vm, a->g, a->epoch);
+	int rc = vm_run(vm, a->g, a->epoch);
 
 	vm->run_failed = rc != 0;
 	if (rc && a->epoch && vm->mem->running_g != a->g)

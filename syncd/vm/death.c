@@ -98,7 +98,7 @@ static void destroy(struct vm *vm, bool restart)
 {
 	struct engine_event ev = { .type = ENGINE_EV_GUEST_DEAD, .incarnation = vm_incarnation() };
 
-	if (vm_devices_owe(vm))
+	if (engine_role(&vm->engine) >= ENGINE_HELD && vm_devices_owe(vm))
 		vm_tell(vm,
 			"what it wrote last is not on its disks, nor has any of its outputs after that left");
 	vm->drains = false;
@@ -341,7 +341,8 @@ void vm_check_death(struct vm *vm)
 		return;
 	if (!look(vm, &info))
 		vm_vanished(vm);
-	else if (!vm->preserved && !suspended(vm, &info) && vm_domain_is_down(&info))
+	else if (engine_role(&vm->engine) >= ENGINE_HELD && !vm->preserved && !suspended(vm, &info) &&
+		 vm_domain_is_down(&info))
 		ended(vm, info.shutdown_reason);
 }
 

@@ -552,6 +552,9 @@ void vm_devices_announce(struct vm *vm)
 /* xl destroy waits at most ten seconds for each device: answer for all of them at once. */
 void vm_devices_stopped_by_toolstack(struct vm *vm)
 {
+	if (vm_devices_owe(vm))
+		vm_tell(vm,
+			"its disks lack what it wrote last: do not go on from a memory that was saved now");
 	for (unsigned int i = 0; i < vm->nr_devices; i++) {
 		struct vm_device *vd = &vm->device[i];
 

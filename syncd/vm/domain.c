@@ -207,7 +207,8 @@ static int stop(struct vm *vm)
 	const struct timespec pause = { .tv_nsec = STOP_RETRY_NS };
 	uint64_t now = monotonic_ns();
 	/* only a handover has time: one that dirties too much is to stop at once */
-	uint64_t until = engine_role(&vm->engine) == ENGINE_HELD ? now + STOP_WAIT_NS : now;
+	bool wait = engine_role(&vm->engine) == ENGINE_HELD && !vm_taps_stopped(vm);
+	uint64_t until = wait ? now + STOP_WAIT_NS : now;
 	int rc;
 
 	if (vm->stopped && paused(vm))

@@ -32,7 +32,8 @@ bool vm_outputs_must_hold(const struct vm *vm, const struct device *dev)
 
 static void release_heard(struct vm *vm)
 {
-	uint64_t epoch = engine_must_hold(&vm->engine) ? vm->released : UINT64_MAX, limit = durable(vm);
+	uint64_t epoch = engine_must_hold(&vm->engine) ? engine_committed(&vm->engine) : UINT64_MAX;
+	uint64_t limit = durable(vm);
 
 	if (limit < epoch)
 		epoch = limit;
@@ -43,7 +44,6 @@ static void release_heard(struct vm *vm)
 
 void vm_devices_release(struct vm *vm, uint64_t epoch)
 {
-	vm->released = epoch;
 	for (unsigned int i = 0; i < vm->nr_devices; i++) {
 		struct device *dev = vm->device[i].dev;
 
@@ -65,6 +65,17 @@ bool vm_devices_owe(const struct vm *vm)
 		if (vm_device_owes(&vm->device[i]))
 			return true;
 	return false;
+}
+
+/* Whoever goes on from the copy brings it to its end. */
+void vm_devices_forget_end(struct vm *vm)
+{
+	vm->drains = false;
+	later_cancel(&vm->drained);
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		vm->device[i].closing = false;
+		later_cancel(&vm->device[i].stop);
+	}
 }
 
 void vm_outputs_settled(struct vm *vm)

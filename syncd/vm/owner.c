@@ -221,7 +221,7 @@ static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_
 	if (rq->base != vm->last_captured)
 		capture_lost(vm->capture);
 	rq->stopped = vm->stopped;
-	rq->anywhere = vm->tapped && vm->tap_fired;
+	rq->anywhere = vm_taps_stopped(vm);
 	rc = capture_take(vm->capture, rq, e);
 	vm->stopped = rq->stopped;
 	return rc;

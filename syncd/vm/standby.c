@@ -420,6 +420,7 @@ static int become_standby(struct vm *vm, uint64_t g)
 	guest_tree_close(vm->tree);
 	vm->tree = NULL;
 	vm->tree_hash = 0;
+	vm_devices_forget_end(vm);
 	vm->mem->running_g = 0;
 	vm->mem->is_shell = 1; /* a guest that boots here needs a domain of its own */
 	vm->stopped = false;   /* its pauses are lifted all at once, should it run again */

@@ -22,8 +22,8 @@ static void run_on(struct vm *vm)
 {
 	int rc = hvop_tap_resume(vm->d->hv, vm->domid);
 
-	vm->tap_fired = false;
-	if (rc && rc != -ENOENT && rc != -ESRCH)
+	vm->tap_fired = rc && rc != -ENOENT && rc != -ESRCH;
+	if (vm->tap_fired)
 		kem_vm_err(vm->rec.name, "the guest, which a tap has stopped, cannot be let run on: %s",
 			   strerror(-rc));
 }
@@ -42,13 +42,16 @@ static void change(struct vm *vm, bool on)
 {
 	int rc;
 
-	vm->tapped = on;
-	guest_xen_watch(vm->guest, on ? on_events : NULL, vm);
+	if (on)
+		guest_xen_watch(vm->guest, on_events, vm);
 	rc = guest_xen_tap(vm->guest, vm->d->hv, on);
 	if (rc)
-		kem_vm_warn(vm->rec.name,
-			    "not all of its channels can be tapped, it stops a little later: %s",
+		kem_vm_warn(vm->rec.name, "not all of its channels can be %s: %s",
+			    on ? "tapped, it stops a little later" : "freed of their taps yet",
 			    strerror(-rc));
+	vm->tapped = on || rc; /* else once more */
+	if (!vm->tapped)
+		guest_xen_watch(vm->guest, NULL, NULL);
 	vm->tap_fired = true; /* one of them may have stopped it */
 }
 
@@ -60,6 +63,17 @@ void vm_taps_follow(struct vm *vm)
 		change(vm, !vm->tapped);
 	if (vm->tap_fired && !engine_stops_guest(&vm->engine))
 		run_on(vm);
+}
+
+bool vm_taps_stopped(const struct vm *vm)
+{
+	const struct xen_kemari_tap *tap;
+	bool stopped = false;
+	uint32_t nr;
+
+	if (!vm->tapped || !vm->tap_fired || hvop_tap_list(vm->d->hv, vm->domid, &tap, &nr, &stopped))
+		return false;
+	return stopped;
 }
 
 static json_t *mode_text(uint32_t mode)

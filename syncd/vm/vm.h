@@ -175,10 +175,9 @@ struct vm {
 			  says */
 
 	struct device_host host;
-	bool tapped;	   /* its channels: what it says stops it */
-	bool tap_fired;	   /* a tap may have stopped it */
-	uint64_t released; /* epoch of the engine's last RELEASE to this life of the guest */
-	bool drains;	   /* it ended, and something is owed to its disks */
+	bool tapped;	/* its channels: what it says stops it */
+	bool tap_fired; /* a tap may have stopped it */
+	bool drains;	/* it ended, and something is owed to its disks */
 	struct later_item drained;
 	struct cpu_policy cpu; /* of the domain; no leaves: not read yet */
 	struct vm_device device[VM_MAX_DEVICES];
@@ -310,6 +309,8 @@ const char *vm_role_name(const struct vm *vm);
 
 /* After whatever may change what the guest waits for. */
 void vm_taps_follow(struct vm *vm);
+/* One of them has stopped the guest. */
+bool vm_taps_stopped(const struct vm *vm);
 json_t *vm_taps_rows(const struct vm *vm);
 
 /* ---- action.c ---- */
@@ -345,6 +346,8 @@ void vm_devices_release(struct vm *vm, uint64_t epoch);
 /* Something that the guest was told is done is still to be done. */
 bool vm_device_owes(const struct vm_device *vd);
 bool vm_devices_owe(const struct vm *vm);
+/* What this host has of the guest is a copy now. */
+void vm_devices_forget_end(struct vm *vm);
 /* device_host_ops.must_hold, .settled */
 bool vm_outputs_must_hold(const struct vm *vm, const struct device *dev);
 void vm_outputs_settled(struct vm *vm);
