@@ -3,18 +3,19 @@
 Kemari, and by Xen's own Remus, all in one lab. No test, nothing passes or fails; what a configuration cannot run is in
 the tables with its reason. A round is all configurations, one after the other, each with a guest that has just booted.
 
-Remus is `xl remus` as Debian packages it, without network buffering. It does not replicate the disk (-d): for that Remus
-needs a DRBD that Linux 6.1 does not have."""
+Remus is `xl remus` twice: as Debian packages it, without network buffering, and with the libxl of build-remus, which has
+it. Neither replicates the disk (-d): for that Remus needs a DRBD that Linux 6.1 does not have."""
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import standings
 from figures import number, write
 from lab import LabError
 from scenario import VM, Session
 from story import telling
-from workloads import WORKLOADS
+from workloads import WORKLOADS, Place
 
 LOG = "/run/xl-remus.log"
 PID = "/run/xl-remus.pid"
@@ -30,10 +31,12 @@ DAEMON_UP = ("systemctl restart kemari-syncd; n=0; until kemari status > /dev/nu
 
 @dataclass
 class Rival:
-    """How a guest is run. LabError from check: it was not run so all the while; from recover: nor will it be."""
+    """How a guest is run, and with which workloads, all if none is named. LabError from check: it was not run so all the
+    while; from recover: nor will it be."""
     name: str           # on the command line
     title: str
     kind: str           # of which the best one is compared
+    only = ()
 
     def begin(self, session):
         session.stock_guest()
@@ -84,6 +87,7 @@ class Kemari(Rival):
 class Remus(Rival):
     options: str
     interval: int
+    only: tuple = ()
     environment = ""
     done = 0            # checkpoints so far
 
@@ -91,7 +95,7 @@ class Remus(Rival):
         session.stock_guest()
         self.prepare(session)
         self.done = 0
-        session.a.exec(START.format(command=f"env {self.environment} xl -v remus {self.options} -i {self.interval} "
+        session.a.exec(START.format(command=f"env {self.environment} xl remus {self.options} -i {self.interval} "
                                             f"-s lab-rsh {VM} {session.b}"))
         session.until("Remus takes checkpoints", lambda: self.more(session) and self.done > 2, 120)
 
@@ -103,7 +107,7 @@ class Remus(Rival):
         before = self.done
         self.done = int(session.a.exec(CHECKPOINTS).out or 0)
         if not session.a.exec(f"kill -0 $(cat {PID})", check=False).ok:
-            raise LabError(f"xl remus ended: {session.a.exec(f'tail -n 3 {LOG}').out.strip()}")
+            raise LabError(f"xl remus ended: {session.a.exec(f'tail -n 1 {LOG}').out.strip()}")
         return self.done > before
 
     def check(self, session):
@@ -117,13 +121,26 @@ class Remus(Rival):
         session.away()
 
 
+class Netbuf(Remus):
+    """Frames are held in an ifb device until the backup has the checkpoint."""
+    environment = "LD_LIBRARY_PATH=/opt/remus"
+
+    def prepare(self, session):
+        session.a.exec("tar -C / -xf -", stdin=session.netbuf.read_bytes())
+        session.a.exec("modprobe -a sch_plug sch_ingress act_mirred cls_u32; modprobe -r ifb; modprobe ifb numifbs=1")
+
+
+NET = ("tcp_rr", "tcp_rr_8", "udp_rr", "tcp_stream", "tcp_maerts", "redis")
 RIVALS = [
     Rival("stock", "unprotected, xen-blkback and xen-netback", "unprotected"),
     Unprotected("unprotected", "unprotected, Kemari's backends", ""),
     Kemari("sync", "Kemari, mode = sync", "", "sync"),
     Kemari("async", "Kemari, mode = async", "kemari", "async"),
-    Remus("remus-20", "Remus without network buffering, -i 20", "remus", "-F -n -d", 20),
+    # with an interval of 20 ms a program takes a minute to start in the guest
+    Remus("remus-20", "Remus without network buffering, -i 20", "remus", "-F -n -d", 20, NET),
     Remus("remus-100", "Remus without network buffering, -i 100", "remus", "-F -n -d", 100),
+    Netbuf("netbuf-20", "Remus with network buffering, -i 20", "netbuf", "-F -d", 20, NET),
+    Netbuf("netbuf-100", "Remus with network buffering, -i 100", "netbuf", "-F -d", 100),
 ]
 
 
@@ -132,7 +149,8 @@ class Comparison(Session):
 
     def __init__(self, lab, story):
         super().__init__(lab, story)
-        self.tree = lab.script("build-bench-tree", timeout=1800).strip()
+        self.place = Place(lab, lab.script("build-bench-tree", timeout=1800).strip())
+        self.netbuf = Path(lab.script("build-remus", timeout=1800).strip())
         self.records = []
 
     def boot_hosts(self):
@@ -165,11 +183,10 @@ class Comparison(Session):
 
     def measure(self, number_of, rival, workload):
         begin = time.monotonic()
-        values, clock = workload.measure(self.lab, self.tree)
+        values = workload.measure(self.place)
         rival.check(self)
-        self.keep(number_of, rival, workload, figures=values, clock=clock)
+        self.keep(number_of, rival, workload, figures=values, clock=self.place.share)
         self.story.say(f"    {workload.name}: " + ", ".join(f"{number(v)} {k}" for k, v in values.items())
-                       + (f"; guest's clock {clock:.2f}" if clock < 0.99 else "")
                        + f" ({time.monotonic() - begin:.0f} s)")
 
     def failed(self, number_of, rival, workload, error):
@@ -181,13 +198,11 @@ class Comparison(Session):
         self.keep(number_of, rival, workload, failed=reason)
 
     def run(self, number_of, rival, workloads):
-        """All that it can run; once it is gone itself, what is left has that reason."""
-        dead = None
-        self.story.say(rival.title)
-        try:
-            rival.begin(self)
-        except LabError as e:
-            dead = e
+        """What ends in a workload is begun again for the next one; if it cannot be, that is the reason of all others."""
+        workloads = [w for w in workloads if not rival.only or w.name in rival.only]
+        if not workloads:
+            return
+        dead = self.begin(rival)
         for workload in workloads:
             try:
                 if dead:
@@ -195,17 +210,36 @@ class Comparison(Session):
                 self.measure(number_of, rival, workload)
             except (LabError, ValueError) as e:
                 self.failed(number_of, rival, workload, e)
-                dead = dead or self.dead(rival)
-        rival.end(self)
+                if not dead and not self.goes_on(rival) and workload is not workloads[-1]:
+                    self.end(rival)
+                    dead = self.begin(rival)
+        self.end(rival)
 
-    def dead(self, rival):
-        """Why it does not go on; None if it does."""
+    def begin(self, rival):
+        """Why it cannot be; None if it can."""
+        self.story.say(rival.title)
+        try:
+            rival.begin(self)
+            self.place.look()
+            self.story.say(f"    of the time that passes the guest's clock has {self.place.share:.2f}")
+        except (LabError, ValueError) as e:
+            return e
+        return None
+
+    def goes_on(self, rival):
         try:
             self.lab.guest.wait_up(30)
             rival.recover(self)
+        except LabError:
+            return False
+        return True
+
+    def end(self, rival):
+        try:
+            rival.end(self)
         except LabError as e:
-            return e
-        return None
+            self.story.say(f"    {rival.name} does not end: {e}")
+            self.boot_hosts()
 
 
 def chosen(names):

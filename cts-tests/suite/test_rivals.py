@@ -91,6 +91,13 @@ class Tables(unittest.TestCase):
         self.assertNotIn("with network buffering |", text.replace("without network", ""))
         self.assertEqual(list(standings.goals({})), [])
 
+    def test_report(self):
+        records = [{"round": 1, "rival": "a", "workload": "tcp_rr", "figures": {"THROUGHPUT": 5}, "clock": 0.5}]
+        text = standings.report(records, self.rivals, [self.workload], 1)
+        self.assertIn("| A | 5 | 1 | - | - |", text)
+        self.assertIn("| A | 0.50 |", text)
+        self.assertNotIn("Goals", text)     # nobody to compare
+
     def test_names(self):
         self.assertEqual([[x.name for x in those] for those in rivals.chosen(["async", "tar"])], [["async"], ["tar"]])
         self.assertEqual(len(rivals.chosen(["tar"])[0]), len(rivals.RIVALS))

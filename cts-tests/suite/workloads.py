@@ -16,24 +16,23 @@ from typing import Callable
 from lab import LabError, run
 
 SECONDS = 5             # of each measurement, as far as the program has it
-PATIENCE = 120          # seconds more that it may take
-FILES = 3               # how often the tarball is unpacked
+PATIENCE = 60           # seconds more that it may take
+TIMES = 3               # that the tarball is unpacked
 PILOT = 40              # requests to find out how many there can be in that time
 CLOCKS = "awk '/^now at/ { print \"clock\", $3; exit }' /proc/timer_list; awk '{ printf \"clock %.0f\\n\", $1 * 1e9 }' /proc/uptime; "
 NETPERF = "netperf -H {address} -P 0 -l {seconds} -t {test} -- -k {keys}"
-FIO = ("fio --name=bench --filename=/bench/file --size=64m --time_based --runtime={seconds} --output-format=json "
-       "{options}")
-SYSBENCH = "sysbench {options} --time={seconds} run"
+FIO = "fio --name=bench --filename=/bench/file --size=64m --time_based --runtime={seconds} --output-format=json"
+SYSBENCH = "sysbench --time={seconds} "
 STRESS_NG = "stress-ng --vm 1 --vm-bytes 32m --vm-keep -t {seconds} --metrics-brief 2>&1"
 IOZONE = "cd /bench/scratch && iozone -e -s 16m -r 4k -i 0 -i 1 -i 2 -f iozone"
-TAR = ("cd /bench/scratch && for i in $(seq {times}); do tar xzf ../tree.tar.gz && sync && "
-       "if [ $i -lt {times} ]; then rm -rf include; fi; done; find include | wc -l; rm -rf include; sync")
+TAR = (f"cd /bench/scratch && for i in $(seq {TIMES}); do rm -rf include; tar xzf ../tree.tar.gz && sync; done; "
+       "find include | wc -l; rm -rf include; sync")
 IOZONE_COLUMNS = ("write", "rewrite", "read", "reread", "random read", "random write")
 
 
 @dataclass
 class Workload:
-    """measure(lab, tree) gives ({figure: value}, share of the time that the guest's clock has seen)."""
+    """measure(place) gives {figure: value}."""
     name: str           # on the command line
     title: str          # the program and its options
     figures: dict       # name -> unit, in the order of the table
@@ -110,72 +109,78 @@ def clocked(text):
 
 # ---- where they run
 
-def inside(lab, command):
-    """(what it printed, share of the time that the guest's clock has seen, seconds of that time)"""
-    out = lab.guest.exec(f"{CLOCKS}({command}) && {{ {CLOCKS}}}", timeout=SECONDS + PATIENCE).out
-    text, seen, passed = clocked(out)
-    return text, min(1.0, seen / passed), passed / 1e9
+class Place:
+    """The guest, and outside of it a client in the tree that the guest's own programs are from."""
 
+    def __init__(self, lab, tree):
+        self.lab, self.tree = lab, tree
+        self.share = 1.0    # of the time that passes, what the guest's clock has seen lately
 
-def outside(lab, command, tree):
-    """A client, in the tree that the guest's own programs are from."""
-    argv = ["ip", "netns", "exec", lab.client_ns, "chroot", tree, "sh", "-c", command]
-    r = run(argv, SECONDS + PATIENCE)
-    if not r.ok:
-        raise LabError(f"`{command}` ended with {r.status}: {(r.err or r.out).strip()[-200:]}")
-    return r.out
+    def look(self):
+        self.share = 1.0
+        self.inside("sleep 1")
+
+    def seconds(self):
+        """By the guest's clock."""
+        return max(1, round(SECONDS * self.share))
+
+    def inside(self, command):
+        """(what it printed, seconds that it took)"""
+        out = self.lab.guest.exec(f"{CLOCKS}({command}) && {{ {CLOCKS}}}", timeout=SECONDS + PATIENCE).out
+        text, seen, passed = clocked(out)
+        self.share = min(1.0, seen / passed)
+        return text, passed / 1e9
+
+    def outside(self, command):
+        argv = ["ip", "netns", "exec", self.lab.client_ns, "chroot", self.tree, "sh", "-c", command]
+        r = run(argv, SECONDS + PATIENCE)
+        if not r.ok:
+            raise LabError(f"`{command}` ended with {r.status}: {(r.err or r.out).strip()[-200:]}")
+        return r.out
 
 
 def net(test, figures, connections=1):
     """Of several connections throughputs add up; their times are the median of medians and the worst of the worst."""
     keys = ",".join(figures)
 
-    def measure(lab, tree):
-        command = NETPERF.format(address=lab.guest.address, seconds=SECONDS, test=test, keys=keys)
+    def measure(place):
+        command = NETPERF.format(address=place.lab.guest.address, seconds=SECONDS, test=test, keys=keys)
         if connections > 1:
             command = f"for i in $(seq {connections}); do {command} & done; wait"
-        values = netperf(outside(lab, command, tree))
+        values = netperf(place.outside(command))
         if len(values["THROUGHPUT"]) != connections:
             raise LabError(f"netperf: {len(values['THROUGHPUT'])} of {connections} connections ended")
         combine = {"THROUGHPUT": sum, "P50_LATENCY": statistics.median, "P99_LATENCY": max}
-        return {k: combine[k](values[k]) for k in figures}, 1.0
+        return {k: combine[k](values[k]) for k in figures}
     return measure
 
 
-def requests(lab, tree):
+def requests(place):
     """As many as fit into the time, as a first few tell."""
-    command = f"redis-benchmark -h {lab.guest.address} -c 8 -t set,get --csv -n "
-    rate = min(redis(outside(lab, command + str(PILOT), tree)).values())
-    return redis(outside(lab, command + str(max(PILOT, int(rate * SECONDS / 2))), tree)), 1.0
+    command = f"redis-benchmark -h {place.lab.guest.address} -c 8 -t set,get --csv -n "
+    rate = min(redis(place.outside(command + str(PILOT))).values())
+    return redis(place.outside(command + str(max(PILOT, int(rate * SECONDS / 2)))))
+
+
+def guest(command, read):
+    """read(what a program in the guest printed): {figure: value by the guest's clock}"""
+    def measure(place):
+        text, _ = place.inside(command.format(seconds=place.seconds()))
+        return {k: v * place.share for k, v in read(text).items()}
+    return measure
 
 
 def disk(options, figure):
-    def measure(lab, _tree):
-        text, share, _ = inside(lab, FIO.format(seconds=SECONDS, options=options))
-        return {figure: fio(text)[figure] * share}, share
-    return measure
-
-
-def iozone_columns(lab, _tree):
-    text, share, _ = inside(lab, IOZONE)
-    return {k: v * share for k, v in iozone(text).items()}, share
+    return guest(f"{FIO} {options}", lambda text: {figure: fio(text)[figure]})
 
 
 def bench(options, pattern, figure):
-    def measure(lab, _tree):
-        text, share, _ = inside(lab, SYSBENCH.format(seconds=SECONDS, options=options))
-        return {figure: sysbench(text, pattern) * share}, share
-    return measure
+    return guest(SYSBENCH + options, lambda text: {figure: sysbench(text, pattern)})
 
 
-def memory(lab, _tree):
-    text, share, _ = inside(lab, STRESS_NG.format(seconds=SECONDS))
-    return {"bogo ops/s": stress_ng(text) * share}, share
-
-
-def unpack(lab, _tree):
-    text, share, seconds = inside(lab, TAR.format(times=FILES))
-    return {"files/s": FILES * int(text) / seconds}, share
+def unpack(place):
+    text, seconds = place.inside(TAR)
+    return {"files/s": TIMES * int(text) / seconds}
 
 
 RR = {"THROUGHPUT": "Trans/s", "P50_LATENCY": "us", "P99_LATENCY": "us"}
@@ -199,11 +204,12 @@ WORKLOADS = [
     Workload("fio_write", "fio rw=write bs=256k direct=1 iodepth=4", {"bw": "KiB/s"},
              disk(f"--rw=write --bs=256k {DIRECT}", "bw")),
     Workload("iozone", "iozone -e -s 16m -r 4k -i 0 -i 1 -i 2", dict.fromkeys(IOZONE_COLUMNS, "kBytes/sec"),
-             iozone_columns),
+             guest(IOZONE, iozone)),
     Workload("sysbench_cpu", "sysbench cpu", {"events per second": ""},
-             bench("cpu", r"events per second: +([\d.]+)", "events per second")),
+             bench("cpu run", r"events per second: +([\d.]+)", "events per second")),
     Workload("sysbench_memory", "sysbench memory", {"transferred": "MiB/sec"},
-             bench("memory --memory-total-size=100T", r"transferred \(([\d.]+) MiB/sec\)", "transferred")),
-    Workload("stress_ng_vm", "stress-ng --vm 1 --vm-bytes 32m", {"bogo ops/s": ""}, memory),
+             bench("memory --memory-total-size=100T run", r"transferred \(([\d.]+) MiB/sec\)", "transferred")),
+    Workload("stress_ng_vm", "stress-ng --vm 1 --vm-bytes 32m", {"bogo ops/s": ""},
+             guest(STRESS_NG, lambda text: {"bogo ops/s": stress_ng(text)})),
     Workload("tar", "tar xzf of the kernel's headers, sync, rm", {"files/s": ""}, unpack),
 ]
