@@ -107,7 +107,8 @@ class Remus(Rival):
         before = self.done
         self.done = int(session.a.exec(CHECKPOINTS).out or 0)
         if not session.a.exec(f"kill -0 $(cat {PID})", check=False).ok:
-            raise LabError(f"xl remus ended: {session.a.exec(f'tail -n 1 {LOG}').out.strip()}")
+            why = session.a.exec(f"grep -m 1 'error:' {LOG} || tail -n 1 {LOG}").out.strip()
+            raise LabError(f"xl remus ended: {why}")
         return self.done > before
 
     def check(self, session):
