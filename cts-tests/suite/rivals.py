@@ -20,6 +20,7 @@ from workloads import WORKLOADS, Place
 LOG = "/run/xl-remus.log"
 PID = "/run/xl-remus.pid"
 CONF = "/etc/kemari/kemari.conf"
+COPY = "copying the guest to the standby"
 # one line of the receiving side for each checkpoint
 CHECKPOINTS = f"grep -c 'All records buffered' {LOG} || true"
 START = f"rm -f {LOG}; setsid sh -c 'echo $$ > {PID}; exec {{command}}' < /dev/null > {LOG} 2>&1 &"
@@ -68,15 +69,16 @@ class Kemari(Rival):
         self.copies = self.copied(session)
 
     def copied(self, session):
-        return int(session.a.exec(f"kemari log {VM} | grep -c 'copying the guest to the standby' || true").out)
+        return int(session.a.exec(f"kemari log {VM} | grep -c '{COPY}' || true").out)
 
     def check(self, session):
+        before, self.copies = self.copies, self.copied(session)
+        if self.copies > before:
+            why = session.a.exec(f"kemari log {VM} | grep -B 1 '{COPY}' | tail -n 2 | sed -n '1s/.* epoch [0-9]* *//p'").out
+            raise LabError(f"it was copied anew meanwhile, not protected: {why.strip()}")
         row = session.status(session.a)
         if not row or row["state"] != "protected":
             raise LabError(f"kemari status says: {row['state'] if row else 'no such VM'}")
-        before, self.copies = self.copies, self.copied(session)
-        if self.copies > before:
-            raise LabError("it was copied anew meanwhile")
 
     def recover(self, session):
         session.wait_state(session.a, "protected", 90)
