@@ -16,7 +16,7 @@ from typing import Callable
 from lab import LabError, run
 
 SECONDS = 5             # of each measurement, as far as the program has it
-PATIENCE = 60           # seconds more that it may take
+PATIENCE = 90           # seconds more that it may take
 PILOT = 40              # requests to find out how many there can be in that time
 CLOCKS = "awk '/^now at/ { print \"clock\", $3; exit }' /proc/timer_list; awk '{ printf \"clock %.0f\\n\", $1 * 1e9 }' /proc/uptime; "
 NETPERF = "netperf -H {address} -P 0 -l {seconds} -t {test} -- -k {keys}"
