@@ -270,6 +270,9 @@ def rivals(lab, rounds, names):
             (story.folder / "rivals.md").write_text(text)
             (story.folder / "rivals.jsonl").write_text(standings.lines(c.records))
         print(text, flush=True)
-        write("rivals.md", text)
-        write("rivals.jsonl", standings.lines(c.records))
+        if names:
+            print(f"a part of all: it is in {story.folder} only", flush=True)
+        else:
+            write("rivals.md", text)
+            write("rivals.jsonl", standings.lines(c.records))
     return not story.failed
