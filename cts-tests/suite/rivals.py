@@ -39,6 +39,9 @@ class Rival:
     kind: str           # of which the best one is compared
     only = ()
 
+    def build(self, lab):
+        """What it needs, before hosts boot."""
+
     def begin(self, session):
         session.stock_guest()
 
@@ -60,7 +63,6 @@ class Unprotected(Rival):
 @dataclass
 class Kemari(Rival):
     mode: str
-
     copies = 0          # how often it was copied as a whole
 
     def begin(self, session):
@@ -127,9 +129,13 @@ class Remus(Rival):
 class Netbuf(Remus):
     """Frames are held in an ifb device until the backup has the checkpoint."""
     environment = "LD_LIBRARY_PATH=/opt/remus"
+    tar = b""
+
+    def build(self, lab):
+        self.tar = Path(lab.script("build-remus", timeout=1800).strip()).read_bytes()
 
     def prepare(self, session):
-        session.a.exec("tar -C / -xf -", stdin=session.netbuf.read_bytes())
+        session.a.exec("tar -C / -xf -", stdin=self.tar)
         session.a.exec("modprobe -a sch_plug sch_ingress act_mirred cls_u32; modprobe -r ifb; modprobe ifb numifbs=1")
 
 
@@ -153,7 +159,6 @@ class Comparison(Session):
     def __init__(self, lab, story):
         super().__init__(lab, story)
         self.place = Place(lab, lab.script("build-bench-tree", timeout=1800).strip())
-        self.netbuf = Path(lab.script("build-remus", timeout=1800).strip())
         self.records = []
 
     def boot_hosts(self):
@@ -260,6 +265,8 @@ def rivals(lab, rounds, names):
     with telling(lab, "rivals") as story:
         c = Comparison(lab, story)
         try:
+            for rival in competitors:
+                rival.build(lab)
             c.boot_hosts()
             for n in range(rounds):
                 story.say(f"round {n + 1} of {rounds}")

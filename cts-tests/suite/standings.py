@@ -122,8 +122,8 @@ def clocks(records, rivals):
     rows = [(r.title, spread([x["clock"] for x in records if x["rival"] == r.name and "clock" in x])) for r in rivals]
     yield "## The guest's clock"
     yield ""
-    yield ("Of the time that passed, the share that CLOCK_MONOTONIC of the guest has seen, over all workloads. It stands still "
-           "while Remus has the guest suspended.")
+    yield ("Of the time that passed, the share that CLOCK_MONOTONIC of the guest has seen, over all workloads. It stands "
+           "still while Remus has the guest suspended.")
     yield ""
     yield from table(["configuration", "share"], rows)
 
@@ -134,12 +134,14 @@ def report(records, rivals, workloads, rounds):
     out = [f"# Kemari beside Remus, {time.strftime('%Y-%m-%d')}", "",
            "*Emulated lab; not tried on hardware: ratios mean more than times.*", "",
            f"`make bench-rivals`, {rounds} round{'s' if rounds > 1 else ''}, one lab: both hosts are QEMU without hardware "
-           "virtualization, on the same patched Xen for all. The guest is Debian 12 with 512 MiB and one vCPU, booted anew for "
-           "each configuration in each round; clients run outside both hosts. A figure is the median of the rounds (smallest "
-           "to largest); ratios are of the first figure, taken within a round, and by the better interval of a Remus.", "",
+           "virtualization, on the same patched Xen for all. The guest is Debian 12 with 512 MiB and one vCPU, booted anew "
+           "for each configuration in each round; clients run outside both hosts. A figure is the median of the rounds "
+           "(smallest to largest); ratios are of the first figure, taken within a round, and by the better interval of a "
+           "Remus.", "",
            "Remus does not replicate the disk here (`-d`), and without network buffering holds back no output at all: it "
-           "promises less than Kemari in both. Its stream is not encrypted here, Kemari's is. With `-i 20` only clients outside measure: a "
-           "program takes a minute to start in the guest. Rates measured by the guest's own clock are converted to time that has passed."]
+           "promises less than Kemari in both. Its stream is not encrypted here, Kemari's is. With `-i 20` only clients "
+           "outside measure: a program takes a minute to start in the guest. Rates measured by the guest's own clock are "
+           "converted to time that has passed."]
     for part in (goals(standings), *(s.text() for s in standings.values()), clocks(records, rivals),
                  failures(records, rivals, workloads)):
         text = list(part)

@@ -18,7 +18,8 @@ from lab import LabError, run
 SECONDS = 5             # of each measurement, as far as the program has it
 PATIENCE = 90           # seconds more that it may take
 PILOT = 40              # requests to find out how many there can be in that time
-CLOCKS = "awk '/^now at/ { print \"clock\", $3; exit }' /proc/timer_list; awk '{ printf \"clock %.0f\\n\", $1 * 1e9 }' /proc/uptime; "
+CLOCKS = ("awk '/^now at/ { print \"clock\", $3; exit }' /proc/timer_list; "
+          "awk '{ printf \"clock %.0f\\n\", $1 * 1e9 }' /proc/uptime; ")
 NETPERF = "netperf -H {address} -P 0 -l {seconds} -t {test} -- -k {keys}"
 FIO = "fio --name=bench --filename=/bench/file --size=64m --time_based --runtime={seconds} --output-format=json"
 SYSBENCH = "sysbench --time={seconds} "
