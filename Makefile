@@ -94,6 +94,8 @@ help:
 	@echo '                     then all that a cluster must live through, RUNS=10 MINUTES= NAMES= STATE= (many hours;'
 	@echo '                     Ctrl-C ends it, the same command goes on); the tables go to doc/results/'
 	@echo 'make bench           in the lab: times of epochs, rates and memory beside their rivals, ROUNDS=3'
+	@echo 'make bench-rivals    in the lab: netperf, fio, redis and others in a guest unprotected, under Kemari and under Xen'"'"'s'
+	@echo '                     Remus, ROUNDS=3 (a round takes half an hour); NAMES="async remus-100 tcp_rr" for some of them'
 	@echo 'make bench-fencing   in the lab: fence_kemari beside fence_ipmilan'
 	@echo 'make faults          a daemon that leaves parts of epochs out when told, into $(BUILD)/faults (tests only)'
 	@echo 'make analyze         clang-analyzer; its findings want a look each; C_FILES= for some files only'
@@ -207,9 +209,11 @@ check-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --table --random $(SCHEDULES) --exhaustive --prove
 prove-sim: $(BUILD)/kemari-sim
 	@$< --seed $(SEED) --prove
-.PHONY: bench-fencing
+.PHONY: bench-fencing bench-rivals
 demo bench:
 	@cts-tests/suite/run $@
+bench-rivals:
+	@cts-tests/suite/run rivals $(NAMES)
 soak:
 	@status=0; for s in soak cluster-soak; do cts-tests/suite/run $$s || status=1; done; exit $$status
 bench-fencing:

@@ -294,7 +294,8 @@ def report(s, rounds):
     lines = [f"# Benchmark, {time.strftime('%Y-%m-%d')}", "",
              f"`make bench`, {rounds} rounds, one lab: both hosts are QEMU without hardware virtualization. A figure is "
              "the median of the rounds (smallest to largest); ratios are taken within a round. The workload is that of "
-             "the lab's scenarios: 500 pages rewritten a second, a journal with fsync, 20 ms datagrams, a client that counts."]
+             "the lab's scenarios: 500 pages rewritten a second, a journal with fsync, 20 ms datagrams, a client that counts. "
+             "Programs that others wrote, and Xen's Remus, are in `rivals.md` (`make bench-rivals`)."]
     for part in (epoch_tables, rate_table, daemon_tables, promotion_table):
         text = list(part(s))
         if text:
