@@ -534,13 +534,15 @@ static uint64_t counted(struct hv_area *a, uint64_t sequence)
 	return nr;
 }
 
-static void expect_taken(const char *what, struct hv_area *a, uint64_t sequence)
+static void expect_taken(const char *what, struct hv_area *a, uint64_t sequence, uint32_t held)
 {
 	expect(what, 0, take(a, 0));
 	expect(what, (int64_t)sequence, (int64_t)a->t.sequence);
 	expect(what, 0, a->t.result);
 	expect(what, 0, a->t.stopped);
 	expect(what, (int64_t)sequence, (int64_t)counted(a, sequence));
+	/* behind the checkpoint it was delivered, or waits on */
+	expect(what, held, look(a).held);
 	expect(what, a->port, a->t.port);
 }
 
@@ -551,8 +553,7 @@ static void expect_held(struct hv_area *a)
 
 	expect("hold", 0,
 	       hvop_tap_set(a->hv->hvop, a->hv->domid, a->port, TAP | XEN_KEMARI_TAP_hold, a->notify));
-	expect_taken("and take", a, a->sequence + 1);
-	expect("held", XEN_KEMARI_TAP_out, look(a).held);
+	expect_taken("and take", a, a->sequence + 1, XEN_KEMARI_TAP_out);
 	hv_area_end(a);
 	expect("deliver", 0, hvop_tap_deliver(a->hv->hvop, a->hv->domid, a->port, XEN_KEMARI_TAP_out, &nr));
 	expect("delivered", 1, nr);
@@ -593,13 +594,13 @@ static int area_busy(struct hv *hv, uint32_t port)
 	expect_ordinary("not armed", &a);
 	expect("entered", 0, hvarea_enter(a.area));
 	expect_handlers(&a, &off);
-	expect_taken("armed", &a, a.sequence + 1);
+	expect_taken("armed", &a, a.sequence + 1, 0);
 	hvarea_arm(a.area, true, a.flags);
 	hvarea_leave(a.area);
 	expect_ordinary("taken, and not taken over", &a);
 	expect("it is still there", 1, hvarea_enter(a.area));
 	hv_area_end(&a);
-	expect_taken("the next one", &a, a.sequence + 1);
+	expect_taken("the next one", &a, a.sequence + 1, 0);
 	hv_area_end(&a);
 	expect_held(&a);
 

@@ -362,8 +362,8 @@ static int tap_in(struct hv *hv)
 	return t.failed != 0;
 }
 
-/* The next instruction is the one behind a hypercall, which said 0. */
-static bool in_hypercall(struct hv *hv)
+/* The next instruction of a vCPU is the one behind a hypercall, which said 0. */
+static bool behind_hypercall(struct hv *hv, uint32_t vcpu)
 {
 	static const uint8_t vmmcall[] = { 0x0f, 0x01, 0xd9 }, vmcall[] = { 0x0f, 0x01, 0xc1 };
 	vcpu_guest_context_any_t c;
@@ -372,9 +372,9 @@ static bool in_hypercall(struct hv *hv)
 	bool yes = false;
 	int err = 0;
 
-	if (xc_vcpu_getcontext(hv->xc, hv->domid, 0, &c) || c.x64.user_regs.rax)
+	if (xc_vcpu_getcontext(hv->xc, hv->domid, vcpu, &c) || c.x64.user_regs.rax)
 		return false;
-	gfn = xc_translate_foreign_address(hv->xc, hv->domid, 0, c.x64.user_regs.rip - 3);
+	gfn = xc_translate_foreign_address(hv->xc, hv->domid, (int)vcpu, c.x64.user_regs.rip - 3);
 	map = gfn ? hv_map(hv, &gfn, 1, &err) : NULL;
 	if (map && !err && (c.x64.user_regs.rip - 3) % HV_PAGE <= HV_PAGE - 3) {
 		const uint8_t *at = map + (c.x64.user_regs.rip - 3) % HV_PAGE;
@@ -384,6 +384,19 @@ static bool in_hypercall(struct hv *hv)
 	if (map)
 		xenforeignmemory_unmap(hv->fmem, map, 1);
 	return yes;
+}
+
+/* Whichever it was that sent. */
+static bool in_hypercall(struct hv *hv)
+{
+	xc_dominfo_t info;
+
+	if (xc_domain_getinfo(hv->xc, hv->domid, 1, &info) != 1)
+		return false;
+	for (uint32_t i = 0; i <= info.max_vcpu_id; i++)
+		if (behind_hypercall(hv, i))
+			return true;
+	return false;
 }
 
 static uint64_t guest_time(struct hv *hv)

@@ -4,8 +4,8 @@
  *
  * It begins in the guest's hypercall, under the channel's lock: nothing there may wait.  What may comes in a tasklet of
  * the same CPU, in idle context: the vCPU that sent is descheduled, and what the others do is waited for.  From the
- * first step to the last k->at_work is set; of that, k->busy from where the daemon is seen to want a checkpoint and not
- * to be at work himself, until all is taken, so that an operation of his, who looks at fired, meets no busy domain.
+ * first step to the last k->at_work is set; of that, k->busy until all is taken, so that an operation of the daemon's,
+ * who looks at fired, meets no busy domain.
  *
  * doc/hypervisor.md says what the daemon does at the other end, and why no write of its is torn.
  */
@@ -40,24 +40,19 @@ static enum kemari_fire decide(struct kemari_area *a)
     return interrupts_off(a) ? KEMARI_INTERRUPTS_OFF : KEMARI_FIRED;
 }
 
-/* k->at_work is ours, which keeps the area. */
-static bool wanted(const struct domain *d)
-{
-    const struct kemari_area *a = d->kemari->area;
-    const struct xen_kemari_area *s = a ? a->shared : NULL;
-
-    return s && !d->is_dying && read_atomic(&s->armed) &&
-           !read_atomic(&s->busy) &&
-           read_atomic(&s->fired) == XEN_KEMARI_FIRED_no;
-}
-
 /* k->busy and k->at_work are ours. */
 static enum kemari_fire begin(struct domain *d, evtchn_port_t port)
 {
     struct kemari_area *a = d->kemari->area;
-    struct xen_kemari_area *s = a->shared;
+    struct xen_kemari_area *s;
     enum kemari_fire rc;
 
+    if ( !a || d->is_dying )
+        return KEMARI_ORDINARY;
+
+    s = a->shared;
+    if ( !read_atomic(&s->armed) || read_atomic(&s->fired) != XEN_KEMARI_FIRED_no )
+        return KEMARI_ORDINARY;
     a->begin = NOW();
     a->port = port;
 
@@ -82,13 +77,10 @@ enum kemari_fire kemari_fire(struct domain *d, evtchn_port_t port)
     struct kemari *k = d->kemari;
     enum kemari_fire rc = KEMARI_ORDINARY;
 
-    /* A command that waits for us is not to find the next event at work, and the next. */
-    if ( current->domain != d || read_atomic(&k->busy) ||
-         test_and_set_bool(k->at_work) )
+    if ( current->domain != d || test_and_set_bool(k->at_work) )
         return rc;
 
-    /* Who takes the area away sets busy, then waits for at_work. */
-    if ( !read_atomic(&k->busy) && wanted(d) && !test_and_set_bool(k->busy) )
+    if ( !test_and_set_bool(k->busy) )
     {
         rc = begin(d, port);
         if ( rc == KEMARI_FIRED )

@@ -150,9 +150,9 @@ void kemari_tap_release(struct domain *d, evtchn_port_t port, bool taken)
     {
         struct xen_kemari_tap *t = tap_of(d, chn);
 
-        count(taken ? &t->checkpoints : &t->interrupts_off);
         if ( !(t->mode & XEN_KEMARI_TAP_hold) )
             deliver(d, chn, XEN_KEMARI_TAP_out);
+        count(taken ? &t->checkpoints : &t->interrupts_off);
         notify(t->notify);
     }
 
