@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "block/internal.h"
+#include "block/runs.h"
 #include "monotonic.h"
 
 /* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
@@ -21,37 +22,18 @@
 
 #define RESUBMIT_NS 10000000ULL
 
-static bool bounce_is_used(const struct block *b, unsigned int page)
-{
-	return b->bounce_used[page / 64] >> (page % 64) & 1;
-}
-
-static void bounce_mark(struct block *b, unsigned int page, unsigned int nr)
-{
-	for (; nr; page++, nr--)
-		b->bounce_used[page / 64] ^= 1ULL << (page % 64);
-}
-
-/* First fit of nr adjacent pages; false: not now. */
+/* False: not now. */
 static bool bounce_alloc(struct block *b, struct block_io *io, unsigned int nr)
 {
-	unsigned int page, run = 0;
+	int page = nr ? runs_find(b->bounce_used, BLOCK_BOUNCE_PAGES, nr) : 0;
 
-	io->bounce = 0;
+	if (page < 0)
+		return false;
+	io->bounce = (uint32_t)page;
 	io->bounce_pages = nr;
-	io->data = b->bounce;
-	if (nr == 0)
-		return true;
-	for (page = 0; page < BLOCK_BOUNCE_PAGES; page++) {
-		run = bounce_is_used(b, page) ? 0 : run + 1;
-		if (run == nr) {
-			io->bounce = page - nr + 1;
-			io->data = b->bounce + (size_t)io->bounce * GUEST_PAGE_SIZE;
-			bounce_mark(b, io->bounce, nr);
-			return true;
-		}
-	}
-	return false;
+	io->data = b->bounce + (size_t)page * GUEST_PAGE_SIZE;
+	runs_toggle(b->bounce_used, io->bounce, nr);
+	return true;
 }
 
 int io_copy(struct block *b, const struct block_io *io)
@@ -133,7 +115,7 @@ static void submit(struct block *b)
 
 static void free_io(struct block *b, struct block_io *io)
 {
-	bounce_mark(b, io->bounce, io->bounce_pages);
+	runs_toggle(b->bounce_used, io->bounce, io->bounce_pages);
 	SLIST_INSERT_HEAD(&b->free_io, io, free_link);
 }
 

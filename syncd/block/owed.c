@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "block/internal.h"
+#include "block/runs.h"
 
 /* With that much in use there is hardly room for more. */
 #define URGENT_NUM 1
@@ -40,30 +41,6 @@ static unsigned int pages_of(uint64_t bytes)
 	return (unsigned int)((bytes + GUEST_PAGE_SIZE - 1) / GUEST_PAGE_SIZE);
 }
 
-static bool page_is_used(const struct block *b, unsigned int page)
-{
-	return b->owed_used[page / 64] >> (page % 64) & 1;
-}
-
-static void toggle_pages(struct block *b, unsigned int page, unsigned int nr)
-{
-	for (; nr; page++, nr--)
-		b->owed_used[page / 64] ^= 1ULL << (page % 64);
-}
-
-/* First fit of nr adjacent pages, or -1. */
-static int find_pages(const struct block *b, unsigned int nr)
-{
-	unsigned int run = 0;
-
-	for (unsigned int page = 0; page < BLOCK_OWED_PAGES; page++) {
-		run = page_is_used(b, page) ? 0 : run + 1;
-		if (run == nr)
-			return (int)(page - nr + 1);
-	}
-	return -1;
-}
-
 static bool parse(struct block *b, const struct table_entry *e, struct block_io *io)
 {
 	uint8_t op = e->request[0];
@@ -81,9 +58,9 @@ bool owed_entry_ok(struct block *b, const struct table_entry *e, uint64_t used[B
 	for (unsigned int i = 0; i < pages_of(io->len); i++) {
 		unsigned int page = e->page + i;
 
-		if (page >= BLOCK_OWED_PAGES || used[page / 64] >> (page % 64) & 1)
+		if (page >= BLOCK_OWED_PAGES || runs_is_used(used, page))
 			return false;
-		used[page / 64] |= 1ULL << (page % 64);
+		runs_toggle(used, page, 1);
 	}
 	return true;
 }
@@ -102,7 +79,7 @@ void owed_enlist(struct block *b, struct request *r)
 	r->offset = b->scratch.offset;
 	r->len = b->scratch.len;
 	r->carried = 0;
-	toggle_pages(b, r->entry->page, pages_of(r->len));
+	runs_toggle(b->owed_used, r->entry->page, pages_of(r->len));
 	b->nr_owed++;
 	b->nr_owed_pages += pages_of(r->len);
 }
@@ -130,7 +107,7 @@ bool owed_take(struct block *b, struct request *r)
 	if (!may_owe(b) || !parse(b, &e, io) || (!io->len && !b->owe_flushes))
 		return false;
 	if (io->len) {
-		page = find_pages(b, pages_of(io->len));
+		page = runs_find(b->owed_used, BLOCK_OWED_PAGES, pages_of(io->len));
 		if (page < 0 || take_data(b, io, (unsigned int)page))
 			return false;
 	}
@@ -155,12 +132,17 @@ bool owed_take(struct block *b, struct request *r)
 void owed_done(struct block *b, struct request *r)
 {
 	TAILQ_REMOVE(&b->owed, r, owed_link);
-	toggle_pages(b, r->entry->page, pages_of(r->len));
+	runs_toggle(b->owed_used, r->entry->page, pages_of(r->len));
 	b->nr_owed--;
 	b->nr_owed_pages -= pages_of(r->len);
 	b->report_settled |= !is_write(r->entry) || TAILQ_EMPTY(&b->owed);
 	r->entry->state = ENTRY_FREE;
 	TAILQ_INSERT_TAIL(&b->free_owed, r, link);
+}
+
+static bool overlaps(const struct request *o, uint64_t offset, uint64_t len)
+{
+	return offset < o->offset + o->len && o->offset < offset + len;
 }
 
 /* Does io have to wait for o, which came before it? */
@@ -170,7 +152,7 @@ static bool comes_after(const struct request *o, const struct block_io *io)
 		return true;
 	if (!is_write(o->entry))
 		return io->op != BLKIF_OP_READ;
-	return io->offset < o->offset + o->len && o->offset < io->offset + io->len;
+	return overlaps(o, io->offset, io->len);
 }
 
 const struct request *owed_before(const struct block *b, const struct request *r, const struct block_io *io)
@@ -188,7 +170,7 @@ bool owed_is_alone(const struct block *b, const struct request *r)
 	const struct request *o;
 
 	for (o = TAILQ_FIRST(&b->owed); o; o = TAILQ_NEXT(o, owed_link))
-		if (o != r && o->offset < r->offset + r->len && r->offset < o->offset + o->len)
+		if (o != r && overlaps(o, r->offset, r->len))
 			return false;
 	return true;
 }
