@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 #include <qb/qbloop.h>
@@ -412,6 +413,19 @@ static inline void env_run(struct block_env *e, struct block_front *fr, unsigned
 {
 	env_wait((struct env_wait){ .env = e, .front = fr, .answered = answered });
 	assert_int_equal(fr->answered, answered);
+}
+
+/* A limit on the size of files stands for a disk, or a path to it, that fails: writes beyond it do, while it
+ * is set. The test ignores SIGXFSZ. */
+#define ENV_LIMIT (1U << 20)
+
+static inline void env_path_breaks(bool broken)
+{
+	struct rlimit r;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
+	r.rlim_cur = broken ? ENV_LIMIT : r.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
 }
 
 static inline void env_connect(struct block_env *e, struct block_front *fr)

@@ -4,12 +4,10 @@
  * the broken path: writes beyond it fail while it is set.
  */
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "block_env.h"
 
 #define SNAPSHOT_CAP (2U << 20)
-#define LIMIT (1U << 20)
 #define SECTOR 8192 /* beyond it */
 
 struct bed {
@@ -51,15 +49,6 @@ static void bed_free(struct bed *t)
 	free(t);
 }
 
-static void path_breaks(bool broken)
-{
-	struct rlimit r;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
-	r.rlim_cur = broken ? LIMIT : r.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
-}
-
 static void write_page(struct bed *t, uint64_t id, uint64_t sector, uint8_t value)
 {
 	memset(fake_page(&t->fake, DATA_PAGE0 + (unsigned int)id), value, GUEST_PAGE_SIZE);
@@ -71,7 +60,7 @@ static void a_failed_request_waits_until_the_path_is_back(void **state)
 {
 	struct bed *t = bed_new(3000);
 
-	path_breaks(true);
+	env_path_breaks(true);
 	write_page(t, 1, SECTOR, 0x11);
 	write_page(t, 2, 0, 0x22); /* others are served */
 	env_run(&t->a, &t->front, 1);
@@ -80,7 +69,7 @@ static void a_failed_request_waits_until_the_path_is_back(void **state)
 	assert_non_null(strstr(t->a.trouble, t->a.path));
 	assert_non_null(strstr(t->a.trouble, "File too large"));
 
-	path_breaks(false);
+	env_path_breaks(false);
 	env_run(&t->a, &t->front, 2);
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
 	assert_true(env_disk_is(&t->a, SECTOR, 8, 0x11));
@@ -93,7 +82,7 @@ static void after_its_time_the_error_goes_through_and_later_ones_at_once(void **
 {
 	struct bed *t = bed_new(100);
 
-	path_breaks(true);
+	env_path_breaks(true);
 	write_page(t, 1, SECTOR, 0x11);
 	env_run(&t->a, &t->front, 1);
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_ERROR);
@@ -104,7 +93,7 @@ static void after_its_time_the_error_goes_through_and_later_ones_at_once(void **
 	assert_int_equal(t->front.id[2].status, BLKIF_RSP_ERROR);
 	assert_int_equal(t->a.trouble_said, 2);
 
-	path_breaks(false);
+	env_path_breaks(false);
 	write_page(t, 3, SECTOR, 0x33);
 	env_run(&t->a, &t->front, 3);
 	assert_int_equal(t->front.id[3].status, BLKIF_RSP_OKAY);
@@ -116,10 +105,10 @@ static void without_a_time_every_error_is_the_guests(void **state)
 {
 	struct bed *t = bed_new(0);
 
-	path_breaks(true);
+	env_path_breaks(true);
 	write_page(t, 1, SECTOR, 0x11);
 	env_run(&t->a, &t->front, 1);
-	path_breaks(false);
+	env_path_breaks(false);
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_ERROR);
 	assert_int_equal(t->a.trouble_said, 0);
 	bed_free(t);
@@ -144,7 +133,7 @@ static void the_waiting_request_moves_to_the_host_whose_path_is_whole(void **sta
 	uint8_t *snapshot = malloc(SNAPSHOT_CAP);
 	long len;
 
-	path_breaks(true);
+	env_path_breaks(true);
 	write_page(t, 1, SECTOR, 0x11);
 	env_run(&t->a, &t->front, 0);
 	t->a.dev->ops->quiesce(t->a.dev);
@@ -153,7 +142,7 @@ static void the_waiting_request_moves_to_the_host_whose_path_is_whole(void **sta
 	assert_true(len > 0);
 	t->a.dev->ops->disconnect(t->a.dev);
 	assert_string_equal(t->a.trouble, "");
-	path_breaks(false);
+	env_path_breaks(false);
 	assert_true(env_disk_is(&t->a, SECTOR, 8, 0));
 
 	memcpy(t->fake_b.mem, t->fake.mem, GUEST_PAGES * GUEST_PAGE_SIZE);
@@ -174,7 +163,7 @@ static void a_replayed_request_waits_as_well(void **state)
 {
 	struct bed *t = bed_new(60000);
 
-	path_breaks(true);
+	env_path_breaks(true);
 	write_page(t, 1, SECTOR, 0x11);
 	env_run(&t->a, &t->front, 0);
 	t->a.dev->ops->disconnect(t->a.dev);
@@ -182,7 +171,7 @@ static void a_replayed_request_waits_as_well(void **state)
 	env_run(&t->a, &t->front, 0);
 	assert_int_equal(t->a.trouble_said, 3);
 	assert_true(t->a.trouble[0]);
-	path_breaks(false);
+	env_path_breaks(false);
 	env_run(&t->a, &t->front, 1);
 	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
 	bed_free(t);
@@ -210,7 +199,7 @@ static void finished_writes_are_remembered_newest_first(void **state)
 
 static int mend(void **state)
 {
-	path_breaks(false);
+	env_path_breaks(false);
 	return 0;
 }
 

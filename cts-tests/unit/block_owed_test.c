@@ -5,14 +5,12 @@
  * disk that does not do a write for now: one beyond it fails and is tried again.
  */
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "block/internal.h"
 #include "block_env.h"
 #include "monotonic.h"
 
 #define SNAPSHOT_CAP (2U << 20)
-#define LIMIT (1U << 20)
 #define BEYOND 8192 /* a sector where writes fail while the limit is set */
 #define HOLD_MS 3000
 
@@ -63,15 +61,6 @@ static void bed_free(struct bed *t)
 	free(t->snapshot);
 	free(t->image);
 	free(t);
-}
-
-static void path_breaks(bool broken)
-{
-	struct rlimit r;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
-	r.rlim_cur = broken ? LIMIT : r.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
 }
 
 /* By the guest where it is now; its page is of its own. */
@@ -226,10 +215,10 @@ static void a_flush_is_not_done_before_the_writes_that_came_before_it(void **sta
 
 	write_page(t, 1, BEYOND, 0x11);
 	flush(t, 2);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
 	assert_int_equal(durable(&t->a), t->a.epoch - 1);
-	path_breaks(false);
+	env_path_breaks(false);
 	env_wait((struct env_wait){ .env = &t->a, .settled = 1 });
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
 	assert_true(durable(&t->a) == UINT64_MAX);
@@ -243,7 +232,7 @@ static void no_write_overtakes_a_flush(void **state)
 	write_page(t, 1, BEYOND, 0x11);
 	flush(t, 2);
 	write_page(t, 3, 8, 0x33);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
 	t->a.must_hold = false; /* nor does one that needs no commit */
 	write_page(t, 4, 16, 0x44);
@@ -253,7 +242,7 @@ static void no_write_overtakes_a_flush(void **state)
 	assert_true(env_disk_is(&t->a, 8, 16, 0));
 	assert_false(t->front.id[5].answered);
 
-	path_breaks(false);
+	env_path_breaks(false);
 	env_run(&t->a, &t->front, 5);
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
 	assert_true(env_disk_is(&t->a, 8, 8, 0x33));
@@ -307,14 +296,14 @@ static void a_disk_that_fails_is_owed_nothing_more(void **state)
 	struct bed *t = bed_new(HOLD_MS);
 
 	write_page(t, 1, BEYOND, 0x11);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch++);
 	write_page(t, 2, 8, 0x22);
 	turns(&t->a);
 	front_reap(&t->front);
 	assert_false(t->front.id[2].answered);
 	release(&t->a, t->a.epoch);
-	path_breaks(false);
+	env_path_breaks(false);
 	env_run(&t->a, &t->front, 2);
 	env_wait((struct env_wait){ .env = &t->a, .settled = 1 });
 	bed_free(t);
@@ -324,15 +313,15 @@ static void writes_of_the_same_blocks_are_done_in_order(void **state)
 {
 	struct bed *t = bed_new(HOLD_MS);
 
-	write_page(t, 1, LIMIT / 512 - 4, 0x11); /* half of it is beyond */
-	write_page(t, 2, LIMIT / 512 - 8, 0x22);
-	path_breaks(true);
+	write_page(t, 1, ENV_LIMIT / 512 - 4, 0x11); /* half of it is beyond */
+	write_page(t, 2, ENV_LIMIT / 512 - 8, 0x22);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
-	assert_true(env_disk_is(&t->a, LIMIT / 512 - 8, 4, 0));
-	path_breaks(false);
+	assert_true(env_disk_is(&t->a, ENV_LIMIT / 512 - 8, 4, 0));
+	env_path_breaks(false);
 	env_wait((struct env_wait){ .env = &t->a, .settled = 1 });
-	assert_true(env_disk_is(&t->a, LIMIT / 512 - 8, 8, 0x22));
-	assert_true(env_disk_is(&t->a, LIMIT / 512, 4, 0x11));
+	assert_true(env_disk_is(&t->a, ENV_LIMIT / 512 - 8, 8, 0x22));
+	assert_true(env_disk_is(&t->a, ENV_LIMIT / 512, 4, 0x11));
 	bed_free(t);
 }
 
@@ -494,12 +483,12 @@ static void a_disk_that_fails_keeps_no_guest_from_moving(void **state)
 	struct bed *t = bed_new(100 * HOLD_MS);
 
 	write_page(t, 1, BEYOND, 0x11);
-	path_breaks(true);
+	env_path_breaks(true);
 	capture(t, 0);
 	release(&t->a, t->a.epoch - 1);
 	t->a.dev->ops->quiesce(t->a.dev);
 	env_wait((struct env_wait){ .env = &t->a, .quiesced = 1 });
-	path_breaks(false);
+	env_path_breaks(false);
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0));
 	promote(t);
 	env_wait((struct env_wait){ .env = &t->b, .settled = 1 });
@@ -530,7 +519,7 @@ static void what_is_owed_is_never_given_up(void **state)
 
 	write_page(t, 1, BEYOND, 0x11);
 	flush(t, 2);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
 	write_page(t, 3, BEYOND + 8, 0x33);
 	t->a.dev->ops->release(t->a.dev, t->a.epoch);
@@ -541,7 +530,7 @@ static void what_is_owed_is_never_given_up(void **state)
 	env_run(&t->a, &t->front, 4);
 	assert_int_equal(t->front.id[4].status, BLKIF_RSP_ERROR);
 	assert_int_equal(durable(&t->a), t->a.epoch - 1);
-	path_breaks(false);
+	env_path_breaks(false);
 	env_wait((struct env_wait){ .env = &t->a, .settled = 1 });
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
 	assert_true(durable(&t->a) == UINT64_MAX);
@@ -557,10 +546,10 @@ static void a_disk_that_closes_is_drained(void **state)
 	t->a.dev->ops->drain(t->a.dev);
 	turns(&t->a);
 	assert_int_equal(t->a.quiesced_said, 0);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
 	assert_int_equal(t->a.quiesced_said, 0);
-	path_breaks(false);
+	env_path_breaks(false);
 	env_wait((struct env_wait){ .env = &t->a, .quiesced = 1 });
 	assert_false(t->a.dev->ops->owes(t->a.dev));
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
@@ -614,13 +603,13 @@ static void what_waits_for_a_write_that_cannot_be_fails(void **state)
 	struct bed *t = bed_new(0);
 
 	write_page(t, 1, BEYOND, 0x11);
-	path_breaks(true);
+	env_path_breaks(true);
 	release(&t->a, t->a.epoch);
 	write_page(t, 2, BEYOND + 4, 0x22);
 	t->a.dev->ops->release(t->a.dev, t->a.epoch);
 	env_run(&t->a, &t->front, 2);
 	assert_int_equal(t->front.id[2].status, BLKIF_RSP_ERROR);
-	path_breaks(false);
+	env_path_breaks(false);
 	release_all(&t->a);
 	assert_true(env_disk_is(&t->a, BEYOND, 8, 0x11));
 	bed_free(t);
