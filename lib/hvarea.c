@@ -91,18 +91,9 @@ void hvarea_read(const struct hvarea *a, struct hvarea_taken *out)
 	};
 	if (s->result)
 		return;
-	out->cp = (struct hvop_checkpoint){
-		.state = (const void *)(head + 1),
-		.context = (const uint8_t *)head + s->record_size - head->context_size,
-		.state_size = head->state_size,
-		.context_size = head->context_size,
-		.callback = head->callback,
-		.stop_ns = head->stop,
-		.state_ns = head->state,
-		.context_ns = head->context,
-		.harvest_ns = s->harvest_ns,
-		.dirty = hvop_harvest_of((const void *)(base + s->list), s->nr_listed, s->out),
-	};
+	out->cp = hvop_checkpoint_of(head, s->record_size);
+	out->cp.harvest_ns = s->harvest_ns;
+	out->cp.dirty = hvop_harvest_of((const void *)(base + s->list), s->nr_listed, s->out);
 	out->nr_done = s->nr_done;
 	out->nr_copies = s->nr_copied;
 	out->nr_pinned = s->nr_pinned;

@@ -237,18 +237,9 @@ int hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop_c
 		out->state_size = rc == -ENOBUFS ? (uint32_t)op->size : 0;
 		return rc;
 	}
-	*out = (struct hvop_checkpoint){
-		.state = (const struct xen_kemari_state *)(head + 1),
-		.context = (const uint8_t *)h->state + op->size - head->context_size,
-		.state_size = head->state_size,
-		.context_size = head->context_size,
-		.callback = head->callback,
-		.stop_ns = head->stop,
-		.state_ns = head->state,
-		.context_ns = head->context,
-		.harvest_ns = op->val,
-		.dirty = hvop_harvest_of(h->gfns, op->nr_out, op->flags),
-	};
+	*out = hvop_checkpoint_of(head, op->size);
+	out->harvest_ns = op->val;
+	out->dirty = hvop_harvest_of(h->gfns, op->nr_out, op->flags);
 	return 0;
 }
 

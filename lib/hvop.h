@@ -81,6 +81,22 @@ struct hvop_checkpoint {
 	struct hvop_harvest dirty;
 };
 
+/* What XEN_KEMARI_checkpoint wrote, size bytes from head on, without the harvest. */
+static inline struct hvop_checkpoint hvop_checkpoint_of(const struct xen_kemari_checkpoint *head,
+							uint64_t size)
+{
+	return (struct hvop_checkpoint){
+		.state = (const struct xen_kemari_state *)(head + 1),
+		.context = (const uint8_t *)head + size - head->context_size,
+		.state_size = head->state_size,
+		.context_size = head->context_size,
+		.callback = head->callback,
+		.stop_ns = head->stop,
+		.state_ns = head->state,
+		.context_ns = head->context,
+	};
+}
+
 /*
  * What an epoch needs from Xen in one call: stops the guest as hvop_stop(), then hvop_get_state(), the HVM
  * context and hvop_harvest().  hvop_resume() lets it run on.  After an error it is as before; -ENOBUFS:
