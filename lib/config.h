@@ -59,7 +59,7 @@ struct kem_config {
 	uint32_t disk_error_wait_ms; /* what a host's disk fails is tried again before the guest is told */
 	uint32_t disk_inflight_ms; /* a dead host's writes may still reach the disk that long after it is off
 				    */
-	uint32_t batch_window_us;  /* outputs within it share one epoch */
+	uint32_t batch_window_us;  /* outputs within it share one epoch; more do when many come */
 	uint32_t max_epoch_ms;	   /* no epoch is longer, even without outputs */
 	uint32_t idle_epoch_ms;	   /* ... but one in which next to nothing changes */
 	uint32_t staging_mb;	   /* room for epochs at the standby; one takes half of it at most */

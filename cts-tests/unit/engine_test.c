@@ -88,6 +88,45 @@ static void much_new_memory_ends_the_idle_epoch(void **state)
 	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
 }
 
+/* So many outputs until an ack, ten times; ends with one that waits. */
+static void storm(unsigned int at_a_time)
+{
+	for (unsigned int i = 0; i < 10; i++) {
+		for (unsigned int k = 0; k < at_a_time; k++) {
+			now += 10;
+			EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+			now += 5;
+			send_epoch();
+		}
+		deliver(&b, &a, ENGINE_MSG_ACK);
+	}
+	now += 10;
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD);
+}
+
+static void one_request_after_the_other_waits_for_none(void **state)
+{
+	storm(1);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
+static void outputs_of_a_storm_share_an_epoch(void **state)
+{
+	storm(2);
+	assert_null(did(&a, ENGINE_ACT_CAPTURE));
+	assert_true(did(&a, ENGINE_ACT_SET_TIMER)->deadline > now);
+	tick(&a, 50);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
+static void an_urgent_one_ends_the_waiting(void **state)
+{
+	storm(2);
+	assert_null(did(&a, ENGINE_ACT_CAPTURE));
+	EVENT(&a, .type = ENGINE_EV_OUTPUT_HELD, .flag = true);
+	assert_non_null(did(&a, ENGINE_ACT_CAPTURE));
+}
+
 static void an_ack_of_another_session_is_dropped(void **state)
 {
 	struct engine_message m;
@@ -611,6 +650,9 @@ int main(void)
 		PAIR(nor_one_that_there_is_hardly_room_for),
 		PAIR(the_epoch_of_an_idle_guest_is_longer),
 		PAIR(much_new_memory_ends_the_idle_epoch),
+		PAIR(one_request_after_the_other_waits_for_none),
+		PAIR(outputs_of_a_storm_share_an_epoch),
+		PAIR(an_urgent_one_ends_the_waiting),
 		PAIR(an_ack_of_another_session_is_dropped),
 		PAIR(an_epoch_on_another_base_is_not_taken),
 		PAIR(nothing_is_done_before_the_record_is_stored),

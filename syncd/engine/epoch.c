@@ -50,8 +50,9 @@ static void capture(struct engine *e, bool final)
 	e->stale = false;
 	e->final = final;
 	e->stopped = true;
-	e->captured_at = e->now;
+	pace_captured(&e->pace, e->now);
 	e->output_due = 0;
+	e->urgent = false;
 	e->owed_due = 0;
 	e->dirty_due = 0;
 	e->dirty_pages = 0;
@@ -114,6 +115,7 @@ void epoch_resume_guest(struct engine *e)
 /* Outputs may wait that no epoch under way will release. */
 void epoch_due_now(struct engine *e)
 {
+	e->urgent = true;
 	e->output_due = e->now ? e->now : 1;
 }
 
@@ -129,10 +131,19 @@ static void set_due(struct engine *e, uint64_t *due, uint64_t t)
 	epoch_capture_if_due(e);
 }
 
+/* When outputs that wait are due changes with each of them, and with each ack. */
+static void pace_outputs(struct engine *e)
+{
+	e->output_due = 0;
+	set_due(e, &e->output_due, e->urgent ? e->now : pace_due(&e->pace, e->cfg.batch_ns, e->p.nr_flight));
+}
+
 void epoch_output_held(struct engine *e, bool urgent)
 {
-	/* one that comes alone goes at once; what follows soon shares an epoch */
-	set_due(e, &e->output_due, urgent || !e->captured_at ? e->now : e->captured_at + e->cfg.batch_ns);
+	if (!e->cfg.sync_mode) /* else the guest stands still until it has had its epoch: no more come */
+		pace_output(&e->pace, e->now, e->p.nr_flight);
+	e->urgent |= urgent;
+	pace_outputs(e);
 }
 
 void epoch_write_owed(struct engine *e, bool urgent)
@@ -151,7 +162,7 @@ static uint64_t dirty_due(const struct engine *e, uint64_t pages)
 {
 	bool idle = pages < IDLE_PAGES && e->cfg.idle_epoch_ns > e->cfg.max_epoch_ns;
 
-	return e->captured_at + (idle ? e->cfg.idle_epoch_ns : e->cfg.max_epoch_ns);
+	return e->pace.captured_at + (idle ? e->cfg.idle_epoch_ns : e->cfg.max_epoch_ns);
 }
 
 void epoch_dirty(struct engine *e, uint64_t pages, bool ran)
@@ -216,6 +227,7 @@ void epoch_sent(struct engine *e, uint64_t epoch)
 	if (epoch != e->sending)
 		return;
 	e->sending = 0;
+	pace_sent(&e->pace, e->now);
 	if (engine_weak(GUARD_RELEASE_ACKED))
 		engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
 	epoch_capture_if_due(e);
@@ -236,6 +248,7 @@ bool epoch_peer_holds(struct engine *e, uint64_t epoch)
 	if (e->sending && e->sending <= epoch)
 		e->sending = 0;
 	engine_emit_epoch(e, ENGINE_ACT_RELEASE, epoch);
+	pace_released(&e->pace, e->now);
 	handover_released(e);
 	return true;
 }
@@ -251,6 +264,8 @@ void epoch_ack(struct engine *e, const struct engine_message *m)
 		e->protection = ENGINE_PROTECTED;
 		engine_note(e, ENGINE_NOTE_PROTECTED);
 	}
+	if (e->output_due)
+		pace_outputs(e);
 	epoch_capture_if_due(e);
 	if (!e->p.nr_flight)
 		epoch_resume_guest(e);

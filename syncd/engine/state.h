@@ -3,6 +3,8 @@
 #ifndef KEMARI_ENGINE_STATE_H
 #define KEMARI_ENGINE_STATE_H
 
+#include "engine/pace.h"
+
 struct engine {
 	struct engine_cfg cfg;
 	struct engine_persist p; /* the record as of now; stored when it changed */
@@ -47,7 +49,8 @@ struct engine {
 	uint64_t output_due;  /* capture because of a held output, 0: none waits */
 	uint64_t dirty_due;   /* capture because memory changed, 0: it did not */
 	uint64_t dirty_pages; /* as last polled */
-	uint64_t captured_at;
+	bool urgent;	      /* ... at once */
+	struct pace pace;
 	uint64_t retry_at;
 
 	/* Standby. */
