@@ -20,6 +20,9 @@
 #define NET_HOLD_BYTES (8U << 20) /* 10 Gbit/s for 6 ms, 1 Gbit/s for 60 ms */
 #define NET_MAX_DATA_SLOTS 18U	  /* XEN_NETIF_NR_SLOTS_MIN: what a frontend may use for one frame */
 #define NET_HDR ((uint32_t)sizeof(struct virtio_net_hdr))
+/* Linux sends no more of a TCP connection while it was not told that so much, or less, has gone
+ * (tcp_small_queue_check: two GSO frames or a millisecond's worth): such a guest is told at once. */
+#define NET_TX_UNTOLD (16U << 10)
 #define NET_RX_BUDGET 64U	  /* frames of one callback, as many as Linux's NAPI takes */
 #define NET_RX_ARENA (512U << 10) /* bytes read from the tap before one grant copy */
 #define NET_RX_POLL_NS                                                                                       \
@@ -77,6 +80,7 @@ struct net_queue {
 	bool rx_touched;	 /* has responses of this pass */
 	bool tx_notify;		 /* its responses are to be notified */
 	uint32_t tx_notified;	 /* rsp_prod when they were last */
+	uint32_t tx_untold;	 /* bytes of frames since then */
 };
 
 struct net {

@@ -206,6 +206,7 @@ void net_tx_notified(struct net_queue *q)
 {
 	q->tx_notify = false;
 	q->tx_notified = q->tx.rsp_prod;
+	q->tx_untold = 0;
 }
 
 void net_tx_notify(struct net_queue *q)
@@ -217,10 +218,10 @@ void net_tx_notify(struct net_queue *q)
 		net_notify(q->net, q->tx_port);
 }
 
-/* A guest without a free slot stops sending until it is notified. */
-static bool ring_runs_full(const struct net_queue *q)
+/* A guest without a free slot, or with as much under way as it allows itself, stops until it is notified. */
+static bool guest_waits(const struct net_queue *q)
 {
-	return q->tx.rsp_prod - q->tx_notified >= NET_RING_SLOTS / 2;
+	return q->tx.rsp_prod - q->tx_notified >= NET_RING_SLOTS / 2 || q->tx_untold >= NET_TX_UNTOLD;
 }
 
 /* Everything of this pass becomes held, consumed and answered, in that order: see net_mem_open(). */
@@ -229,8 +230,10 @@ static unsigned int commit(struct net_queue *q, int nr_frames, uint64_t pos)
 	struct net *n = q->net;
 	unsigned int frames = 0;
 
-	for (int i = 0; i < nr_frames; i++)
+	for (int i = 0; i < nr_frames; i++) {
+		q->tx_untold += n->tx_frame[i].len;
 		frames += finish_frame(q, &n->tx_frame[i]);
+	}
 	hold_commit(&n->m->hold, pos);
 	n->leave = hold_covered(&n->m->hold, n->leave, 0);
 	WRITE_ONCE(q->m->tx_cons, q->tx.req_cons);
@@ -282,7 +285,7 @@ void net_tx_pass(struct net_queue *q)
 		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
 	/* of held ones when they leave: the capture is not to find the guest in its interrupt handler */
-	if (!epoch || !frames || ring_runs_full(q))
+	if (!epoch || !frames || guest_waits(q))
 		net_tx_notify(q);
 	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);
