@@ -6,7 +6,6 @@
 #include <xen/domain_page.h>
 #include <xen/guest_access.h>
 #include <xen/mm.h>
-#include <xen/sort.h>
 #include <xen/vmap.h>
 #include "kemari.h"
 
@@ -116,10 +115,15 @@ static struct kemari_area *make(struct domain *d, struct xen_kemari_area *layout
 
 void kemari_area_drop(struct kemari *k)
 {
-    if ( k->area )
-        free_area(k->area);
-    k->area = NULL;
+    struct kemari_area *a = k->area;
+
+    ACCESS_ONCE(k->area) = NULL;
     k->area_frames = 0;
+    /* An event that comes now sees none; one that saw it has at_work until it is done. */
+    smp_mb();
+    kemari_wait_idle(k);
+    if ( a )
+        free_area(a);
 }
 
 int kemari_area_set(struct domain *d, struct xen_kemari_op *op)
@@ -143,25 +147,13 @@ int kemari_area_set(struct domain *d, struct xen_kemari_op *op)
             return -ENOMEM;
     }
 
-    kemari_wait_idle(k);
     kemari_area_drop(k);
-    k->area = a;
+    smp_wmb();
+    ACCESS_ONCE(k->area) = a;
     k->area_frames = a ? a->nr_frames : 0;
     op->size = (uint64_t)k->area_frames << PAGE_SHIFT;
 
     return 0;
-}
-
-static int cf_check cmp_gfn(const void *a, const void *b)
-{
-    const uint64_t *l = a, *r = b;
-
-    return *l < *r ? -1 : *l > *r;
-}
-
-static void cf_check swap_gfn(void *a, void *b, size_t size)
-{
-    SWAP(*(uint64_t *)a, *(uint64_t *)b);
 }
 
 int kemari_area_pin(struct domain *d, const struct xen_kemari_op *op)
@@ -184,7 +176,7 @@ int kemari_area_pin(struct domain *d, const struct xen_kemari_op *op)
             xfree(pinned);
             return -EFAULT;
         }
-        sort(pinned, op->nr, sizeof(*pinned), cmp_gfn, swap_gfn);
+        kemari_sort_gfns(pinned, op->nr);
     }
 
     xfree(k->area->pinned);

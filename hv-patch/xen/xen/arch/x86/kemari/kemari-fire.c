@@ -40,12 +40,11 @@ static enum kemari_fire decide(struct kemari_area *a)
     return interrupts_off(a) ? KEMARI_INTERRUPTS_OFF : KEMARI_FIRED;
 }
 
-/* k->busy and k->at_work are ours. */
-static enum kemari_fire begin(struct domain *d, evtchn_port_t port)
+/* k->at_work is ours: an area that is seen stays. */
+static enum kemari_fire begin(const struct domain *d, struct kemari_area *a,
+                              evtchn_port_t port)
 {
-    struct kemari_area *a = d->kemari->area;
     struct xen_kemari_area *s;
-    enum kemari_fire rc;
 
     if ( !a || d->is_dying )
         return KEMARI_ORDINARY;
@@ -59,11 +58,8 @@ static enum kemari_fire begin(struct domain *d, evtchn_port_t port)
     /* We say that we work, then look whether he does; he the other way round. */
     write_atomic(&s->fired, XEN_KEMARI_FIRED_working);
     smp_mb();
-    rc = decide(a);
-    if ( rc != KEMARI_FIRED )
-        write_atomic(&s->fired, XEN_KEMARI_FIRED_no);
 
-    return rc;
+    return decide(a);
 }
 
 static void release(bool *flag)
@@ -72,32 +68,37 @@ static void release(bool *flag)
     write_atomic(flag, false);
 }
 
+/* k->busy comes last: a daemon that is inside, where it never fires, is never in the way of its own operations. */
 enum kemari_fire kemari_fire(struct domain *d, evtchn_port_t port)
 {
     struct kemari *k = d->kemari;
+    struct kemari_area *a;
     enum kemari_fire rc = KEMARI_ORDINARY;
 
-    if ( current->domain != d || test_and_set_bool(k->at_work) )
+    /* Without an area nobody is to wait for us. */
+    if ( current->domain != d || !ACCESS_ONCE(k->area) ||
+         test_and_set_bool(k->at_work) )
         return rc;
 
-    if ( !test_and_set_bool(k->busy) )
+    a = ACCESS_ONCE(k->area);
+    rc = begin(d, a, port);
+    if ( rc == KEMARI_FIRED && test_and_set_bool(k->busy) )
+        rc = KEMARI_ORDINARY;
+    if ( rc == KEMARI_FIRED )
     {
-        rc = begin(d, port);
-        if ( rc == KEMARI_FIRED )
-        {
-            /* Ends with the checkpoint, or becomes that of a tap. */
-            domain_pause_nosync(d);
-            tasklet_schedule(&k->tasklet);
-            return rc;
-        }
-        release(&k->busy);
+        /* Ends with the checkpoint, or becomes that of a tap. */
+        domain_pause_nosync(d);
+        tasklet_schedule(&k->tasklet);
+        return rc;
     }
+    if ( a && read_atomic(&a->shared->fired) == XEN_KEMARI_FIRED_working )
+        write_atomic(&a->shared->fired, XEN_KEMARI_FIRED_no);
     release(&k->at_work);
 
     return rc;
 }
 
-/* The tasklet is behind its last step but one, or an event is about to see that k->busy is taken. */
+/* The tasklet is behind its last step but one, or an event is about to see that it is an ordinary one. */
 void kemari_wait_idle(const struct kemari *k)
 {
     while ( read_atomic(&k->at_work) )

@@ -73,7 +73,7 @@ struct kemari_area {
 
 int kemari_area_set(struct domain *d, struct xen_kemari_op *op);
 int kemari_area_pin(struct domain *d, const struct xen_kemari_op *op);
-/* Nothing is at work. */
+/* Waits for whatever is at work. */
 void kemari_area_drop(struct kemari *k);
 
 enum kemari_fire { KEMARI_FIRED, KEMARI_ORDINARY, KEMARI_INTERRUPTS_OFF };
@@ -87,6 +87,8 @@ void kemari_wait_idle(const struct kemari *k);
 /* arch/x86/mm/kemari.c */
 /* To op->gfns or, unless it is NULL, to list; op->nr entries at most. */
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op, uint64_t *list);
+/* Ascending. */
+void kemari_sort_gfns(uint64_t *gfns, unsigned int nr);
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op);
 int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op);
 int kemari_log(struct domain *d, const struct xen_kemari_op *op);

@@ -423,6 +423,11 @@ static void cf_check swap_gfn(void *a, void *b, size_t size)
     SWAP(*(uint64_t *)a, *(uint64_t *)b);
 }
 
+void kemari_sort_gfns(uint64_t *gfns, unsigned int nr)
+{
+    sort(gfns, nr, sizeof(*gfns), cmp_gfn, swap_gfn);
+}
+
 /* Both ascending: marks what is in old only. */
 static void mark_leavers(struct domain *d, const uint64_t *old, unsigned int nr,
                          const uint64_t *new, unsigned int nr_new)
@@ -457,7 +462,7 @@ int kemari_set_hot(struct domain *d, struct xen_kemari_op *op)
             xfree(hot);
             return -EFAULT;
         }
-        sort(hot, op->nr, sizeof(*hot), cmp_gfn, swap_gfn);
+        kemari_sort_gfns(hot, op->nr);
         if ( hot[op->nr - 1] > p2m_get_hostp2m(d)->max_mapped_pfn )
         {
             xfree(hot);
