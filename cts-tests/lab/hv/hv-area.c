@@ -92,6 +92,21 @@ static bool notified(struct hv_area *a)
 	return (uint32_t)port == a->notify;
 }
 
+/* No checkpoint came, or nobody said so. */
+static int tell_why(struct hv_area *a)
+{
+	const struct xen_kemari_tap *t;
+	bool taken = hvarea_enter(a->area), paused = false;
+	uint32_t nr = 0;
+
+	hvop_tap_list(a->hv->hvop, a->hv->domid, &t, &nr, &paused);
+	if (nr)
+		printf("taken=%d paused=%d held=%u seen=%" PRIu64 " ordinary=%" PRIu64 " checkpoints=%" PRIu64 " of %" PRIu64
+		       "\n",
+		       taken, paused, t->held, t->seen_out, t->ordinary, t->checkpoints, a->sequence);
+	return -ETIMEDOUT;
+}
+
 /* The next checkpoint of the tap; we are inside on return. */
 static int take(struct hv_area *a, uint32_t flags)
 {
@@ -101,10 +116,8 @@ static int take(struct hv_area *a, uint32_t flags)
 	do {
 		hvarea_leave(a->area);
 		while (!notified(a))
-			if (monotonic_ns() > end) {
-				hvarea_enter(a->area);
-				return -ETIMEDOUT;
-			}
+			if (monotonic_ns() > end)
+				return tell_why(a);
 	} while (!hvarea_enter(a->area));
 
 	hvarea_arm(a->area, false, 0);
@@ -472,10 +485,15 @@ static struct xen_kemari_tap look(struct hv_area *a)
 {
 	const struct xen_kemari_tap *taps;
 	struct xen_kemari_tap none = { 0 };
-	uint32_t nr;
-	bool paused;
+	uint32_t nr = 0;
+	bool paused = false;
 
-	if (hvop_tap_list(a->hv->hvop, a->hv->domid, &taps, &nr, &paused) || nr != 1)
+	/* an event under way is counted twice, one after the other */
+	xc_domain_pause(a->hv->xc, a->hv->domid);
+	if (hvop_tap_list(a->hv->hvop, a->hv->domid, &taps, &nr, &paused))
+		nr = 0;
+	xc_domain_unpause(a->hv->xc, a->hv->domid);
+	if (nr != 1)
 		return none;
 	expect("stopped by a tap", 0, paused);
 	return taps[0];
