@@ -163,8 +163,8 @@ $(BUILD)/unit-san/await_test: $(call obj,$(AWAIT_SRC),san)
 TASK_SRC := $(addprefix syncd/vm/,await.c resource.c resource_start.c resource_task.c)
 $(BUILD)/unit/resource_task_test: $(call obj,$(TASK_SRC),o)
 $(BUILD)/unit-san/resource_task_test: $(call obj,$(TASK_SRC),san)
-$(BUILD)/unit/action_test $(BUILD)/unit/death_test $(BUILD)/unit/domain_hold_test $(BUILD)/unit/forget_test $(BUILD)/unit/outputs_test $(BUILD)/unit/taps_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test $(BUILD)/unit/standby_test $(BUILD)/unit/vm_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o
-$(BUILD)/unit-san/action_test $(BUILD)/unit-san/death_test $(BUILD)/unit-san/domain_hold_test $(BUILD)/unit-san/forget_test $(BUILD)/unit-san/outputs_test $(BUILD)/unit-san/taps_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test $(BUILD)/unit-san/standby_test $(BUILD)/unit-san/vm_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
+$(BUILD)/unit/action_test $(BUILD)/unit/death_test $(BUILD)/unit/fire_test $(BUILD)/unit/domain_hold_test $(BUILD)/unit/forget_test $(BUILD)/unit/outputs_test $(BUILD)/unit/taps_test $(BUILD)/unit/foreign_test $(BUILD)/unit/relay_test $(BUILD)/unit/standby_test $(BUILD)/unit/vm_test: $(BUILD)/unit/%_test: $(BUILD)/o/syncd/vm/%.o
+$(BUILD)/unit-san/action_test $(BUILD)/unit-san/death_test $(BUILD)/unit-san/fire_test $(BUILD)/unit-san/domain_hold_test $(BUILD)/unit-san/forget_test $(BUILD)/unit-san/outputs_test $(BUILD)/unit-san/taps_test $(BUILD)/unit-san/foreign_test $(BUILD)/unit-san/relay_test $(BUILD)/unit-san/standby_test $(BUILD)/unit-san/vm_test: $(BUILD)/unit-san/%_test: $(BUILD)/san/syncd/vm/%.o
 
 $(BUILD)/unit/doctor_% $(BUILD)/unit-san/doctor_% $(BUILD)/unit/agent_device_% $(BUILD)/unit-san/agent_device_% \
 	$(BUILD)/unit/agent_fencer_cib_% $(BUILD)/unit-san/agent_fencer_cib_% \

@@ -18,12 +18,38 @@ struct hvarea {
 	xenforeignmemory_resource_handle *map;
 };
 
+/* He says that he works, then looks whether we are busy; we the other way round. */
+static void enter(struct xen_kemari_area *s)
+{
+	__atomic_store_n(&s->busy, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static uint32_t wait_for_xen(const struct xen_kemari_area *s)
+{
+	uint32_t fired;
+
+	/* It takes him a fraction of a millisecond, on another CPU or before us on this one. */
+	while ((fired = __atomic_load_n(&s->fired, __ATOMIC_ACQUIRE)) == XEN_KEMARI_FIRED_working)
+		sched_yield();
+	return fired;
+}
+
+static struct xen_kemari_area *map(xenforeignmemory_handle *fmem, uint32_t domid, uint64_t size,
+				   xenforeignmemory_resource_handle **res)
+{
+	void *at = NULL;
+
+	*res = xenforeignmemory_map_resource(fmem, (domid_t)domid, XEN_KEMARI_resource, 0, 0,
+					     (size + PAGE - 1) / PAGE, &at, PROT_READ | PROT_WRITE, 0);
+	return *res ? at : NULL;
+}
+
 int hvarea_open(struct hvarea **out, struct hvop *h, xenforeignmemory_handle *fmem, uint32_t domid,
 		uint32_t copies)
 {
 	struct hvarea *a = calloc(1, sizeof(*a));
 	uint64_t size;
-	void *at = NULL;
 	int rc;
 
 	if (!a)
@@ -32,19 +58,41 @@ int hvarea_open(struct hvarea **out, struct hvop *h, xenforeignmemory_handle *fm
 	if (rc)
 		goto fail;
 	a->fmem = fmem;
-	a->map = xenforeignmemory_map_resource(fmem, (domid_t)domid, XEN_KEMARI_resource, 0, 0, size / PAGE,
-					       &at, PROT_READ | PROT_WRITE, 0);
-	if (!a->map) {
+	a->shared = map(fmem, domid, size, &a->map);
+	if (!a->shared) {
 		rc = -errno;
 		goto fail;
 	}
-	a->shared = at;
 	a->shared->busy = 1;
 	*out = a;
 	return 0;
 fail:
 	free(a);
 	return rc;
+}
+
+int hvarea_recover(xenforeignmemory_handle *fmem, uint32_t domid,
+		   void (*fn)(void *arg, const struct hvop_harvest *h), void *arg)
+{
+	xenforeignmemory_resource_handle *res;
+	struct xen_kemari_area *s = map(fmem, domid, PAGE, &res);
+	struct hvop_harvest h;
+	uint64_t size;
+
+	if (!s)
+		return -errno;
+	size = s->copied;
+	xenforeignmemory_unmap_resource(fmem, res);
+	s = map(fmem, domid, size, &res);
+	if (!s)
+		return -errno;
+	enter(s);
+	if (wait_for_xen(s) == XEN_KEMARI_FIRED_taken && !s->result) {
+		h = hvop_harvest_of((const void *)((const uint8_t *)s + s->list), s->nr_listed, s->out);
+		fn(arg, &h);
+	}
+	xenforeignmemory_unmap_resource(fmem, res);
+	return 0;
 }
 
 void hvarea_close(struct hvarea *a)
@@ -65,15 +113,8 @@ void hvarea_arm(struct hvarea *a, bool armed, uint32_t flags)
 
 bool hvarea_enter(struct hvarea *a)
 {
-	uint32_t fired;
-
-	__atomic_store_n(&a->shared->busy, 1, __ATOMIC_RELAXED);
-	/* He says that he works, then looks whether we are busy; we the other way round. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* It takes him a fraction of a millisecond, on another CPU or before us on this one. */
-	while ((fired = __atomic_load_n(&a->shared->fired, __ATOMIC_ACQUIRE)) == XEN_KEMARI_FIRED_working)
-		sched_yield();
-	return fired == XEN_KEMARI_FIRED_taken;
+	enter(a->shared);
+	return wait_for_xen(a->shared) == XEN_KEMARI_FIRED_taken;
 }
 
 void hvarea_read(const struct hvarea *a, struct hvarea_taken *out)
@@ -100,6 +141,12 @@ void hvarea_read(const struct hvarea *a, struct hvarea_taken *out)
 	out->gfns = (const void *)(base + s->copied);
 	out->copies = base + s->copies;
 	out->copy_ns = s->copy_ns;
+}
+
+bool hvarea_is_whole(const struct hvarea *a, const struct hvarea_taken *taken)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&a->shared->sequence, __ATOMIC_RELAXED) == taken->sequence;
 }
 
 void hvarea_done(struct hvarea *a)

@@ -49,6 +49,13 @@ struct hvarea_taken {
  */
 int hvarea_open(struct hvarea **a, struct hvop *h, struct xenforeignmemory_handle *fmem, uint32_t domid,
 		uint32_t copies);
+/*
+ * Of the area of a daemon that has died: fn(arg, ...) gets the list of a checkpoint that was taken and not
+ * taken over, whose marks are nowhere else.  Before hvarea_open().  0; or an error, with which nobody knows
+ * what was in it.
+ */
+int hvarea_recover(struct xenforeignmemory_handle *fmem, uint32_t domid,
+		   void (*fn)(void *arg, const struct hvop_harvest *h), void *arg);
 /* Unmaps it; Xen's side goes with hvop_disable() or the domain. */
 void hvarea_close(struct hvarea *a);
 
@@ -60,6 +67,8 @@ void hvarea_arm(struct hvarea *a, bool armed, uint32_t flags);
 bool hvarea_enter(struct hvarea *a);
 /* Of a checkpoint that was taken; all of it is in the area. */
 void hvarea_read(const struct hvarea *a, struct hvarea_taken *out);
+/* All that hvarea_read() gave is still of the same checkpoint; the area is cleared when the domain dies. */
+bool hvarea_is_whole(const struct hvarea *a, const struct hvarea_taken *taken);
 /* It is taken over: Xen may write to the area again, as soon as hvarea_leave(). */
 void hvarea_done(struct hvarea *a);
 /* Rings and devices are left alone from here on, until hvarea_enter(). */

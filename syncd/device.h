@@ -30,6 +30,12 @@ struct later;
 struct qb_loop;
 
 struct device_host_ops {
+	/*
+	 * Around all that a device does to rings or to its state in a callback of the loop's, but in those of
+	 * the guest's events: nobody takes an epoch meanwhile.  The device may be gone after leave().
+	 */
+	void (*enter)(struct device_host *h);
+	void (*leave)(struct device_host *h);
 	/* The epoch that a capture made now would have: the stamp of an output. */
 	uint64_t (*open_epoch)(struct device_host *h);
 	/* Says that an output waits.  urgent: the ring is running full, do not batch. */
@@ -94,6 +100,15 @@ struct device_ops {
 	/* quiesce(), but host->ops->quiesced() not before all that is owed is done, too.  NULL: nothing ever
 	 * is. */
 	void (*drain)(struct device *dev);
+	/*
+	 * An epoch was taken a moment ago, and nothing was consumed since: what the guest had in its rings at
+	 * that instant is to be output of it, of ours, so that a snapshot says that nobody else has to put it
+	 * out.  page(arg, ref) is the ring's page as it was then, NULL: not known.  catch_up() comes behind
+	 * the snapshot; epoch 0: none came of it. Returns how many outputs, which host->ops->output_held() is
+	 * not told of.  Both may be NULL.
+	 */
+	void (*cut)(struct device *dev, const void *(*page)(void *arg, uint32_t ref), void *arg);
+	unsigned int (*catch_up)(struct device *dev, uint64_t epoch);
 	/* Outputs stamped <= epoch may leave. */
 	void (*release)(struct device *dev, uint64_t epoch);
 	/* Held outputs stamped > epoch are dropped (the copy elsewhere continues from epoch). */
@@ -132,5 +147,15 @@ struct device {
 	struct device_host *host;
 	uint32_t id; /* virtual-device, handle, 0 */
 };
+
+static inline void device_enter(const struct device *dev)
+{
+	dev->host->ops->enter(dev->host);
+}
+
+static inline void device_leave(const struct device *dev)
+{
+	dev->host->ops->leave(dev->host);
+}
 
 #endif /* KEMARI_DEVICE_H */

@@ -41,6 +41,7 @@ struct block_env {
 	struct device *dev;
 	uint64_t epoch;
 	bool must_hold;
+	unsigned int inside;
 	const uint8_t *pages; /* of the image, DEVICE_MAX_PAGES of them; NULL: none */
 	unsigned int held_said, owed_said, settled_said, urgent_said, quiesced_said, failed_said,
 		trouble_said;
@@ -119,7 +120,19 @@ static void env_failed(struct device_host *h, struct device *dev, const char *wh
 	snprintf(env_of(h)->why, sizeof(env_of(h)->why), "%s", why);
 }
 
+static void env_enter(struct device_host *h)
+{
+	env_of(h)->inside++;
+}
+
+static void env_leave(struct device_host *h)
+{
+	assert_true(env_of(h)->inside--);
+}
+
 static const struct device_host_ops env_host_ops = {
+	.enter = env_enter,
+	.leave = env_leave,
 	.open_epoch = env_open_epoch,
 	.output_held = env_output_held,
 	.write_owed = env_write_owed,

@@ -102,7 +102,7 @@ uint64_t pages_gfn(const struct pages *p, uint64_t frame)
 	return FIRST_GFN + frame;
 }
 
-const void *pages_page(const struct pages *p, uint64_t frame)
+const void *pages_page(struct pages *p, uint64_t frame)
 {
 	static uint8_t page[RECORD_PAGE_SIZE] = { 1 };
 

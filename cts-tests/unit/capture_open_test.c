@@ -24,7 +24,7 @@ static struct bed {
 	struct capture_cfg cfg;
 	struct capture *c;
 	bool logged; /* by Xen, now */
-	int on_rc, protect_rc, harvest_rc, forget_rc, hot_rc;
+	int on_rc, protect_rc, harvest_rc, forget_rc, hot_rc, recover_rc;
 	uint64_t dirty; /* frame that the next harvest finds; FRAMES: none */
 	char did[16]; /* to the hypervisor, a letter each: Log on, Protect, Harvest, hot List emptied, Forget,
 			 Off */
@@ -95,6 +95,21 @@ NEVER(hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size), int)
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
 NEVER(hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count), int)
 
+/* ---- what Xen took by itself ---- */
+
+int area_recover(struct capture *c)
+{
+	did('A');
+	if (!bed->recover_rc)
+		unsent_mark(c->unsent, 7);
+	return bed->recover_rc;
+}
+
+NEVER_VOID(area_open(struct capture *c))
+NOTHING(area_close(struct capture *c, bool keep))
+NOTHING(capture_absorb(struct capture *c))
+NEVER(hvarea_is_whole(const struct hvarea *a, const struct hvarea_taken *taken), bool)
+
 /* ---- its pages: frame and gfn are the same number ---- */
 
 uint64_t pages_frames_of(uint64_t memory_kb)
@@ -109,8 +124,13 @@ uint64_t pages_frame(const struct pages *p, uint64_t gfn)
 
 ZERO(pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **out), int)
 NOTHING(pages_close(struct pages *p))
+ZERO(pages_memory(struct pages *p), struct xenforeignmemory_handle *)
+NEVER_VOID(pages_then(struct pages *p, const uint64_t *gfns, const void *copies, uint32_t nr))
+NOTHING(pages_now(struct pages *p))
+ZERO(pages_missed(const struct pages *p), bool)
+NEVER(pages_page_now(const struct pages *p, uint64_t frame), const void *)
 NEVER(pages_gfn(const struct pages *p, uint64_t frame), uint64_t)
-NEVER(pages_page(const struct pages *p, uint64_t frame), const void *)
+NEVER(pages_page(struct pages *p, uint64_t frame), const void *)
 NEVER(pages_remap(struct pages *p, const uint64_t *gfns, uint32_t nr), int)
 NEVER(pages_set_grants(struct pages *p, const uint64_t *gfns, uint32_t nr), int)
 NEVER(pages_grants(const struct pages *p), uint32_t)
@@ -296,6 +316,30 @@ static void all_is_unsent_when_the_daemon_before_died_in_a_harvest(void **state)
 	assert_false(unsent()->harvesting);
 }
 
+static void what_xen_took_meanwhile_is_unsent(void **state)
+{
+	open_with(false, "Ll");
+	unsent()->harvesting = UNSENT_ARMED;
+	again();
+
+	open_with(false, "LAl");
+	assert_int_equal(unsent()->nr_again, 1);
+	assert_true(unsent_is_marked(unsent(), 7));
+	assert_false(unsent()->harvesting);
+}
+
+static void all_is_unsent_when_nobody_knows_what_xen_took(void **state)
+{
+	open_with(false, "Ll");
+	unsent()->harvesting = UNSENT_ARMED;
+	again();
+
+	bed->recover_rc = -ENOENT;
+	open_with(false, "LAl");
+	assert_int_equal(unsent()->nr_again, FRAMES);
+	assert_false(unsent()->harvesting);
+}
+
 static void all_is_unsent_when_the_memory_of_the_daemon_before_is_damaged(void **state)
 {
 	open_with(false, "Ll");
@@ -349,6 +393,8 @@ int main(void)
 		TEST(what_was_written_while_nobody_logged_is_not_known),
 		TEST(what_xen_leaves_out_and_nobody_compares_is_not_known),
 		TEST(all_is_unsent_when_the_daemon_before_died_in_a_harvest),
+		TEST(what_xen_took_meanwhile_is_unsent),
+		TEST(all_is_unsent_when_nobody_knows_what_xen_took),
 		TEST(all_is_unsent_when_the_memory_of_the_daemon_before_is_damaged),
 		TEST(a_guest_that_became_a_copy_has_no_marks_and_stays_logged),
 		TEST(marks_that_cannot_be_forgotten_end_with_the_log),

@@ -187,6 +187,11 @@ static inline void fake_unbind(struct guest *g, int local_port)
 	p->bound = false;
 }
 
+static inline void fake_speaks(struct guest *g, int local_port)
+{
+	assert(fake_of(g)->port[local_port - FAKE_LOCAL_PORT].bound);
+}
+
 static inline int fake_notify(struct guest *g, int local_port)
 {
 	struct fake_port *p = &fake_of(g)->port[local_port - FAKE_LOCAL_PORT];
@@ -203,6 +208,7 @@ static const struct guest_ops fake_guest_ops = {
 	.copy_to = fake_copy_to,
 	.bind = fake_bind,
 	.unbind = fake_unbind,
+	.speaks = fake_speaks,
 	.notify = fake_notify,
 };
 

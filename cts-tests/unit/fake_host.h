@@ -20,6 +20,7 @@ struct fake_host {
 	struct fake_guest guest;
 	uint64_t epoch; /* open */
 	bool hold;
+	unsigned int inside;
 	unsigned int held, urgent, quiesced, failed; /* calls */
 	char why[128];
 	void (*on_held)(struct fake_host *h); /* runs in output_held */
@@ -65,7 +66,19 @@ static inline void fake_failed(struct device_host *h, struct device *dev, const 
 	snprintf(fake_host_of(h)->why, sizeof(fake_host_of(h)->why), "%s", why);
 }
 
+static inline void fake_enter(struct device_host *h)
+{
+	fake_host_of(h)->inside++;
+}
+
+static inline void fake_leave(struct device_host *h)
+{
+	assert(fake_host_of(h)->inside--);
+}
+
 static const struct device_host_ops fake_host_ops = {
+	.enter = fake_enter,
+	.leave = fake_leave,
 	.open_epoch = fake_open_epoch,
 	.output_held = fake_output_held,
 	.must_hold = fake_must_hold,

@@ -98,7 +98,7 @@ static void hello_and_welcome_come_through(void **state)
 	assert_null(got.record);
 }
 
-#define HEAD "{\"protocol\":3,\"state_format\":2,\"memory_kb\":1,"
+#define HEAD "{\"protocol\":4,\"state_format\":2,\"memory_kb\":1,"
 #define CPU HEAD "\"cpuid\":[],\"msrs\":[],"
 
 static void a_bad_hello_names_its_key(void **state)
@@ -109,7 +109,7 @@ static void a_bad_hello_names_its_key(void **state)
 		{ "{", "JSON" },
 		{ "[1]", "not an object" },
 		{ "{}", "protocol" },
-		{ "{\"protocol\":3}", "state_format" },
+		{ "{\"protocol\":4}", "state_format" },
 		{ "{\"protocol\":-1}", "protocol" },
 		{ HEAD "\"cpuid\":7}", "cpuid" },
 		{ HEAD "\"cpuid\":[1,2,3,4,5]}", "cpuid" },
@@ -159,7 +159,7 @@ static void every_mismatch_is_told_with_both_values(void **state)
 		assert_non_null(strstr(why, b));                                                             \
 		assert_true(fix[0]);                                                                         \
 	} while (0)
-	MISMATCH(theirs.protocol = 9, "protocol 3", "9");
+	MISMATCH(theirs.protocol = 9, "protocol 4", "9");
 	MISMATCH(theirs.state_format = 77, "state format", "77");
 	MISMATCH(theirs.uuid[0] = 0, "5a5a5a5a-", "005a5a5a-");
 	MISMATCH(theirs.domid = 20008, "20007", "20008");
@@ -192,14 +192,14 @@ static void what_one_side_does_not_know_is_not_compared(void **state)
 static void a_hello_of_another_protocol_is_understood_that_far(void **state)
 {
 	struct hello mine = a_hello(), theirs;
-	const char *text = "{\"protocol\":4,\"new\":true}";
+	const char *text = "{\"protocol\":5,\"new\":true}";
 	char name[VM_NAME_MAX];
 
 	assert_int_equal(hello_parse(text, strlen(text), &theirs, why), 0);
 	assert_int_equal(hello_mismatch(&mine, &theirs, why, fix), -EPROTO);
-	assert_non_null(strstr(why, "protocol 3, the peer 4"));
+	assert_non_null(strstr(why, "protocol 4, the peer 5"));
 	assert_int_equal(hello_admit(&theirs, name, why, fix), -EPROTO);
-	assert_non_null(strstr(why, "protocol 3, the peer 4"));
+	assert_non_null(strstr(why, "protocol 4, the peer 5"));
 }
 
 /* Refused before anything is made for it. */

@@ -26,7 +26,7 @@ static struct xen_kemari_area *const shared = (struct xen_kemari_area *)area;
 
 /* What the daemon writes: halves that agree whenever it is not inside. */
 static volatile uint64_t ring[2];
-static bool end;
+static bool there = true, end;
 static uint64_t taken, torn;
 
 int hvop_area_set(struct hvop *h, uint32_t domid, uint32_t copies, uint32_t listed, uint32_t state_size,
@@ -55,7 +55,11 @@ xenforeignmemory_resource_handle *xenforeignmemory_map_resource(xenforeignmemory
 								void **addr, int prot, int flags)
 {
 	assert_int_equal(type, XEN_KEMARI_resource);
-	assert_int_equal(nr, sizeof(area) / 4096);
+	assert_in_range(nr, 1, sizeof(area) / 4096);
+	if (!there) {
+		errno = ENOENT;
+		return NULL;
+	}
 	*addr = area;
 	return (xenforeignmemory_resource_handle *)area;
 }
@@ -132,6 +136,45 @@ static void test_reads_what_was_taken(void **state)
 	hvarea_close(a);
 }
 
+static void note(void *arg, const struct hvop_harvest *h)
+{
+	uint32_t *nr = arg;
+
+	*nr += h->nr;
+	assert_ptr_equal(h->gfns, area + shared->list);
+}
+
+/* By the daemon after one that died. */
+static void test_what_nobody_took_over_is_recovered(void **state)
+{
+	struct hvarea *a = open_area();
+	uint32_t nr = 0;
+
+	hvarea_arm(a, true, 0);
+	hvarea_leave(a);
+	assert_int_equal(hvarea_recover(NULL, 1, note, &nr), 0);
+	assert_int_equal(nr, 0);
+	assert_int_equal(shared->busy, 1); /* no more of them */
+
+	shared->nr_listed = 5;
+	shared->fired = XEN_KEMARI_FIRED_taken;
+	assert_int_equal(hvarea_recover(NULL, 1, note, &nr), 0);
+	assert_int_equal(nr, 5);
+	shared->result = -ENODATA; /* nothing was taken then */
+	assert_int_equal(hvarea_recover(NULL, 1, note, &nr), 0);
+	assert_int_equal(nr, 5);
+	hvarea_close(a);
+}
+
+static void test_without_an_area_nothing_is_known(void **state)
+{
+	uint32_t nr = 0;
+
+	there = false;
+	assert_int_equal(hvarea_recover(NULL, 1, note, &nr), -ENOENT);
+	there = true;
+}
+
 static void test_an_error_has_nothing_else(void **state)
 {
 	struct hvarea *a = open_area();
@@ -203,6 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_begins_busy),
 		cmocka_unit_test(test_reads_what_was_taken),
+		cmocka_unit_test(test_what_nobody_took_over_is_recovered),
+		cmocka_unit_test(test_without_an_area_nothing_is_known),
 		cmocka_unit_test(test_an_error_has_nothing_else),
 		cmocka_unit_test(test_never_both),
 	};

@@ -319,6 +319,71 @@ static void a_guest_that_sends_much_is_told_before(void **state)
 	net_env_fini(&e);
 }
 
+/* Two frames, the second one after an epoch was taken; nobody was told of either. */
+static void two_frames(struct net_env *e, struct netif_tx_sring *then)
+{
+	uint8_t frame[100];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		plain_frame(frame, sizeof(frame), i);
+		front_frame(&e->front, frame, sizeof(frame), 0, NULL, (uint16_t)i);
+		front_tx(&e->front)->req_prod = e->front.tx_prod;
+		if (!i)
+			memcpy(then, front_tx(&e->front), GUEST_PAGE_SIZE);
+	}
+}
+
+static const void *page_then(void *arg, uint32_t ref)
+{
+	return arg;
+}
+
+static void what_was_in_the_ring_when_an_epoch_was_taken_is_output_of_it(void **state)
+{
+	static _Alignas(8) uint8_t then[GUEST_PAGE_SIZE];
+	struct net_env e;
+
+	net_env_init(&e, ALL_FEATURES, 8);
+	e.h.epoch = 2; /* the one that was taken is 1 */
+	two_frames(&e, (struct netif_tx_sring *)then);
+	e.dev->ops->cut(e.dev, page_then, then);
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 1);
+	assert_int_equal(e.h.held, 0);
+	assert_int_equal(wire_number(&e), -1);
+	e.dev->ops->release(e.dev, 1);
+	assert_int_not_equal(wire_number(&e), -1);
+	fake_kick(&e.h.guest, 7);
+	assert_int_equal(e.h.held, 1);
+	e.dev->ops->release(e.dev, 1);
+	assert_int_equal(wire_number(&e), -1);
+	e.dev->ops->release(e.dev, 2);
+	assert_int_not_equal(wire_number(&e), -1);
+	e.dev->ops->cut(e.dev, page_then, then);
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 3), 0);
+	net_env_fini(&e);
+}
+
+static void no_more_is_caught_up_with_than_there_is(void **state)
+{
+	static _Alignas(8) uint8_t then[GUEST_PAGE_SIZE];
+	struct net_env e;
+
+	net_env_init(&e, ALL_FEATURES, 8);
+	two_frames(&e, (struct netif_tx_sring *)then);
+	((struct netif_tx_sring *)then)->req_prod = 77;
+	e.dev->ops->cut(e.dev, page_then, then);
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
+	((struct netif_tx_sring *)then)->req_prod = 1;
+	e.dev->ops->cut(e.dev, page_then, then);
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 0), 0); /* no epoch came of it */
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
+	e.dev->ops->quiesce(e.dev);
+	e.dev->ops->cut(e.dev, page_then, then);
+	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
+	assert_int_equal(e.h.failed, 0);
+	net_env_fini(&e);
+}
+
 static void quiesce_stops_both_ways_and_thaw_loses_nothing(void **state)
 {
 	struct virtio_net_hdr h = { 0 };
@@ -451,6 +516,8 @@ int main(void)
 		cmocka_unit_test(the_guest_is_told_of_held_frames_when_they_leave),
 		cmocka_unit_test(a_guest_that_runs_out_of_slots_is_told_before),
 		cmocka_unit_test(a_guest_that_sends_much_is_told_before),
+		cmocka_unit_test(what_was_in_the_ring_when_an_epoch_was_taken_is_output_of_it),
+		cmocka_unit_test(no_more_is_caught_up_with_than_there_is),
 		cmocka_unit_test(quiesce_stops_both_ways_and_thaw_loses_nothing),
 		cmocka_unit_test(queues_are_served_and_flows_stay_together),
 		cmocka_unit_test(announcement_carries_the_mac_three_times),

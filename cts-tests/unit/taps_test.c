@@ -18,22 +18,32 @@
 static struct {
 	struct daemon d;
 	struct vm vm;
-	bool tapped, stopped; /* in Xen */
-	unsigned int resumed;
-	void (*watch)(void *arg, bool served);
+	bool stopped; /* in Xen */
+	struct guest_xen_taps taps;
+	unsigned int resumed, absorbed, busy;
+	void (*watch)(void *arg, enum guest_xen_moment moment);
 	void *watch_arg;
 	struct xen_kemari_tap tap;
 } w;
 
 NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
 
-int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
+NOTHING(vm_busy(struct vm *vm))
+NOTHING(vm_idle(struct vm *vm))
+
+int guest_xen_tap(struct guest *g, struct hvop *hv, const struct guest_xen_taps *taps)
 {
-	w.tapped = on;
+	w.taps = *taps;
 	return 0;
 }
 
-void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg)
+void capture_absorb(struct capture *c)
+{
+	assert_int_equal(w.resumed, 0); /* from a stopped guest */
+	w.absorbed++;
+}
+
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, enum guest_xen_moment moment), void *arg)
 {
 	w.watch = fn;
 	w.watch_arg = arg;
@@ -67,33 +77,50 @@ static int setup(void **state)
 	w.vm.engine.p.role = ENGINE_OWNER;
 	w.vm.engine.protection = ENGINE_PROTECTED;
 	w.vm.engine.session = 1;
+	vm_taps_watch(&w.vm);
 	return 0;
 }
 
 /* What the guest says stops it, and is served. */
 static void event(bool output)
 {
-	w.stopped = w.tapped;
+	w.stopped = (w.taps.others != 0);
 	if (w.watch)
-		w.watch(w.watch_arg, false);
+		w.watch(w.watch_arg, GUEST_XEN_EVENTS);
 	if (output)
 		w.vm.engine.output_due = 1;
 	if (w.watch)
-		w.watch(w.watch_arg, true);
+		w.watch(w.watch_arg, GUEST_XEN_SERVED);
 }
 
-static void in_async_mode_nothing_is_tapped(void **state)
+static void in_async_mode_nothing_but_an_output_is_tapped_and_stops_nobody(void **state)
 {
 	w.d.cfg.mode = KEM_MODE_ASYNC;
 	vm_taps_follow(&w.vm);
-	assert_false(w.tapped);
-	assert_int_equal(w.resumed, 0);
+	assert_int_equal(w.taps.speaking, XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_checkpoint);
+	assert_int_equal(w.taps.others, 0);
+	w.vm.engine.protection = ENGINE_UNPROTECTED;
+	vm_taps_follow(&w.vm);
+	assert_int_equal(w.taps.speaking, 0);
+}
+
+static void in_async_mode_what_was_left_stopped_runs_on_whatever_waits(void **state)
+{
+	w.d.cfg.mode = KEM_MODE_ASYNC;
+	vm_taps_follow(&w.vm);
+	w.vm.capture = (struct capture *)&w;
+	w.resumed = 0;
+	w.stopped = w.vm.tap_fired = true;
+	w.vm.engine.output_due = 1;
+	vm_taps_follow(&w.vm);
+	assert_int_equal(w.absorbed, 1);
+	assert_false(w.stopped);
 }
 
 static void what_waits_for_nothing_runs_on_at_once(void **state)
 {
 	vm_taps_follow(&w.vm);
-	assert_true(w.tapped);
+	assert_true((w.taps.others != 0));
 	event(false);
 	assert_false(w.stopped);
 }
@@ -133,9 +160,8 @@ static void without_a_link_it_runs_on(void **state)
 	event(true);
 	w.vm.engine.protection = ENGINE_LINK_LOST;
 	vm_taps_follow(&w.vm);
-	assert_false(w.tapped);
+	assert_false((w.taps.others != 0));
 	assert_false(w.stopped);
-	assert_null(w.watch);
 }
 
 static void taps_that_go_leave_no_guest_stopped(void **state)
@@ -144,7 +170,7 @@ static void taps_that_go_leave_no_guest_stopped(void **state)
 	w.stopped = true; /* and its event was not read yet */
 	w.vm.engine.p.role = ENGINE_HELD;
 	vm_taps_follow(&w.vm);
-	assert_false(w.tapped);
+	assert_false((w.taps.others != 0));
 	assert_false(w.stopped);
 }
 
@@ -152,7 +178,7 @@ static void of_a_guest_that_ended_nothing_is_tapped(void **state)
 {
 	w.vm.dead_seen = true;
 	vm_taps_follow(&w.vm);
-	assert_false(w.tapped);
+	assert_false((w.taps.others != 0));
 }
 
 static void what_the_tap_of_a_dead_daemon_stopped_runs_on(void **state)
@@ -185,7 +211,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		TEST(in_async_mode_nothing_is_tapped),
+		TEST(in_async_mode_nothing_but_an_output_is_tapped_and_stops_nobody),
+		TEST(in_async_mode_what_was_left_stopped_runs_on_whatever_waits),
 		TEST(what_waits_for_nothing_runs_on_at_once),
 		TEST(what_has_said_something_stands_still_until_its_ack),
 		TEST(what_cannot_be_captured_where_it_is_runs_on),

@@ -86,6 +86,18 @@ size_t capture_mem_size(uint64_t memory_kb, size_t epoch_bytes)
 	return 4096;
 }
 
+/* As fire.c, without what Xen takes. */
+void vm_busy(struct vm *vm)
+{
+	vm->inside++;
+}
+
+void vm_idle(struct vm *vm)
+{
+	if (!--vm->inside)
+		vm_settle(vm);
+}
+
 /* Done, or nobody's question here. */
 NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
 NOTHING(vms_forget_going(struct daemon *d))
@@ -96,6 +108,7 @@ NOTHING(vm_devices_close(struct vm *vm))
 NOTHING(dirtylog_off(struct hvop *hv, struct xc_interface_core *xc, uint32_t domid))
 NOTHING(vm_forgotten(struct vm *vm))
 NOTHING(vm_taps_follow(struct vm *vm))
+NOTHING(vm_taps_watch(struct vm *vm))
 NOTHING(vm_make_anew(struct vm *vm))
 NOTHING(vm_shell_waits(struct vm *vm))
 NOTHING(vm_staging_close(struct vm *vm, bool keep))

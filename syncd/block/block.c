@@ -34,6 +34,7 @@ static void deferred(void *data)
 	struct device_host *h = b->dev.host;
 	unsigned int i;
 
+	h->ops->enter(h);
 	for (i = 0; i < b->nr_queues; i++)
 		if (b->queue[i].more)
 			queue_consume(&b->queue[i]);
@@ -47,6 +48,7 @@ static void deferred(void *data)
 		b->quiet = true;
 		h->ops->quiesced(h, &b->dev);
 	}
+	h->ops->leave(h);
 }
 
 void block_defer(struct block *b)

@@ -88,8 +88,10 @@ static void submit_again(void *data)
 	struct block *b = data;
 
 	b->resubmit = false;
+	device_enter(&b->dev);
 	io_run(b);
 	block_settle(b);
+	device_leave(&b->dev);
 }
 
 static void again_in(struct block *b, uint64_t ns)
@@ -288,6 +290,7 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 	struct io_uring_cqe *cqe;
 	eventfd_t count;
 
+	device_enter(&b->dev);
 	eventfd_read(fd, &count); /* re-armed; it may be empty after a spurious wake-up */
 	while (io_uring_peek_cqe(&b->uring, &cqe) == 0) {
 		struct block_io *io = io_uring_cqe_get_data(cqe);
@@ -299,6 +302,7 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 	submit(b); /* continued ones, also while quiescing */
 	io_run(b);
 	block_settle(b);
+	device_leave(&b->dev);
 	return 0;
 }
 

@@ -44,9 +44,11 @@ static void try_again(void *data)
 	struct block *b = data;
 
 	b->trouble.timer_set = false;
+	device_enter(&b->dev);
 	TAILQ_CONCAT(&b->ready, &b->stuck, link);
 	io_run(b);
 	block_settle(b);
+	device_leave(&b->dev);
 }
 
 static void try_again_later(struct block *b)

@@ -43,9 +43,13 @@ static void take_unsent_up(struct capture *c, bool was_logging)
 {
 	bool valid = unsent_valid(c->unsent, pages_frames_of(c->cfg.memory_kb), list_max(&c->cfg));
 
+	bool known = valid &&
+		     (!c->unsent->harvesting || (c->unsent->harvesting == UNSENT_ARMED && !area_recover(c)));
+
 	c->broken = valid && !was_logging; /* what was written since the log ended nobody knows */
-	if (!valid || c->unsent->harvesting)
+	if (!known)
 		begin_unsent(c, valid || was_logging);
+	c->unsent->harvesting = UNSENT_ALL_HERE;
 	unsent_recover(c->unsent);
 }
 
@@ -130,6 +134,8 @@ int capture_open(const struct capture_cfg *cfg, struct capture **out)
 	}
 	/* whatever an earlier daemon had on the hot list is dirty from here on */
 	capture_give_hot(c, NULL, 0);
+	if (cfg->area)
+		area_open(c);
 	*out = c;
 	return 0;
 }
@@ -138,6 +144,7 @@ void capture_close(struct capture *c, bool keep)
 {
 	if (!c)
 		return;
+	area_close(c, keep);
 	if (c->logging && !keep) {
 		hvop_set_hot(c->cfg.hv, c->cfg.domid, NULL, 0);
 		dirtylog_off(c->cfg.hv, c->cfg.xc, c->cfg.domid);

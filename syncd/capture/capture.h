@@ -38,6 +38,7 @@ struct capture_cfg {
 	uint64_t console_gfn;
 	void *mem; /* capture_mem_size() bytes of the memory file, zeroed for a new VM */
 	size_t mem_len;
+	bool area;	      /* Xen may take epochs by itself: capture_leave() */
 	size_t epoch_bytes;   /* the largest epoch */
 	unsigned int buffers; /* epochs that may be under way at once */
 	bool promoted;	      /* the guest has not run here, the peer has all that the memory is now */
@@ -68,6 +69,8 @@ struct capture_request {
 	unsigned int nr_devices;
 	struct guest_tree *tree; /* NULL: the guest has no xenstore yet */
 	bool verify;		 /* keep what reference.h needs */
+	bool fired; /* of what Xen has taken: capture_enter() said so.  The guest runs, or a tap has stopped
+		       it */
 };
 
 /* The least .epoch_bytes: the whole hot list, what a bulk copy leaves, and a quarter for more. */
@@ -82,10 +85,11 @@ struct capture_epoch {
 	uint64_t epoch;
 	uint8_t *buf; /* not sealed yet (wire/writer.h) */
 	size_t len;
-	uint64_t pages; /* in it */
-	uint64_t dirty; /* of the harvest */
-	uint64_t hot;	/* members of the hot list that were compared */
-	uint64_t cpu;	/* CPU time of the guest so far, ns */
+	uint64_t pages;	 /* in it */
+	uint64_t dirty;	 /* of the harvest */
+	uint64_t hot;	 /* members of the hot list that were compared */
+	uint64_t cpu;	 /* CPU time of the guest so far, ns */
+	uint64_t paused; /* how long Xen had stopped the guest, ns; 0: it is stopped by the caller */
 	struct capture_times times;
 	bool busy;
 	void *owner; /* of the caller */
@@ -98,9 +102,24 @@ struct capture_epoch {
  */
 int capture_stop(struct capture *c);
 /*
+ * Between leave and enter Xen may take an epoch by itself, if that is wanted, when the guest sends on a
+ * channel tapped for that (XEN_KEMARI_TAP_checkpoint); rings, grants and the state of devices are not touched
+ * there, nor is any command given. Both do nothing where there is no area.
+ *
+ * capture_enter(): true: one was taken, which is for the next capture_take() with .fired, until
+ * capture_leave(). capture_fired_page(): its copy of a ring page, NULL: none.  *stopped: the tap has left the
+ * guest stopped, and hvop_tap_resume() lets it run on, after capture_take() or capture_absorb().
+ */
+bool capture_enter(struct capture *c, bool *stopped);
+void capture_leave(struct capture *c, bool wanted);
+const void *capture_fired_page(const struct capture *c, uint32_t ref);
+/* No epoch is made of it: its pages are due. */
+void capture_absorb(struct capture *c);
+/*
  * Stops the guest as capture_stop(), if it is not yet.  *out stays until capture_sent().  -EAGAIN without a
  * message: the guest runs in an interrupt handler, or is in the middle of a xenstore message; let it run on a
  * little. -ENOBUFS: too many pages for an epoch, which a bulk copy carries.  -EBUSY: no buffer is free.
+ * -ESTALE, with .fired: what Xen has copied is not all that an epoch needs now.
  */
 int capture_take(struct capture *c, struct capture_request *rq, struct capture_epoch **out);
 /* The bytes are not needed any more. */

@@ -249,3 +249,10 @@ bool hot_settle(struct hot *h, uint64_t epoch, const void *(*page)(void *arg, ui
 	h->nr_new = 0;
 	return changed;
 }
+
+bool hot_is_unsettled(const struct hot *h, uint64_t epoch)
+{
+	uint64_t age = epoch - h->settled;
+
+	return h->pins_changed || age >= HOT_COOL || (age >= HOT_SETTLE && h->nr_new);
+}

@@ -22,6 +22,7 @@
 #define HOT_GAP 2U
 #define HOT_LEAVE 64U  /* unchanged in so many epochs in a row makes it cold again */
 #define HOT_SETTLE 16U /* epochs between two changes of the list */
+#define HOT_COOL 256U  /* ... in which members only go */
 
 struct hot;
 
@@ -69,5 +70,8 @@ const void *hot_pinned_copy(const struct hot *h, uint64_t index);
  * the list changed and must be given to the hypervisor.
  */
 bool hot_settle(struct hot *h, uint64_t epoch, const void *(*page)(void *arg, uint64_t index), void *arg);
+
+/* The list is to change in this epoch, for which the guest has to be stopped. */
+bool hot_is_unsettled(const struct hot *h, uint64_t epoch);
 
 #endif /* KEMARI_CAPTURE_HOT_H */

@@ -3,12 +3,14 @@
  * The capture from the inside:
  *   capture.c    beginning and end, dirty logging
  *   take.c       one epoch
+ *   area.c       one that Xen took by itself
  *   bulk.c       the first copy
  *   reference.c  what the verifier compares with
  */
 #ifndef KEMARI_CAPTURE_INTERNAL_H
 #define KEMARI_CAPTURE_INTERNAL_H
 
+#include "capture/area.h"
 #include "capture/capture.h"
 #include "capture/fault.h"
 #include "capture/hot.h"
@@ -46,6 +48,8 @@ struct capture {
 	struct pins pins;
 	uint64_t tree_version; /* of the last xenstore block that went out */
 	bool tree_sent;
+	struct capture_area area;
+	uint64_t last_epoch;
 	bool all_hot; /* Xen does not say which hot frames were written */
 	bool logging;
 	bool fresh;	       /* the log was switched on just now: no frame is protected, no mark was lost */
@@ -69,6 +73,8 @@ void capture_give_hot(struct capture *c, const uint64_t *gfns, uint32_t nr);
 
 /* Moves Xen's dirty marks into the bitmap of unsent frames; *nr: how many.  The guest is stopped. */
 int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr);
+/* The marks of a checkpoint, as capture_harvest(), and those that Xen has cut off. */
+int capture_take_marks(struct capture *c, uint64_t epoch, const struct hvop_checkpoint *cp, uint64_t *nr);
 /* Appends the frame, page NULL: as a hole. */
 int capture_put_frame(struct capture *c, struct record_writer *w, uint64_t frame, const void *page);
 

@@ -24,6 +24,12 @@ struct pages {
 	uint8_t *grant; /* nr_grants pages */
 	uint32_t nr_grants;
 	uint64_t grant_gfn[PAGES_MAX_GRANT_FRAMES];
+	/* Copies of an instant; NULL: not now. */
+	const uint8_t *then;
+	uint32_t nr_then;
+	uint64_t then_frame[PAGES_MAX_COPIES]; /* PAGES_NONE: no such frame */
+	uint16_t *then_of;		       /* by frame: which copy, counted from 1; 0: none */
+	bool missed;
 };
 
 uint64_t pages_frames_of(uint64_t memory_kb)
@@ -48,9 +54,15 @@ int pages_open(const char *vm, uint32_t domid, struct ram *ram, struct pages **o
 	p->domid = domid;
 	p->ram = ram;
 	p->ram_frames = ram_frames(ram);
+	p->then_of = calloc(pages_frames(p), sizeof(*p->then_of));
+	if (!p->then_of) {
+		free(p);
+		return -ENOMEM;
+	}
 	p->fmem = xenforeignmemory_open(NULL, 0);
 	if (!p->fmem) {
 		rc = -errno;
+		free(p->then_of);
 		free(p);
 		return rc;
 	}
@@ -65,7 +77,13 @@ void pages_close(struct pages *p)
 	if (p->res)
 		xenforeignmemory_unmap_resource(p->fmem, p->res);
 	xenforeignmemory_close(p->fmem);
+	free(p->then_of);
 	free(p);
+}
+
+xenforeignmemory_handle *pages_memory(struct pages *p)
+{
+	return p->fmem;
 }
 
 uint64_t pages_frames(const struct pages *p)
@@ -93,13 +111,54 @@ uint64_t pages_frame(const struct pages *p, uint64_t gfn)
 	return PAGES_NONE;
 }
 
-const void *pages_page(const struct pages *p, uint64_t frame)
+void pages_then(struct pages *p, const uint64_t *gfns, const void *copies, uint32_t nr)
+{
+	p->then = copies;
+	p->nr_then = nr < PAGES_MAX_COPIES ? nr : PAGES_MAX_COPIES;
+	p->missed = false;
+	for (uint32_t i = 0; i < p->nr_then; i++) {
+		uint64_t frame = pages_frame(p, gfns[i]);
+
+		p->then_frame[i] = frame;
+		if (frame != PAGES_NONE)
+			p->then_of[frame] = (uint16_t)(i + 1);
+	}
+}
+
+void pages_now(struct pages *p)
+{
+	for (uint32_t i = 0; p->then && i < p->nr_then; i++)
+		if (p->then_frame[i] != PAGES_NONE)
+			p->then_of[p->then_frame[i]] = 0;
+	p->then = NULL;
+}
+
+bool pages_missed(const struct pages *p)
+{
+	return p->missed;
+}
+
+static const void *copy_of(struct pages *p, uint64_t frame)
+{
+	uint16_t i = p->then_of[frame];
+
+	if (!i)
+		p->missed = true;
+	return i ? p->then + (size_t)(i - 1) * RAM_PAGE_SIZE : NULL;
+}
+
+const void *pages_page_now(const struct pages *p, uint64_t frame)
 {
 	if (frame >= p->ram_frames)
 		return frame - p->ram_frames < p->nr_grants
 			       ? p->grant + (frame - p->ram_frames) * RAM_PAGE_SIZE
 			       : NULL;
 	return ram_page(p->ram, pages_gfn(p, frame));
+}
+
+const void *pages_page(struct pages *p, uint64_t frame)
+{
+	return p->then ? copy_of(p, frame) : pages_page_now(p, frame);
 }
 
 static int remapped(const struct pages *p, int rc)

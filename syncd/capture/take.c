@@ -6,6 +6,7 @@
 #include <xenctrl.h>
 
 #include <xen/hvm/params.h>
+#include <xen/io/xs_wire.h>
 #include <xen/vcpu.h>
 
 #include "capture/internal.h"
@@ -13,6 +14,12 @@
 #include "log.h"
 #include "wire/writer.h"
 #include "xenstore/tree.h"
+
+/* The guest runs: of its memory there is what Xen has copied. */
+static bool runs_already(const struct capture *c, const struct capture_request *rq)
+{
+	return rq->fired && !c->area.taken.stopped;
+}
 
 static bool pin_gfn(struct capture *c, struct pins *pins, uint64_t gfn, enum pin_kind kind)
 {
@@ -57,6 +64,7 @@ static int pin_pages(struct capture *c, const struct capture_request *rq, const 
 	if (pins_equal(&pins, &c->pins))
 		return 0;
 	c->pins = pins;
+	c->area.repin = true;
 	return hot_pin(c->hot, pins.frame, pins.nr, not_hot_any_more, c);
 }
 
@@ -117,7 +125,8 @@ int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 	*nr = 0;
 	if (c->broken)
 		return -ENOBUFS; /* no epoch could carry what is missing */
-	c->unsent->harvesting = 1;
+	capture_absorb(c);
+	c->unsent->harvesting = UNSENT_HARVEST;
 	do {
 		rc = hvop_harvest(c->cfg.hv, c->cfg.domid, &h);
 		if (rc)
@@ -127,7 +136,7 @@ int capture_harvest(struct capture *c, uint64_t epoch, uint64_t *nr)
 			return rc;
 		*nr += h.nr;
 	} while (h.more);
-	c->unsent->harvesting = 0;
+	c->unsent->harvesting = UNSENT_ALL_HERE;
 	return 0;
 }
 
@@ -162,26 +171,31 @@ static int checkpoint(struct capture *c, const struct capture_request *rq, struc
 {
 	int rc;
 
-	c->unsent->harvesting = 1;
+	c->unsent->harvesting = UNSENT_HARVEST;
 	rc = call_checkpoint(c, rq->stopped || rq->anywhere || stop_anywhere(c), cp);
 	stop_answered(c, rc);
 	if (rc && rc != -EAGAIN)
 		marks_failed(c, rc);
 	if (rc && !c->broken)
-		c->unsent->harvesting = 0;
+		c->unsent->harvesting = UNSENT_ALL_HERE;
 	return rc;
 }
 
-/* The marks of the checkpoint, and those that Xen has cut off. */
-static int take_dirty(struct capture *c, uint64_t epoch, const struct hvop_checkpoint *cp, uint64_t *nr)
+int capture_take_marks(struct capture *c, uint64_t epoch, const struct hvop_checkpoint *cp, uint64_t *nr)
 {
 	uint64_t more = 0;
-	int rc = take_marks(c, epoch, &cp->dirty);
+	int rc;
+
+	c->unsent->harvesting = UNSENT_HARVEST;
+	*nr = 0;
+	if (c->broken)
+		return -ENOBUFS;
+	rc = take_marks(c, epoch, &cp->dirty);
 
 	if (!rc && cp->dirty.more)
 		rc = capture_harvest(c, epoch, &more);
 	if (!rc)
-		c->unsent->harvesting = 0;
+		c->unsent->harvesting = UNSENT_ALL_HERE;
 	*nr = cp->dirty.nr + more;
 	return rc;
 }
@@ -233,6 +247,17 @@ static int take_devices(struct capture *c, const struct capture_request *rq, str
 	return 0;
 }
 
+/*
+ * xenstored works while the guest runs on: what is read of it now is of the epoch's instant if the guest's
+ * page is still what it was then.
+ */
+static bool store_is_as_then(const struct capture *c, const void *then)
+{
+	const void *now = pages_page_now(c->pages, pages_frame(c->pages, c->cfg.store_gfn));
+
+	return now && !memcmp(now, then, sizeof(struct xenstore_domain_interface));
+}
+
 /* The tree goes with the first epoch after a bulk copy or a lost link, and when it changed. */
 static int take_tree(struct capture *c, const struct capture_request *rq, struct record_writer *w)
 {
@@ -245,6 +270,8 @@ static int take_tree(struct capture *c, const struct capture_request *rq, struct
 	if (!rq->tree || !store)
 		return 0;
 	rc = guest_tree_snapshot(rq->tree, store, &buf, &len, &version);
+	if (!rc && runs_already(c, rq) && !store_is_as_then(c, store))
+		rc = -ESTALE;
 	if (rc)
 		return rc;
 	if (c->tree_sent && version == c->tree_version)
@@ -399,7 +426,8 @@ static bool tree_idle(const struct capture *c, const struct capture_request *rq)
 {
 	const void *store = capture_page(c, c->cfg.store_gfn);
 
-	return !rq->tree || !store || guest_tree_idle(rq->tree, store);
+	return !rq->tree || !store ||
+	       (guest_tree_idle(rq->tree, store) && (!runs_already(c, rq) || store_is_as_then(c, store)));
 }
 
 static uint64_t guest_cpu(const struct xen_kemari_state *s)
@@ -411,12 +439,28 @@ static uint64_t guest_cpu(const struct xen_kemari_state *s)
 	return ns;
 }
 
+/* From here on pages are those of the checkpoint, also where the guest runs on. */
+static int take_marks_of(struct capture *c, const struct capture_request *rq,
+			 const struct hvop_checkpoint *cp, struct capture_epoch *e)
+{
+	const struct hvarea_taken *t = &c->area.taken;
+	int rc = capture_take_marks(c, rq->epoch, cp, &e->dirty);
+
+	c->area.marked |= rq->fired;
+	if (rc || !runs_already(c, rq))
+		return rc;
+	if (cp->dirty.physmap)
+		return -ESTALE;
+	pages_then(c->pages, t->gfns, t->copies, t->nr_copies);
+	return 0;
+}
+
 /* All of it behind the checkpoint; what it takes to copy pages goes to *copy_ns. */
 static int fill_epoch(struct capture *c, const struct capture_request *rq, const struct hvop_checkpoint *cp,
 		      struct capture_epoch *e, struct unsent_slot *slot, struct record_writer *w,
 		      uint64_t *copy_ns)
 {
-	int rc = take_dirty(c, rq->epoch, cp, &e->dirty);
+	int rc = take_marks_of(c, rq, cp, e);
 	uint64_t begin;
 
 	if (!rc && !tree_idle(c, rq))
@@ -439,7 +483,8 @@ static int fill_epoch(struct capture *c, const struct capture_request *rq, const
 	if (!rc)
 		rc = record_epoch_end(w);
 	*copy_ns = monotonic_ns() - begin;
-	return rc;
+	pages_now(c->pages);
+	return !rc && runs_already(c, rq) && pages_missed(c->pages) ? -ESTALE : rc;
 }
 
 /* It was stopped before, too: one pause is enough, once all is copied that nobody's unpause was to disturb.
@@ -452,12 +497,21 @@ static void give_pause_back(struct capture *c)
 		kem_vm_err(c->cfg.vm, "cannot give a pause of the guest back: %s", strerror(-rc));
 }
 
+static int fired_checkpoint(const struct capture *c, const struct capture_request *rq,
+			    struct hvop_checkpoint *cp)
+{
+	if (!c->area.there || c->area.taken.result || rq->verify)
+		return -ESTALE;
+	*cp = c->area.taken.cp;
+	return 0;
+}
+
 static int write_epoch(struct capture *c, struct capture_request *rq, struct capture_epoch *e,
 		       struct unsent_slot *slot, struct record_writer *w)
 {
 	uint64_t begin = monotonic_ns(), taken, copy = 0;
 	struct hvop_checkpoint cp;
-	int rc = checkpoint(c, rq, &cp);
+	int rc = rq->fired ? fired_checkpoint(c, rq, &cp) : checkpoint(c, rq, &cp);
 
 	if (rc == -EFAULT)
 		rq->stopped = true; /* perhaps */
@@ -467,16 +521,22 @@ static int write_epoch(struct capture *c, struct capture_request *rq, struct cap
 	e->cpu = guest_cpu(cp.state);
 	e->hot = 0;
 	rc = fill_epoch(c, rq, &cp, e, slot, w, &copy);
-	if (rq->stopped)
+	if (!rc && rq->fired && !hvarea_is_whole(c->area.hv, &c->area.taken))
+		rc = -ESRCH;
+	e->paused = 0;
+	if (rq->fired)
+		e->paused = c->area.taken.total_ns + (runs_already(c, rq) ? 0 : monotonic_ns() - begin);
+	if (rq->stopped && !rq->fired)
 		give_pause_back(c);
-	rq->stopped = true;
-	e->times =
-		(struct capture_times){ .stop = taken - begin - cp.state_ns - cp.context_ns - cp.harvest_ns,
-					.state = cp.state_ns,
-					.context = cp.context_ns,
-					.harvest = cp.harvest_ns,
-					.devices = monotonic_ns() - taken - copy,
-					.copy = copy };
+	rq->stopped |= !rq->fired;
+	e->times = (struct capture_times){
+		.stop = rq->fired ? cp.stop_ns : taken - begin - cp.state_ns - cp.context_ns - cp.harvest_ns,
+		.state = cp.state_ns,
+		.context = cp.context_ns,
+		.harvest = cp.harvest_ns,
+		.devices = monotonic_ns() - taken - copy,
+		.copy = copy
+	};
 	return rc;
 }
 
@@ -487,6 +547,8 @@ int capture_take(struct capture *c, struct capture_request *rq, struct capture_e
 	struct record_writer w;
 	int rc;
 
+	if (!rq->fired)
+		capture_absorb(c); /* no epoch leaves out what was written before another one */
 	if (c->broken)
 		return -ENOBUFS; /* no epoch could carry what is missing */
 	if (!e)
@@ -506,7 +568,9 @@ int capture_take(struct capture *c, struct capture_request *rq, struct capture_e
 		c->tree_sent = c->tree_sent && rc == -EAGAIN;
 		return rc == -ENOSPC ? -ENOBUFS : rc;
 	}
-	settle_hot(c, rq->epoch);
+	c->last_epoch = rq->epoch;
+	if (!runs_already(c, rq))
+		settle_hot(c, rq->epoch);
 	e->epoch = rq->epoch;
 	e->len = w.len;
 	e->pages = w.totals.nr_pages;

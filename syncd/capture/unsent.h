@@ -15,6 +15,12 @@
 
 #define UNSENT_SLOTS 8
 
+enum unsent_harvest {
+	UNSENT_ALL_HERE,
+	UNSENT_HARVEST, /* one was begun and its list is not in here: copy everything */
+	UNSENT_ARMED,	/* Xen may have taken one, whose list is in the area (capture/area.h) */
+};
+
 struct unsent_slot {
 	uint64_t epoch; /* 0: free */
 	uint32_t nr;
@@ -25,7 +31,7 @@ struct unsent {
 	uint32_t version;
 	uint32_t list_max; /* frames in a slot's list */
 	uint64_t frames;
-	uint32_t harvesting; /* a harvest was begun and its list is not in here: copy everything */
+	uint32_t harvesting; /* enum unsent_harvest */
 	uint32_t unused;
 	uint64_t nr_again; /* bits set in the bitmap */
 	struct unsent_slot slot[UNSENT_SLOTS];

@@ -140,11 +140,13 @@ static int32_t on_pty(int32_t fd, int32_t revents, void *data)
 {
 	struct console *c = data;
 
+	device_enter(&c->dev);
 	if (revents & POLLOUT)
 		console_pty_flush(&c->pty);
 	if (revents & POLLIN)
 		take_input(c);
 	update_poll(c);
+	device_leave(&c->dev);
 	return 0;
 }
 
@@ -207,7 +209,9 @@ static void first_look(void *data)
 {
 	struct console *c = data;
 
+	device_enter(&c->dev);
 	on_guest(c);
+	device_leave(&c->dev);
 }
 
 static void look_soon(struct console *c)

@@ -72,6 +72,13 @@ bool engine_stops_guest(const struct engine *e)
 	return e->p.role == ENGINE_OWNER && linked(e) && (e->capturing || e->stopped || due);
 }
 
+bool engine_awaits_output(const struct engine *e, uint64_t now)
+{
+	return e->p.role == ENGINE_OWNER && e->protection == ENGINE_PROTECTED && !e->p.right &&
+	       !e->output_due && now >= e->retry_at && can_capture(e) &&
+	       pace_is_calm(&e->pace, e->cfg.batch_ns, now);
+}
+
 void epoch_capture_if_due(struct engine *e)
 {
 	uint64_t t = due(e);

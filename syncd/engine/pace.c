@@ -49,13 +49,23 @@ void pace_sent(struct pace *p, uint64_t now)
 	p->cost_ns = mean(p->cost_ns, now - p->captured_at);
 }
 
+static uint64_t soonest_of(const struct pace *p, uint64_t batch_ns)
+{
+	return p->captured_at ? p->captured_at + batch_ns : 0;
+}
+
 uint64_t pace_due(const struct pace *p, uint64_t batch_ns, bool in_flight)
 {
-	uint64_t soonest = p->captured_at ? p->captured_at + batch_ns : 0;
+	uint64_t soonest = soonest_of(p, batch_ns);
 	uint64_t bound = later(soonest, p->captured_at + bound_ns(p));
 	uint64_t quiet = later(soonest, p->last + GAPS * p->gap_ns);
 
 	if (p->crowded < STORM)
 		return soonest;
 	return in_flight || bound < quiet ? bound : quiet;
+}
+
+bool pace_is_calm(const struct pace *p, uint64_t batch_ns, uint64_t now)
+{
+	return p->crowded < STORM && !p->waits && soonest_of(p, batch_ns) <= now;
 }

@@ -32,4 +32,7 @@ void pace_sent(struct pace *p, uint64_t now);
 /* When the outputs that wait are due, which may have passed; batch_ns is the least time between captures. */
 uint64_t pace_due(const struct pace *p, uint64_t batch_ns, bool in_flight);
 
+/* An output that comes now, alone, is due now. */
+bool pace_is_calm(const struct pace *p, uint64_t batch_ns, uint64_t now);
+
 #endif /* KEMARI_ENGINE_PACE_H */

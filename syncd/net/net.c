@@ -38,6 +38,7 @@ static int32_t on_tap(int32_t fd, int32_t revents, void *data)
 {
 	struct net *n = data;
 
+	device_enter(&n->dev);
 	if (revents & POLLOUT) {
 		n->tap_blocked = false;
 		net_drain(n);
@@ -46,6 +47,7 @@ static int32_t on_tap(int32_t fd, int32_t revents, void *data)
 		net_rx_pass(n);
 	else if (revents & (POLLERR | POLLHUP | POLLNVAL))
 		net_fail(n, "the tap device is gone");
+	device_leave(&n->dev);
 	return 0;
 }
 
@@ -211,6 +213,16 @@ static void net_announce(struct device *dev)
 		announce_step(n);
 }
 
+static void net_cut(struct device *dev, const void *(*page)(void *arg, uint32_t ref), void *arg)
+{
+	net_tx_cut(net_of(dev), page, arg);
+}
+
+static unsigned int net_catch_up(struct device *dev, uint64_t epoch)
+{
+	return net_tx_catch_up(net_of(dev), epoch);
+}
+
 static bool net_config(const struct device *dev, struct device_cfg *cfg)
 {
 	const struct net *n = (const struct net *)dev;
@@ -249,6 +261,8 @@ static const struct device_ops net_ops = {
 	.disconnect = net_disconnect,
 	.quiesce = net_quiesce,
 	.thaw = net_thaw,
+	.cut = net_cut,
+	.catch_up = net_catch_up,
 	.release = net_release,
 	.discard = net_discard,
 	.snapshot = net_snapshot,

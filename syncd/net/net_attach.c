@@ -63,6 +63,8 @@ static int bind_ports(struct net_queue *q, const struct device_queue_cfg *c)
 	if (q->tx_port < 0)
 		return q->tx_port;
 	q->rx_port = c->evtchn_rx ? g->ops->bind(g, c->evtchn_rx, on_rx, q) : q->tx_port;
+	if (c->evtchn_rx) /* else it also says that there are buffers */
+		g->ops->speaks(g, q->tx_port);
 	return q->rx_port < 0 ? q->rx_port : 0;
 }
 
@@ -101,6 +103,7 @@ static int attach_queue(struct net *n, unsigned int nr, const struct device_queu
 	}
 	if (!err)
 		err = attach_ring(&q->rx, q->rx_page, sizeof(struct netif_rx_request), how, q->m->rx_cons);
+	q->tx_ours = q->tx.req_cons;
 	if (!err) {
 		what = "bind its event channels";
 		err = bind_ports(q, c);
@@ -132,7 +135,7 @@ static void remember(struct net *n, const struct device_cfg *cfg, enum net_attac
 		n->m->gen++;
 		n->m->cfg = *cfg;
 		for (unsigned int i = 0; i < cfg->nr_queues; i++) {
-			n->m->queue[i].tx_cons = n->queue[i].tx.req_cons;
+			n->m->queue[i].tx_cons = n->m->queue[i].tx_cut = n->queue[i].tx.req_cons;
 			n->m->queue[i].rx_cons = n->queue[i].rx.req_cons;
 		}
 		n->m->known = 1;

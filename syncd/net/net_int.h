@@ -32,6 +32,8 @@
 /* Responses as they go into the slots: kept until published, since writing them destroys the requests. */
 struct net_queue_mem {
 	uint32_t tx_cons, rx_cons; /* everything before is answered by tx_rsp, rx_rsp */
+	uint32_t tx_cut; /* slots before it are answered, and were sent by another host; tx_cons: none */
+	uint32_t unused;
 	struct netif_tx_response tx_rsp[NET_RING_SLOTS];
 	union {
 		struct netif_rx_response rsp;
@@ -63,6 +65,7 @@ struct net_tx_frame {
 	uint32_t len;		  /* bytes of the frame */
 	uint16_t flags;
 	bool bad;
+	bool sent; /* by another host */
 	struct net_gso gso;
 	struct hold_piece *piece;
 };
@@ -81,6 +84,7 @@ struct net_queue {
 	bool tx_notify;		 /* its responses are to be notified */
 	uint32_t tx_notified;	 /* rsp_prod when they were last */
 	uint32_t tx_untold;	 /* bytes of frames since then */
+	uint32_t tx_ours; /* slots before it are output of the epoch that is being taken; tx.req_cons: none */
 };
 
 struct net {
@@ -125,6 +129,9 @@ void net_tx_pass(struct net_queue *q);
 /* The same from the next turn of the loop; queue by queue, so that no guest keeps the loop to itself. */
 void net_tx_schedule(struct net_queue *q);
 void net_tx_init(struct net_queue *q);
+/* device.h */
+void net_tx_cut(struct net *n, const void *(*page)(void *arg, uint32_t ref), void *arg);
+unsigned int net_tx_catch_up(struct net *n, uint64_t epoch);
 /* Answers and publishes what is consumed and unanswered. */
 void net_tx_respond(struct net_queue *q);
 void net_tx_notify(struct net_queue *q);

@@ -167,7 +167,9 @@ static void rx_timer(void *data)
 	struct net *n = data;
 
 	n->rx_timer_on = false;
+	device_enter(&n->dev);
 	net_rx_kick(n);
+	device_leave(&n->dev);
 }
 
 static void wait_for_buffers(struct net *n)

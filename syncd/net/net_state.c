@@ -7,9 +7,9 @@
 #include "net/net_int.h"
 
 #define MEM_MAGIC 0x6d74656eU /* "netm" */
-#define MEM_VERSION 1U
+#define MEM_VERSION 2U
 #define SNAP_MAGIC 0x7374656eU /* "nets" */
-#define SNAP_VERSION 1U
+#define SNAP_VERSION 2U
 
 struct snap_head {
 	uint32_t magic, version;
@@ -20,6 +20,8 @@ struct snap_head {
 struct snap_queue {
 	uint32_t tx_ref, rx_ref, evtchn, evtchn_rx;
 	uint32_t tx_cons, rx_cons;
+	uint32_t tx_cut; /* slots before it were sent, or are about to be */
+	uint32_t unused; /* 0 */
 };
 _Static_assert(sizeof(struct snap_head) + DEVICE_MAX_QUEUES * sizeof(struct snap_queue) <= NET_SNAPSHOT_MAX,
 	       "NET_SNAPSHOT_MAX");
@@ -102,9 +104,18 @@ int net_mem_open(struct net *n, void *mem, size_t len)
 	return 0;
 }
 
+/* Of the queue; what is not consumed yet and is ours to send counts as sent. */
+static uint32_t cut_of(const struct net *n, unsigned int nr)
+{
+	const struct net_queue *q = &n->queue[nr];
+
+	return nr < n->nr_queues && q->tx_ours != q->tx.req_cons ? q->tx_ours : n->m->queue[nr].tx_cut;
+}
+
 long net_snapshot(struct device *dev, void *buf, size_t cap)
 {
-	const struct net_mem *m = net_of(dev)->m;
+	const struct net *n = net_of(dev);
+	const struct net_mem *m = n->m;
 	struct snap_head h = { .magic = SNAP_MAGIC,
 			       .version = SNAP_VERSION,
 			       .known = m->known,
@@ -125,7 +136,8 @@ long net_snapshot(struct device *dev, void *buf, size_t cap)
 					.evtchn = c->evtchn,
 					.evtchn_rx = c->evtchn_rx,
 					.tx_cons = m->queue[i].tx_cons,
-					.rx_cons = m->queue[i].rx_cons };
+					.rx_cons = m->queue[i].rx_cons,
+					.tx_cut = cut_of(n, i) };
 
 		memcpy(at, &q, sizeof(q));
 	}
@@ -143,6 +155,9 @@ static int decode(const uint8_t *buf, size_t len, struct snap_head *h, struct de
 	    h->nr_queues > DEVICE_MAX_QUEUES || len != sizeof(*h) + h->nr_queues * sizeof(*queue))
 		return -EBADMSG;
 	memcpy(queue, buf + sizeof(*h), h->nr_queues * sizeof(*queue));
+	for (unsigned int i = 0; i < h->nr_queues; i++)
+		if (queue[i].tx_cut - queue[i].tx_cons > NET_RING_SLOTS || queue[i].unused)
+			return -EBADMSG;
 	memset(cfg, 0, sizeof(*cfg));
 	cfg->nr_queues = h->nr_queues;
 	cfg->features = h->features;
@@ -181,6 +196,7 @@ int net_restore(struct device *dev, const void *buf, size_t len)
 	for (unsigned int i = 0; i < h.nr_queues; i++) {
 		n->m->queue[i].tx_cons = queue[i].tx_cons;
 		n->m->queue[i].rx_cons = queue[i].rx_cons;
+		n->m->queue[i].tx_cut = queue[i].tx_cut;
 	}
 	ring_compiler_barrier();
 	WRITE_ONCE(n->m->attach, h.attached ? NET_RESTORED : NET_DETACHED);

@@ -13,7 +13,12 @@ _Static_assert(sizeof(union tx_slot) == 12, "a tx slot has 12 bytes");
 
 static void tx_again(void *arg)
 {
-	net_tx_pass(arg);
+	struct net_queue *q = arg;
+	struct device *dev = &q->net->dev;
+
+	device_enter(dev);
+	net_tx_pass(q);
+	device_leave(dev);
 }
 
 void net_tx_init(struct net_queue *q)
@@ -147,7 +152,8 @@ static int gather(struct net_queue *q, uint32_t prod, uint64_t epoch, uint64_t *
 			return nr;
 		if (!sizes_ok(slot, nr))
 			f->bad = true;
-		if (!f->bad) {
+		f->sent = (int32_t)(f->first - q->m->tx_cut) < 0;
+		if (!f->bad && !f->sent) {
 			f->piece = hold_prepare(&n->m->hold, pos, NET_HDR + f->len, epoch);
 			if (!f->piece) {
 				q->tx.req_cons = f->first;
@@ -172,10 +178,10 @@ static bool finish_frame(struct net_queue *q, struct net_tx_frame *f)
 {
 	struct virtio_net_hdr h;
 
-	if (f->bad) {
+	if (f->bad)
 		answer_error(q, f);
+	if (f->bad || f->sent)
 		return false;
-	}
 	f->piece->cookie = net_cookie(q->net, q->nr, f->end);
 	for (unsigned int i = 0; i < f->nr_copies; i++) {
 		if (q->net->copy[f->copy + i].status) {
@@ -237,6 +243,10 @@ static unsigned int commit(struct net_queue *q, int nr_frames, uint64_t pos)
 	hold_commit(&n->m->hold, pos);
 	n->leave = hold_covered(&n->m->hold, n->leave, 0);
 	WRITE_ONCE(q->m->tx_cons, q->tx.req_cons);
+	if ((int32_t)(q->tx.req_cons - q->m->tx_cut) >= 0)
+		WRITE_ONCE(q->m->tx_cut, q->tx.req_cons);
+	if ((int32_t)(q->tx.req_cons - q->tx_ours) >= 0)
+		q->tx_ours = q->tx.req_cons;
 	ring_compiler_barrier();
 	net_tx_respond(q);
 	return frames;
@@ -254,39 +264,95 @@ static void wait_for_more(struct net_queue *q, bool full)
 		net_tx_schedule(q);
 }
 
+/* All up to prod becomes held for epoch; the number of frames or -EPROTO. */
+static int consume(struct net_queue *q, uint32_t prod, uint64_t epoch)
+{
+	struct net *n = q->net;
+	struct device_host *host = n->dev.host;
+	uint64_t pos = n->m->hold.tail;
+	int nr = gather(q, prod, epoch, &pos);
+
+	if (nr < 0) {
+		net_fail(n, "the guest's tx ring holds half a frame");
+		return nr;
+	}
+	n->tx_full |= q->tx.req_cons != prod;
+	if (n->nr_copies)
+		host->guest->ops->copy_from(host->guest, n->copy, n->nr_copies);
+	return (int)commit(q, nr, pos);
+}
+
+static bool passes(const struct net *n)
+{
+	return n->connected && !n->quiet && !n->failed;
+}
+
 void net_tx_pass(struct net_queue *q)
 {
 	struct net *n = q->net;
 	struct device_host *host = n->dev.host;
-	struct hold *h = &n->m->hold;
-	uint64_t pos = h->tail, epoch;
-	unsigned int frames;
-	int pending, nr;
+	int pending, frames;
+	uint64_t epoch;
 	uint32_t prod;
 	bool full;
 
-	if (!n->connected || n->quiet || n->failed)
+	if (!passes(n))
 		return;
 	pending = ring_pending(&q->tx);
-	prod = q->tx.req_cons + (uint32_t)pending;
-	epoch = host->ops->must_hold(host, &n->dev) ? host->ops->open_epoch(host) : 0;
-	nr = pending < 0 ? pending : gather(q, prod, epoch, &pos);
-	if (nr < 0) {
-		net_fail(n, pending < 0 ? "the guest's tx ring has an impossible index"
-					: "the guest's tx ring holds half a frame");
+	if (pending < 0) {
+		net_fail(n, "the guest's tx ring has an impossible index");
 		return;
 	}
+	prod = q->tx.req_cons + (uint32_t)pending;
+	epoch = host->ops->must_hold(host, &n->dev) ? host->ops->open_epoch(host) : 0;
+	frames = consume(q, prod, epoch);
+	if (frames < 0)
+		return;
 	full = q->tx.req_cons != prod;
-	n->tx_full |= full;
-	if (n->nr_copies)
-		host->guest->ops->copy_from(host->guest, n->copy, n->nr_copies);
-	frames = commit(q, nr, pos);
 	if (epoch && (frames || full))
-		host->ops->output_held(host, &n->dev, full || hold_used(h) > NET_HOLD_BYTES / 4 * 3);
+		host->ops->output_held(host, &n->dev,
+				       full || hold_used(&n->m->hold) > NET_HOLD_BYTES / 4 * 3);
 	net_drain(n);
 	/* of held ones when they leave: the capture is not to find the guest in its interrupt handler */
 	if (!epoch || !frames || guest_waits(q))
 		net_tx_notify(q);
 	if (n->connected && !n->failed) /* output_held may have led to more */
 		wait_for_more(q, full);
+}
+
+/* What the copy of the page says was the guest's word, too: it is believed as far as the ring goes. */
+static void cut(struct net_queue *q, const struct ring_shared *then)
+{
+	int pending = ring_pending(&q->tx);
+	uint32_t prod = then->req_prod;
+
+	if (pending > 0 && prod - q->tx.req_cons <= (uint32_t)pending)
+		q->tx_ours = prod;
+}
+
+void net_tx_cut(struct net *n, const void *(*page)(void *arg, uint32_t ref), void *arg)
+{
+	for (unsigned int i = 0; i < n->nr_queues && passes(n); i++) {
+		const void *then = page(arg, n->m->cfg.queue[i].ring_ref[0]);
+
+		if (then)
+			cut(&n->queue[i], then);
+	}
+}
+
+unsigned int net_tx_catch_up(struct net *n, uint64_t epoch)
+{
+	unsigned int sum = 0;
+
+	for (unsigned int i = 0; i < n->nr_queues; i++) {
+		struct net_queue *q = &n->queue[i];
+		int frames = epoch && passes(n) && q->tx_ours != q->tx.req_cons
+				     ? consume(q, q->tx_ours, epoch)
+				     : 0;
+
+		if (frames > 0)
+			sum += (unsigned int)frames;
+		q->tx_ours = q->tx.req_cons;
+	}
+	return sum;
 }

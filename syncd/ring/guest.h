@@ -35,6 +35,8 @@ struct guest_ops {
 	 * Returns the local port (>= 0). */
 	int (*bind)(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg);
 	void (*unbind)(struct guest *g, int local_port);
+	/* With what it says there the guest puts something out: worth an epoch of its own. */
+	void (*speaks)(struct guest *g, int local_port);
 	int (*notify)(struct guest *g, int local_port);
 };
 

@@ -30,6 +30,7 @@ struct binding {
 	int port; /* local, -1: free */
 	uint32_t remote_port;
 	uint32_t serial;
+	bool speaks;
 	void (*cb)(void *arg);
 	void *arg;
 };
@@ -48,7 +49,8 @@ struct guest_xen {
 	unsigned int nr_bindings;
 	uint32_t serial;
 	struct hvop *tapper; /* NULL: channels are not tapped */
-	void (*watch)(void *arg, bool served);
+	struct guest_xen_taps taps;
+	void (*watch)(void *arg, enum guest_xen_moment moment);
 	void *watch_arg;
 	struct mapping *mapping;
 	unsigned int nr_mappings;
@@ -197,16 +199,19 @@ static struct binding *find_binding(struct guest_xen *x, int port)
 }
 
 /* One that is not tapped is not served worse, but later. */
-static int tap(struct guest_xen *x, const struct binding *b)
+static int tap(struct guest_xen *x, struct hvop *hv, const struct binding *b)
 {
-	return hvop_tap_set(x->tapper, x->guest.domid, b->remote_port,
-			    XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause, 0);
+	uint32_t mode = b->speaks ? x->taps.speaking : x->taps.others;
+	int rc = hvop_tap_set(hv, x->guest.domid, b->remote_port, mode, 0);
+
+	/* those: it is gone already, or there was none */
+	return !mode && (rc == -ENOENT || rc == -EINVAL) ? 0 : rc;
 }
 
-static void watched(struct guest_xen *x, bool served)
+static void watched(struct guest_xen *x, enum guest_xen_moment moment)
 {
 	if (x->watch)
-		x->watch(x->watch_arg, served);
+		x->watch(x->watch_arg, moment);
 }
 
 static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg)
@@ -229,9 +234,21 @@ static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg)
 	*b = (struct binding){
 		.port = port, .remote_port = remote_port, .serial = ++x->serial, .cb = cb, .arg = arg
 	};
-	if (x->tapper)
-		tap(x, b);
+	if (x->tapper && x->taps.others)
+		tap(x, x->tapper, b);
 	return port;
+}
+
+static void xen_speaks(struct guest *g, int local_port)
+{
+	struct guest_xen *x = to_xen(g);
+	struct binding *b = find_binding(x, local_port);
+
+	if (!b || local_port < 0)
+		return;
+	b->speaks = true;
+	if (x->tapper)
+		tap(x, x->tapper, b);
 }
 
 static void xen_unbind(struct guest *g, int local_port)
@@ -246,7 +263,7 @@ static void xen_unbind(struct guest *g, int local_port)
 		kem_err("domain %u: cannot unbind event channel %d: %s", g->domid, local_port,
 			strerror(errno));
 	if (x->tapper)
-		watched(x, false); /* its last event is nobody's any more, but has stopped the guest */
+		watched(x, GUEST_XEN_UNBOUND);
 }
 
 static int xen_notify(struct guest *g, int local_port)
@@ -280,13 +297,13 @@ static int32_t events_ready(int32_t fd, int32_t revents, void *data)
 	ssize_t n = read(fd, port, sizeof(port));
 	size_t nr = 0;
 
-	watched(x, false);
+	watched(x, GUEST_XEN_EVENTS);
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof(port[0]); i++)
 		if (serve_port(x, port[i]))
 			served[nr++] = port[i];
 	if (nr && write(fd, served, nr * sizeof(served[0])) != (ssize_t)(nr * sizeof(served[0])))
 		kem_err("domain %u: cannot unmask event channels: %s", x->guest.domid, strerror(errno));
-	watched(x, true);
+	watched(x, GUEST_XEN_SERVED);
 	return 0;
 }
 
@@ -297,6 +314,7 @@ static const struct guest_ops guest_xen_ops = {
 	.copy_to = xen_copy_to,
 	.bind = xen_bind,
 	.unbind = xen_unbind,
+	.speaks = xen_speaks,
 	.notify = xen_notify,
 };
 
@@ -343,25 +361,22 @@ free:
 	return rc;
 }
 
-int guest_xen_tap(struct guest *g, struct hvop *hv, bool on)
+int guest_xen_tap(struct guest *g, struct hvop *hv, const struct guest_xen_taps *taps)
 {
 	struct guest_xen *x = to_xen(g);
 	int first = 0;
 
-	x->tapper = on ? hv : NULL;
+	x->taps = *taps;
+	x->tapper = taps->speaking || taps->others ? hv : NULL;
 	for (unsigned int i = 0; i < x->nr_bindings; i++) {
-		const struct binding *b = &x->binding[i];
-		int rc = 0;
+		int rc = x->binding[i].port >= 0 ? tap(x, hv, &x->binding[i]) : 0;
 
-		if (b->port >= 0)
-			rc = on ? tap(x, b) : hvop_tap_set(hv, g->domid, b->remote_port, 0, 0);
-		if (on || (rc != -ENOENT && rc != -EINVAL)) /* those: it is gone already */
-			first = first ? first : rc;
+		first = first ? first : rc;
 	}
 	return first;
 }
 
-void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg)
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, enum guest_xen_moment moment), void *arg)
 {
 	struct guest_xen *x = to_xen(g);
 

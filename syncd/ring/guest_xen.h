@@ -22,13 +22,23 @@ struct qb_loop;
 /* Opens the handles for domid; the domain need not exist yet.  0 or negative errno (one message). */
 int guest_xen_open(uint32_t domid, struct qb_loop *loop, struct guest **out);
 
-/*
- * on: taps all channels that are bound, and those that will be: the guest stops in the hypercall that
- * notifies one of them, until hvop_tap_resume().  The first error, of those that could not be.
- */
-int guest_xen_tap(struct guest *g, struct hvop *hv, bool on);
-/* fn comes before the callbacks of events, and when they are served; NULL: nothing does. */
-void guest_xen_watch(struct guest *g, void (*fn)(void *arg, bool served), void *arg);
+/* Modes of taps (XEN_KEMARI_TAP_*), 0: none. */
+struct guest_xen_taps {
+	uint32_t speaking; /* of channels on which the guest puts something out (ring/guest.h, speaks) */
+	uint32_t others;
+};
+
+/* Taps all channels that are bound, and those that will be.  The first error, of those that could not be. */
+int guest_xen_tap(struct guest *g, struct hvop *hv, const struct guest_xen_taps *taps);
+
+enum guest_xen_moment {
+	GUEST_XEN_EVENTS,  /* there are some */
+	GUEST_XEN_SERVED,  /* ... and their callbacks have run */
+	GUEST_XEN_UNBOUND, /* a tapped channel is gone, and with it, perhaps, an event */
+};
+
+/* fn is told of each; NULL: nothing is. */
+void guest_xen_watch(struct guest *g, void (*fn)(void *arg, enum guest_xen_moment moment), void *arg);
 
 /* Unbinds and unmaps whatever is left; works on a domain that is gone.  NULL is fine. */
 void guest_xen_close(struct guest *g);

@@ -111,8 +111,10 @@ static void on_stopped(void *arg)
 {
 	struct vm_device *vd = arg;
 
+	vm_busy(vd->vm);
 	if (vd->closing && vd->dev)
 		stopped(vd);
+	vm_idle(vd->vm);
 }
 
 static void quiesced(struct device_host *h, struct device *dev)
@@ -131,7 +133,19 @@ static void quiesced(struct device_host *h, struct device *dev)
 	vm_event_type(vm, ENGINE_EV_QUIESCED);
 }
 
+static void enter(struct device_host *h)
+{
+	vm_busy(vm_of(h));
+}
+
+static void leave(struct device_host *h)
+{
+	vm_idle(vm_of(h));
+}
+
 static const struct device_host_ops host_ops = {
+	.enter = enter,
+	.leave = leave,
 	.open_epoch = open_epoch,
 	.output_held = output_held,
 	.write_owed = write_owed,
@@ -197,12 +211,13 @@ static int on_connect(void *arg, struct xendev *x, const struct device_cfg *cfg,
 	} else {
 		c.features = net_features(cfg->features);
 	}
+	vm_busy(vd->vm);
 	rc = vd->dev->ops->connect(vd->dev, &c);
-	if (rc)
-		return rc;
-	vd->connected = true;
-	kem_vm_info(vd->vm->rec.name, "%s connected, %u queues", device_name(vd), c.nr_queues);
-	return 0;
+	vd->connected |= !rc;
+	if (!rc)
+		kem_vm_info(vd->vm->rec.name, "%s connected, %u queues", device_name(vd), c.nr_queues);
+	vm_idle(vd->vm);
+	return rc;
 }
 
 static bool guest_is_over(const struct vm *vm)
@@ -226,14 +241,18 @@ static void on_closing(void *arg, struct xendev *x, enum xendev_why why)
 	if (why == XENDEV_BY_TOOLSTACK) {
 		if (!guest_is_over(vd->vm))
 			return; /* xl block-detach: the frontend will answer */
+		vm_busy(vd->vm);
 		vm_devices_stopped_by_toolstack(vd->vm);
+		vm_idle(vd->vm);
 		return;
 	}
 	if (vd->closing)
 		return;
+	vm_busy(vd->vm);
 	vd->closing = true;
 	vd->quiesced = false;
 	drain(vd->dev);
+	vm_idle(vd->vm);
 }
 
 static const struct xendev_ops xendev_ops = { .connect = on_connect, .closing = on_closing };

@@ -93,6 +93,8 @@ static int equip(struct vm *vm, bool shell)
 	if (!rc)
 		rc = guest_xen_open(vm->domid, d->loop, &vm->guest);
 	if (!rc)
+		vm_taps_watch(vm);
+	if (!rc)
 		rc = vm_devices_open(vm, shell ? XENDEV_PASSIVE : XENDEV_NEW);
 	if (!rc)
 		rc = console_take(d->xs, d->loop, d->xc, vm->domid, vm->rec.name,

@@ -54,9 +54,8 @@ static bool captured_just_now(const struct vm *vm)
 	       monotonic_ns() - vm->captured[i].ns < POLL_FRESH_NS;
 }
 
-static void poll_guest(void *arg)
+static void look(struct vm *vm)
 {
-	struct vm *vm = arg;
 	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
 	uint64_t cpu_time;
 
@@ -77,6 +76,15 @@ static void poll_guest(void *arg)
 	vm_event(vm, &ev);
 }
 
+static void poll_guest(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm_busy(vm);
+	look(vm);
+	vm_idle(vm);
+}
+
 int vm_tree_open(struct vm *vm)
 {
 	return vm->tree ? 0 : guest_tree_open(vm->d->xs, vm->d->wire, vm->domid, vm->rec.name, &vm->tree);
@@ -94,6 +102,7 @@ int vm_capture_open(struct vm *vm, bool promoted)
 		.memory_kb = vm->rec.memory_kb,
 		.store_gfn = vm->mem->store_gfn,
 		.console_gfn = vm->mem->console_gfn,
+		.area = d->cfg.mode == KEM_MODE_ASYNC,
 		.epoch_bytes = vm_epoch_bytes(d),
 		.buffers = d->cfg.max_in_flight + 1,
 		.promoted = promoted,
@@ -161,7 +170,7 @@ static void remember(struct vm *vm, struct capture_epoch *e, uint64_t now)
 	s->dirty = e->dirty;
 	s->hot = e->hot;
 	s->times = e->times;
-	s->pause_ns = now - vm->stop_ns;
+	s->pause_ns = e->paused ? e->paused : now - vm->stop_ns;
 	s->sum_pause_ns += s->pause_ns;
 	s->sum_pages += e->pages;
 	remember_times(vm, e, now);
@@ -227,6 +236,28 @@ static int take_epoch(struct vm *vm, struct capture_request *rq, struct capture_
 	return rc;
 }
 
+/* What Xen has taken; or, should there be something that it has no copy of, an epoch of a guest that is
+ * stopped for it. */
+static int take_fired(struct vm *vm, struct capture_request *rq, struct capture_epoch **e)
+{
+	int rc = -ESTALE;
+
+	vm->fired = false;
+	if (rq->base == vm->last_captured && !vm->stopped) {
+		rq->fired = true;
+		rc = capture_take(vm->capture, rq, e);
+		rq->fired = false;
+	}
+	if (rc) {
+		capture_absorb(vm->capture);
+		rc = take_epoch(vm, rq, e);
+	} else {
+		vm->stats.fired++;
+	}
+	vm_catch_up(vm, rc ? 0 : rq->epoch);
+	return rc;
+}
+
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 {
 	struct capture_request rq = {
@@ -244,7 +275,7 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 
 	if (vm->dead_seen)
 		return; /* nothing to capture any more; GUEST_DEAD is on its way */
-	rc = take_epoch(vm, &rq, &e);
+	rc = vm->fired ? take_fired(vm, &rq, &e) : take_epoch(vm, &rq, &e);
 	if (!rc) {
 		vm->failed = 0;
 		remember(vm, e, monotonic_ns());

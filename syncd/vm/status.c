@@ -116,14 +116,14 @@ json_t *vm_status_row(const struct vm *vm, unsigned int parts)
 	const struct vm_stats *st = &vm->stats;
 
 	json_object_set_new(row, "stats",
-			    json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "captures",
-				      (json_int_t)st->captures, "sum_pause_ns", (json_int_t)st->sum_pause_ns,
-				      "sum_pages", (json_int_t)st->sum_pages, "sum_bytes",
-				      (json_int_t)st->sum_bytes, "pages", (json_int_t)st->pages, "bytes",
-				      (json_int_t)st->bytes, "dirty", (json_int_t)st->dirty, "hot",
-				      (json_int_t)st->hot, "stop_ns", (json_int_t)st->times.stop, "state_ns",
-				      (json_int_t)st->times.state, "context_ns",
-				      (json_int_t)st->times.context, "harvest_ns",
+			    json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI}", "captures",
+				      (json_int_t)st->captures, "fired", (json_int_t)st->fired,
+				      "sum_pause_ns", (json_int_t)st->sum_pause_ns, "sum_pages",
+				      (json_int_t)st->sum_pages, "sum_bytes", (json_int_t)st->sum_bytes,
+				      "pages", (json_int_t)st->pages, "bytes", (json_int_t)st->bytes, "dirty",
+				      (json_int_t)st->dirty, "hot", (json_int_t)st->hot, "stop_ns",
+				      (json_int_t)st->times.stop, "state_ns", (json_int_t)st->times.state,
+				      "context_ns", (json_int_t)st->times.context, "harvest_ns",
 				      (json_int_t)st->times.harvest, "devices_ns",
 				      (json_int_t)st->times.devices, "copy_ns", (json_int_t)st->times.copy));
 	if (parts & VM_ROW_RECENT)

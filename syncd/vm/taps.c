@@ -2,8 +2,8 @@
 /*
  * In sync mode a protected guest stops in the very hypercall with which it says that an output waits, as in
  * the first Kemari: its channels are tapped, and what it says is looked at while it stands still.  It runs on
- * when there is nothing to wait for, or its epoch is acked.  In async mode nothing is gained by that: it
- * would stand still until this daemon has woken up.
+ * when there is nothing to wait for, or its epoch is acked.  In async mode it would stand still until this
+ * daemon has woken up: there Xen takes the epoch by itself (vm/fire.c), on channels on which outputs come.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,8 +14,13 @@
 
 static bool wanted(const struct vm *vm)
 {
-	return vm->d->cfg.mode == KEM_MODE_SYNC && !vm->dead_seen &&
-	       engine_role(&vm->engine) == ENGINE_OWNER && engine_protection(&vm->engine) == ENGINE_PROTECTED;
+	return !vm->dead_seen && engine_role(&vm->engine) == ENGINE_OWNER &&
+	       engine_protection(&vm->engine) == ENGINE_PROTECTED;
+}
+
+static bool is_sync(const struct vm *vm)
+{
+	return vm->d->cfg.mode == KEM_MODE_SYNC;
 }
 
 static void run_on(struct vm *vm)
@@ -28,31 +33,39 @@ static void run_on(struct vm *vm)
 			   strerror(-rc));
 }
 
-static void on_events(void *arg, bool served)
+static void on_events(void *arg, enum guest_xen_moment moment)
 {
 	struct vm *vm = arg;
 
-	if (served)
+	if (moment == GUEST_XEN_EVENTS)
+		vm_busy(vm);
+	if (moment == GUEST_XEN_SERVED) {
 		vm_taps_follow(vm);
-	else
+		vm_idle(vm);
+	} else if (vm->tapped && is_sync(vm)) {
 		vm->tap_fired = true;
+	}
+}
+
+void vm_taps_watch(struct vm *vm)
+{
+	guest_xen_watch(vm->guest, on_events, vm);
 }
 
 static void change(struct vm *vm, bool on)
 {
-	int rc;
+	const struct guest_xen_taps none = { 0 },
+				    sync = { XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause,
+					     XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_pause },
+				    async = { XEN_KEMARI_TAP_out | XEN_KEMARI_TAP_checkpoint, 0 };
+	int rc = guest_xen_tap(vm->guest, vm->d->hv, !on ? &none : is_sync(vm) ? &sync : &async);
 
-	if (on)
-		guest_xen_watch(vm->guest, on_events, vm);
-	rc = guest_xen_tap(vm->guest, vm->d->hv, on);
 	if (rc)
 		kem_vm_warn(vm->rec.name, "not all of its channels can be %s: %s",
 			    on ? "tapped, it stops a little later" : "freed of their taps yet",
 			    strerror(-rc));
 	vm->tapped = on || rc; /* else once more */
-	if (!vm->tapped)
-		guest_xen_watch(vm->guest, NULL, NULL);
-	vm->tap_fired = true; /* one of them may have stopped it */
+	vm->tap_fired = true;  /* one of them may have stopped it */
 }
 
 void vm_taps_follow(struct vm *vm)
@@ -61,8 +74,12 @@ void vm_taps_follow(struct vm *vm)
 		return;
 	if (wanted(vm) != vm->tapped)
 		change(vm, !vm->tapped);
-	if (vm->tap_fired && !engine_stops_guest(&vm->engine))
-		run_on(vm);
+	if (!vm->tap_fired || (is_sync(vm) && engine_stops_guest(&vm->engine)))
+		return;
+	if (vm->capture)
+		capture_absorb(
+			vm->capture); /* what of an epoch that Xen took was to be had from a stopped guest */
+	run_on(vm);
 }
 
 bool vm_taps_stopped(const struct vm *vm)

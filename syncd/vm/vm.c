@@ -133,6 +133,14 @@ static void pump(struct vm *vm)
 	state_changed(vm);
 	if (vm->ending && engine_role(&vm->engine) == ENGINE_NONE)
 		vm->doomed = true;
+	vm->unsettled = true;
+}
+
+void vm_settle(struct vm *vm)
+{
+	if (!vm->unsettled || vm->pumping)
+		return;
+	vm->unsettled = false;
 	if (vm->doomed)
 		vm_free(vm);
 	else if (vm->forget)
@@ -143,6 +151,7 @@ static void pump(struct vm *vm)
 
 void vm_event(struct vm *vm, const struct engine_event *ev)
 {
+	vm_busy(vm);
 	if (vm->nr_events == VM_EVENTS) {
 		kem_vm_err(vm->rec.name, "too many events wait for the engine");
 		abort();
@@ -150,6 +159,7 @@ void vm_event(struct vm *vm, const struct engine_event *ev)
 	vm->event[(vm->first_event + vm->nr_events) % VM_EVENTS] = *ev;
 	vm->nr_events++;
 	pump(vm);
+	vm_idle(vm);
 }
 
 void vm_event_type(struct vm *vm, enum engine_event_type type)
@@ -346,8 +356,8 @@ static void end(struct vm *vm, bool keep)
 
 void vm_free(struct vm *vm)
 {
-	if (vm->pumping) {
-		vm->doomed = true;
+	if (vm->pumping || vm->inside) {
+		vm->doomed = vm->unsettled = true;
 		return;
 	}
 	end(vm, false);
@@ -429,6 +439,8 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 	vm->tap_fired = true; /* by one of a daemon that died */
 	rc = guest_xen_open(vm->domid, vm->d->loop, &vm->guest);
 	if (!rc)
+		vm_taps_watch(vm);
+	if (!rc)
 		rc = vm_devices_open(vm, owner ? XENDEV_REATTACH : XENDEV_PASSIVE);
 	if (!rc && owner)
 		rc = owner_again(vm);
@@ -447,7 +459,9 @@ static int reattach(struct vm *vm, struct engine_actions *acts)
 		link_connect(vm);
 	vm_shell_waits(vm);
 	vm->pumping = false;
-	pump(vm); /* last: it may be the end of the VM */
+	vm_busy(vm);
+	pump(vm);
+	vm_idle(vm); /* last: it may be the end of the VM */
 	return 0;
 }
 

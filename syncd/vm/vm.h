@@ -120,6 +120,7 @@ struct vm_request {
 
 /* Times and sizes of the last epoch, for status and the benchmark. */
 struct vm_stats {
+	uint64_t fired; /* captures that Xen took by itself */
 	uint64_t captures, pause_ns, commit_ns, pages, bytes, dirty, hot;
 	struct capture_times times;
 	uint64_t sum_pause_ns, sum_pages, sum_bytes;
@@ -175,7 +176,7 @@ struct vm {
 			  says */
 
 	struct device_host host;
-	bool tapped;	/* its channels: what it says stops it */
+	bool tapped;	/* its channels: what it says stops it, or fires an epoch */
 	bool tap_fired; /* a tap may have stopped it */
 	bool drains;	/* it ended, and something is owed to its disks */
 	struct later_item drained;
@@ -184,8 +185,13 @@ struct vm {
 	unsigned int nr_devices;
 	struct device *devices[VM_MAX_DEVICES];
 
+	unsigned int inside; /* vm_busy() without its vm_idle() */
+	bool unsettled;	     /* vm_settle() has something to do */
+
 	/* owner */
 	struct capture *capture;
+	bool fired;		/* the next epoch is there, Xen has taken it */
+	uint64_t fired_ns;	/* when that was seen */
 	struct vm_share *share; /* the disks are being compared with the peer's */
 	bool shared;		/* ... and were, for the bulk copy that begins now */
 	unsigned int failed;	/* captures in a row */
@@ -286,6 +292,8 @@ struct vm *vm_find_uuid(struct daemon *d, const uint8_t uuid[16]);
 /* Queues an event and, from outside of the pump, runs it. */
 void vm_event(struct vm *vm, const struct engine_event *ev);
 void vm_event_type(struct vm *vm, enum engine_event_type type);
+/* What had to wait until nobody is inside: it may be the end of the VM. */
+void vm_settle(struct vm *vm);
 /* Timers of a VM; *timer is the qb handle, 0: not set.  start replaces one that is set. */
 int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns,
 		   void (*fn)(void *vm));
@@ -305,8 +313,18 @@ json_t *vm_status_row(const struct vm *vm, unsigned int parts);
 void vm_publish_status(const struct vm *vm);
 const char *vm_role_name(const struct vm *vm);
 
+/* ---- fire.c ---- */
+
+/* The VM may be gone after the outermost vm_idle(). */
+void vm_busy(struct vm *vm);
+void vm_idle(struct vm *vm);
+/* The epoch was captured of what had fired; 0: none was. */
+void vm_catch_up(struct vm *vm, uint64_t epoch);
+
 /* ---- taps.c ---- */
 
+/* Of the guest that was opened just now. */
+void vm_taps_watch(struct vm *vm);
 /* After whatever may change what the guest waits for. */
 void vm_taps_follow(struct vm *vm);
 /* One of them has stopped the guest. */

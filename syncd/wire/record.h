@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define RECORD_MAGIC 0x314d454bU /* "KEM1" */
-#define RECORD_VERSION 3
+#define RECORD_VERSION 4
 #define RECORD_MAX_PAYLOAD (1U << 20)
 #define RECORD_PAGE_SIZE 4096U
 /* Pages in one PAGES record: half of the payload limit, so that a receiver acts before a megabyte is in. */
