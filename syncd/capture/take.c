@@ -444,9 +444,10 @@ static int take_marks_of(struct capture *c, const struct capture_request *rq,
 			 const struct hvop_checkpoint *cp, struct capture_epoch *e)
 {
 	const struct hvarea_taken *t = &c->area.taken;
-	int rc = capture_take_marks(c, rq->epoch, cp, &e->dirty);
+	int rc;
 
 	c->area.marked |= rq->fired;
+	rc = capture_take_marks(c, rq->epoch, cp, &e->dirty);
 	if (rc || !runs_already(c, rq))
 		return rc;
 	if (cp->dirty.physmap)

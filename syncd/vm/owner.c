@@ -243,6 +243,8 @@ static int take_fired(struct vm *vm, struct capture_request *rq, struct capture_
 	int rc = -ESTALE;
 
 	vm->fired = false;
+	if (!vm->capture)
+		return -EIO;
 	if (rq->base == vm->last_captured && !vm->stopped) {
 		rq->fired = true;
 		rc = capture_take(vm->capture, rq, e);
