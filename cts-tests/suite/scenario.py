@@ -28,7 +28,7 @@ class Outside:
         folder = session.story.folder
         self.log = folder / f"client{len(list(folder.glob('client*.log'))) or ''}.log"
         argv = ["ip", "netns", "exec", session.lab.client_ns, "python3", HERE / "client.py",
-                session.lab.guest.address, self.log, "5"]
+                session.lab.guest.address, self.log, str(session.count_ms)]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         start_new_session=True, text=True)
 
@@ -74,6 +74,9 @@ class Outside:
 
 
 class Session:
+    count_ms = 5                            # from an answer that the client gets to its next number
+    workload = {"pulse_ms": PULSE_MS}       # of Guest.start_workload()
+
     def __init__(self, lab, story, config="/lab/g1.cfg"):
         self.lab, self.story, self.config = lab, story, config
         self.a, self.b = lab.hosts[0], lab.hosts[1]
@@ -404,7 +407,7 @@ class Session:
     def attach(self):
         """The workload and a client, on a guest that has just started."""
         self.lab.guest.wait_up()
-        self.lab.guest.start_workload(pulse_ms=PULSE_MS)
+        self.lab.guest.start_workload(**self.workload)
         self.dmesg = self.lab.guest.exec("dmesg").out
         self.client = Outside(self)
         self.client.wait_for_more()
