@@ -4,7 +4,6 @@
  * maps as a resource.  They come and go as vmtrace buffers do.
  */
 #include <xen/domain_page.h>
-#include <xen/guest_access.h>
 #include <xen/mm.h>
 #include <xen/vmap.h>
 #include "kemari.h"
@@ -159,25 +158,17 @@ int kemari_area_set(struct domain *d, struct xen_kemari_op *op)
 int kemari_area_pin(struct domain *d, const struct xen_kemari_op *op)
 {
     struct kemari *k = d->kemari;
-    uint64_t *pinned = NULL;
+    uint64_t *pinned;
+    int rc;
 
     if ( !k->area )
         return -ENOENT;
     if ( op->nr > min(XEN_KEMARI_MAX_PINNED, k->area->copies_room) )
         return -EINVAL;
 
-    if ( op->nr )
-    {
-        pinned = xmalloc_array(uint64_t, op->nr);
-        if ( !pinned )
-            return -ENOMEM;
-        if ( copy_from_guest(pinned, op->gfns, op->nr) )
-        {
-            xfree(pinned);
-            return -EFAULT;
-        }
-        kemari_sort_gfns(pinned, op->nr);
-    }
+    rc = kemari_fetch_gfns(op, &pinned);
+    if ( rc )
+        return rc;
 
     xfree(k->area->pinned);
     k->area->pinned = pinned;

@@ -87,8 +87,8 @@ void kemari_wait_idle(const struct kemari *k);
 /* arch/x86/mm/kemari.c */
 /* To op->gfns or, unless it is NULL, to list; op->nr entries at most. */
 int kemari_harvest(struct domain *d, struct xen_kemari_op *op, uint64_t *list);
-/* Ascending. */
-void kemari_sort_gfns(uint64_t *gfns, unsigned int nr);
+/* The caller's list, ascending, for xfree(); NULL if it is empty. */
+int kemari_fetch_gfns(const struct xen_kemari_op *op, uint64_t **gfns);
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op);
 int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op);
 int kemari_log(struct domain *d, const struct xen_kemari_op *op);

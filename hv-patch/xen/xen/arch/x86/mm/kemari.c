@@ -423,9 +423,23 @@ static void cf_check swap_gfn(void *a, void *b, size_t size)
     SWAP(*(uint64_t *)a, *(uint64_t *)b);
 }
 
-void kemari_sort_gfns(uint64_t *gfns, unsigned int nr)
+int kemari_fetch_gfns(const struct xen_kemari_op *op, uint64_t **gfns)
 {
-    sort(gfns, nr, sizeof(*gfns), cmp_gfn, swap_gfn);
+    *gfns = NULL;
+    if ( !op->nr )
+        return 0;
+
+    *gfns = xmalloc_array(uint64_t, op->nr);
+    if ( !*gfns )
+        return -ENOMEM;
+    if ( copy_from_guest(*gfns, op->gfns, op->nr) )
+    {
+        XFREE(*gfns);
+        return -EFAULT;
+    }
+    sort(*gfns, op->nr, sizeof(**gfns), cmp_gfn, swap_gfn);
+
+    return 0;
 }
 
 /* Both ascending: marks what is in old only. */
@@ -446,28 +460,20 @@ static void mark_leavers(struct domain *d, const uint64_t *old, unsigned int nr,
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op)
 {
     struct kemari *k = d->kemari;
-    uint64_t *hot = NULL, *old = k->hot;
+    uint64_t *hot, *old = k->hot;
     unsigned int nr_old = k->nr_hot;
+    int rc;
 
     if ( op->nr > XEN_KEMARI_MAX_HOT )
         return -EINVAL;
 
-    if ( op->nr )
+    rc = kemari_fetch_gfns(op, &hot);
+    if ( rc )
+        return rc;
+    if ( op->nr && hot[op->nr - 1] > p2m_get_hostp2m(d)->max_mapped_pfn )
     {
-        hot = xmalloc_array(uint64_t, op->nr);
-        if ( !hot )
-            return -ENOMEM;
-        if ( copy_from_guest(hot, op->gfns, op->nr) )
-        {
-            xfree(hot);
-            return -EFAULT;
-        }
-        kemari_sort_gfns(hot, op->nr);
-        if ( hot[op->nr - 1] > p2m_get_hostp2m(d)->max_mapped_pfn )
-        {
-            xfree(hot);
-            return -EINVAL;
-        }
+        xfree(hot);
+        return -EINVAL;
     }
 
     k->hot = hot;
