@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The area that Xen and a guest's daemon share: checkpoints that Xen takes by itself when the guest sends on
- *a tapped channel (XEN_KEMARI_TAP_checkpoint).  One checkpoint at a time is in it.
+ * a tapped channel (XEN_KEMARI_TAP_checkpoint).  One checkpoint at a time is in it.
  *
  * Whoever is the guest's backends holds Xen off while he touches rings, grants or the state of a device:
  *
  *	if (hvarea_enter(a)) {
  *		hvarea_read(a, &taken);
- *		... cut first: each device's snapshot, its ring consumed up to the producer index that the
- *ring's copy shows
+ *		... first of all each device's snapshot, of one that has consumed nothing since
  *		... take over list, copies and record; the rest of the list, if any, by hand
  *		hvarea_done(a);
  *		if (taken.stopped)

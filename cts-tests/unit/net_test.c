@@ -283,12 +283,8 @@ static void a_guest_that_runs_out_of_slots_is_told_before(void **state)
 
 	net_env_init(&e, ALL_FEATURES, 8);
 	before = notified(&e);
-	for (uint32_t i = 0; i < NET_RING_SLOTS / 2 + 1; i++) {
-		uint8_t frame[100];
-
-		plain_frame(frame, sizeof(frame), i);
-		front_frame(&e.front, frame, sizeof(frame), 0, NULL, (uint16_t)i);
-	}
+	for (uint32_t i = 0; i < NET_RING_SLOTS / 2 + 1; i++)
+		place_plain(&e, 100, i);
 	front_push_tx(&e.front);
 	assert_true(e.h.guest.port[7].notified > before);
 	while (front_answer(&e.front, &rsp))
@@ -305,12 +301,8 @@ static void a_guest_that_sends_much_is_told_before(void **state)
 
 	net_env_init(&e, ALL_FEATURES, 8);
 	before = notified(&e);
-	for (uint32_t i = 0; i < NET_TX_UNTOLD / 1500 + 1; i++) {
-		uint8_t frame[1500];
-
-		plain_frame(frame, sizeof(frame), i);
-		front_frame(&e.front, frame, sizeof(frame), 0, NULL, (uint16_t)i);
-	}
+	for (uint32_t i = 0; i < NET_TX_UNTOLD / 1500 + 1; i++)
+		place_plain(&e, 1500, i);
 	front_push_tx(&e.front);
 	assert_int_equal(notified(&e), before + 1);
 	assert_int_equal(e.front.tx_seen, e.front.tx_prod);
@@ -319,25 +311,7 @@ static void a_guest_that_sends_much_is_told_before(void **state)
 	net_env_fini(&e);
 }
 
-/* Two frames, the second one after an epoch was taken; nobody was told of either. */
-static void two_frames(struct net_env *e, struct netif_tx_sring *then)
-{
-	uint8_t frame[100];
-
-	for (uint32_t i = 0; i < 2; i++) {
-		plain_frame(frame, sizeof(frame), i);
-		front_frame(&e->front, frame, sizeof(frame), 0, NULL, (uint16_t)i);
-		front_tx(&e->front)->req_prod = e->front.tx_prod;
-		if (!i)
-			memcpy(then, front_tx(&e->front), GUEST_PAGE_SIZE);
-	}
-}
-
-static const void *page_then(void *arg, uint32_t ref)
-{
-	return arg;
-}
-
+/* Of two frames the second one comes after the epoch was taken. */
 static void what_was_in_the_ring_when_an_epoch_was_taken_is_output_of_it(void **state)
 {
 	static _Alignas(8) uint8_t then[GUEST_PAGE_SIZE];
@@ -345,8 +319,8 @@ static void what_was_in_the_ring_when_an_epoch_was_taken_is_output_of_it(void **
 
 	net_env_init(&e, ALL_FEATURES, 8);
 	e.h.epoch = 2; /* the one that was taken is 1 */
-	two_frames(&e, (struct netif_tx_sring *)then);
-	e.dev->ops->cut(e.dev, page_then, then);
+	place_unheard(&e, 0, 2, 0, then);
+	e.dev->ops->cut(e.dev, ring_then, then);
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 1);
 	assert_int_equal(e.h.held, 0);
 	assert_int_equal(wire_number(&e), -1);
@@ -358,7 +332,7 @@ static void what_was_in_the_ring_when_an_epoch_was_taken_is_output_of_it(void **
 	assert_int_equal(wire_number(&e), -1);
 	e.dev->ops->release(e.dev, 2);
 	assert_int_not_equal(wire_number(&e), -1);
-	e.dev->ops->cut(e.dev, page_then, then);
+	e.dev->ops->cut(e.dev, ring_then, then);
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 3), 0);
 	net_env_fini(&e);
 }
@@ -369,16 +343,16 @@ static void no_more_is_caught_up_with_than_there_is(void **state)
 	struct net_env e;
 
 	net_env_init(&e, ALL_FEATURES, 8);
-	two_frames(&e, (struct netif_tx_sring *)then);
+	place_unheard(&e, 0, 2, 0, then);
 	((struct netif_tx_sring *)then)->req_prod = 77;
-	e.dev->ops->cut(e.dev, page_then, then);
+	e.dev->ops->cut(e.dev, ring_then, then);
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
 	((struct netif_tx_sring *)then)->req_prod = 1;
-	e.dev->ops->cut(e.dev, page_then, then);
+	e.dev->ops->cut(e.dev, ring_then, then);
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 0), 0); /* no epoch came of it */
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
 	e.dev->ops->quiesce(e.dev);
-	e.dev->ops->cut(e.dev, page_then, then);
+	e.dev->ops->cut(e.dev, ring_then, then);
 	assert_int_equal(e.dev->ops->catch_up(e.dev, 1), 0);
 	assert_int_equal(e.h.failed, 0);
 	net_env_fini(&e);

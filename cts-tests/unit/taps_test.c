@@ -84,7 +84,7 @@ static int setup(void **state)
 /* What the guest says stops it, and is served. */
 static void event(bool output)
 {
-	w.stopped = (w.taps.others != 0);
+	w.stopped = w.taps.others;
 	if (w.watch)
 		w.watch(w.watch_arg, GUEST_XEN_EVENTS);
 	if (output)
@@ -120,7 +120,7 @@ static void in_async_mode_what_was_left_stopped_runs_on_whatever_waits(void **st
 static void what_waits_for_nothing_runs_on_at_once(void **state)
 {
 	vm_taps_follow(&w.vm);
-	assert_true((w.taps.others != 0));
+	assert_true(w.taps.others);
 	event(false);
 	assert_false(w.stopped);
 }
@@ -160,7 +160,7 @@ static void without_a_link_it_runs_on(void **state)
 	event(true);
 	w.vm.engine.protection = ENGINE_LINK_LOST;
 	vm_taps_follow(&w.vm);
-	assert_false((w.taps.others != 0));
+	assert_false(w.taps.others);
 	assert_false(w.stopped);
 }
 
@@ -170,7 +170,7 @@ static void taps_that_go_leave_no_guest_stopped(void **state)
 	w.stopped = true; /* and its event was not read yet */
 	w.vm.engine.p.role = ENGINE_HELD;
 	vm_taps_follow(&w.vm);
-	assert_false((w.taps.others != 0));
+	assert_false(w.taps.others);
 	assert_false(w.stopped);
 }
 
@@ -178,7 +178,7 @@ static void of_a_guest_that_ended_nothing_is_tapped(void **state)
 {
 	w.vm.dead_seen = true;
 	vm_taps_follow(&w.vm);
-	assert_false((w.taps.others != 0));
+	assert_false(w.taps.others);
 }
 
 static void what_the_tap_of_a_dead_daemon_stopped_runs_on(void **state)

@@ -103,7 +103,6 @@ static int attach_queue(struct net *n, unsigned int nr, const struct device_queu
 	}
 	if (!err)
 		err = attach_ring(&q->rx, q->rx_page, sizeof(struct netif_rx_request), how, q->m->rx_cons);
-	q->tx_ours = q->tx.req_cons;
 	if (!err) {
 		what = "bind its event channels";
 		err = bind_ports(q, c);

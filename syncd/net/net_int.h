@@ -32,7 +32,7 @@
 /* Responses as they go into the slots: kept until published, since writing them destroys the requests. */
 struct net_queue_mem {
 	uint32_t tx_cons, rx_cons; /* everything before is answered by tx_rsp, rx_rsp */
-	uint32_t tx_cut; /* slots before it are answered, and were sent by another host; tx_cons: none */
+	uint32_t tx_cut;	   /* slots before it were sent by another host; not behind tx_cons: none */
 	uint32_t unused;
 	struct netif_tx_response tx_rsp[NET_RING_SLOTS];
 	union {
@@ -84,7 +84,7 @@ struct net_queue {
 	bool tx_notify;		 /* its responses are to be notified */
 	uint32_t tx_notified;	 /* rsp_prod when they were last */
 	uint32_t tx_untold;	 /* bytes of frames since then */
-	uint32_t tx_ours; /* slots before it are output of the epoch that is being taken; tx.req_cons: none */
+	uint32_t tx_ours; /* so many slots from tx.req_cons on are output of the epoch that is being taken */
 };
 
 struct net {

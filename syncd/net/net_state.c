@@ -104,12 +104,18 @@ int net_mem_open(struct net *n, void *mem, size_t len)
 	return 0;
 }
 
-/* Of the queue; what is not consumed yet and is ours to send counts as sent. */
+/*
+ * Of the queue, never before tx_cons, which a daemon that died may have moved alone; what is not consumed yet
+ * and is ours to send counts as sent.
+ */
 static uint32_t cut_of(const struct net *n, unsigned int nr)
 {
-	const struct net_queue *q = &n->queue[nr];
+	const struct net_queue_mem *m = &n->m->queue[nr];
+	uint32_t ours = nr < n->nr_queues ? n->queue[nr].tx_ours : 0;
 
-	return nr < n->nr_queues && q->tx_ours != q->tx.req_cons ? q->tx_ours : n->m->queue[nr].tx_cut;
+	if (!ours && (int32_t)(m->tx_cut - m->tx_cons) > 0)
+		return m->tx_cut;
+	return m->tx_cons + ours;
 }
 
 long net_snapshot(struct device *dev, void *buf, size_t cap)

@@ -245,8 +245,7 @@ static unsigned int commit(struct net_queue *q, int nr_frames, uint64_t pos)
 	WRITE_ONCE(q->m->tx_cons, q->tx.req_cons);
 	if ((int32_t)(q->tx.req_cons - q->m->tx_cut) >= 0)
 		WRITE_ONCE(q->m->tx_cut, q->tx.req_cons);
-	if ((int32_t)(q->tx.req_cons - q->tx_ours) >= 0)
-		q->tx_ours = q->tx.req_cons;
+	q->tx_ours = 0;
 	ring_compiler_barrier();
 	net_tx_respond(q);
 	return frames;
@@ -324,10 +323,10 @@ void net_tx_pass(struct net_queue *q)
 static void cut(struct net_queue *q, const struct ring_shared *then)
 {
 	int pending = ring_pending(&q->tx);
-	uint32_t prod = then->req_prod;
+	uint32_t ours = then->req_prod - q->tx.req_cons;
 
-	if (pending > 0 && prod - q->tx.req_cons <= (uint32_t)pending)
-		q->tx_ours = prod;
+	if (pending > 0 && ours <= (uint32_t)pending)
+		q->tx_ours = ours;
 }
 
 void net_tx_cut(struct net *n, const void *(*page)(void *arg, uint32_t ref), void *arg)
@@ -346,13 +345,12 @@ unsigned int net_tx_catch_up(struct net *n, uint64_t epoch)
 
 	for (unsigned int i = 0; i < n->nr_queues; i++) {
 		struct net_queue *q = &n->queue[i];
-		int frames = epoch && passes(n) && q->tx_ours != q->tx.req_cons
-				     ? consume(q, q->tx_ours, epoch)
-				     : 0;
+		int frames =
+			epoch && passes(n) && q->tx_ours ? consume(q, q->tx.req_cons + q->tx_ours, epoch) : 0;
 
 		if (frames > 0)
 			sum += (unsigned int)frames;
-		q->tx_ours = q->tx.req_cons;
+		q->tx_ours = 0;
 	}
 	return sum;
 }

@@ -73,12 +73,9 @@ void vm_busy(struct vm *vm)
 
 void vm_idle(struct vm *vm)
 {
-	if (vm->inside > 1 || !vm->capture) {
-		vm->inside--;
-	} else {
-		vm->inside = 0;
+	if (--vm->inside)
+		return;
+	if (vm->capture)
 		capture_leave(vm->capture, wanted(vm));
-	}
-	if (!vm->inside)
-		vm_settle(vm);
+	vm_settle(vm);
 }

@@ -250,12 +250,10 @@ static int take_fired(struct vm *vm, struct capture_request *rq, struct capture_
 		rc = capture_take(vm->capture, rq, e);
 		rq->fired = false;
 	}
-	if (rc) {
-		capture_absorb(vm->capture);
+	if (rc)
 		rc = take_epoch(vm, rq, e);
-	} else {
+	else
 		vm->stats.fired++;
-	}
 	vm_catch_up(vm, rc ? 0 : rq->epoch);
 	return rc;
 }
