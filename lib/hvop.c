@@ -290,6 +290,19 @@ int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
 	return rc;
 }
 
+int hvop_watch_dirty(struct hvop *h, uint32_t domid, uint32_t frames, uint32_t notify, uint64_t *count)
+{
+	struct xen_kemari_op *op = prepare(h, domid, XEN_KEMARI_watch_dirty);
+	int rc;
+
+	op->val = frames;
+	op->port = notify;
+	rc = call(h);
+	if (!rc)
+		*count = op->val;
+	return rc;
+}
+
 int hvop_log(struct hvop *h, uint32_t domid, bool on)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };

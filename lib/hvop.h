@@ -112,6 +112,12 @@ int hvop_forget_dirty(struct hvop *h, uint32_t domid);
 int hvop_set_hot(struct hvop *h, uint32_t domid, const uint64_t *gfns, uint32_t nr);
 int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count);
 /*
+ * notify, a port from xenevtchn_bind_unbound_port(), is raised whenever the dirty count has grown to be
+ * frames; 0 frames: never.  *count: as hvop_dirty_count() now, for nothing is raised if that is as large
+ * already.  Works on a running guest.
+ */
+int hvop_watch_dirty(struct hvop *h, uint32_t domid, uint32_t frames, uint32_t notify, uint64_t *count);
+/*
  * on: log-dirty begins, with no frame protected yet but those that were already, and XEN_DOMCTL_shadow_op
  * cannot change it any more (-EBUSY), whoever calls it.  off: it can; XEN_DOMCTL_SHADOW_OP_OFF follows.
  * -EBUSY: somebody else switched it on, or it was given up and is not off yet.  -ENOENT: it was not on by us.

@@ -19,15 +19,18 @@
 
 #define FRAMES 8U
 #define MEMORY_KB (FRAMES * 4U)
+#define BELL 77U
 
 static struct bed {
 	struct capture_cfg cfg;
 	struct capture *c;
 	bool logged; /* by Xen, now */
-	int on_rc, protect_rc, harvest_rc, forget_rc, hot_rc, recover_rc;
-	uint64_t dirty; /* frame that the next harvest finds; FRAMES: none */
+	int on_rc, protect_rc, harvest_rc, forget_rc, hot_rc, recover_rc, watch_rc;
+	uint64_t dirty;	 /* frame that the next harvest finds; FRAMES: none */
+	uint64_t marked; /* how many are, as Xen counts */
+	uint32_t watched;
 	char did[16]; /* to the hypervisor, a letter each: Log on, Protect, Harvest, hot List emptied, Forget,
-			 Off */
+			 Off, Count, Watch */
 } * bed;
 
 static void did(char what)
@@ -93,7 +96,24 @@ NEVER(hvop_checkpoint(struct hvop *h, uint32_t domid, bool anywhere, struct hvop
 NEVER(hvop_resume(struct hvop *h, uint32_t domid), int)
 NEVER(hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size), int)
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
-NEVER(hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count), int)
+
+/* What counts as dirty, and at how many Xen raises which port. */
+int hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count)
+{
+	did('C');
+	*count = bed->marked;
+	return 0;
+}
+
+int hvop_watch_dirty(struct hvop *h, uint32_t domid, uint32_t frames, uint32_t notify, uint64_t *count)
+{
+	did('W');
+	assert_int_equal(notify, BELL);
+	if (!bed->watch_rc)
+		bed->watched = frames;
+	*count = bed->marked;
+	return bed->watch_rc;
+}
 
 /* ---- what Xen took by itself ---- */
 
@@ -147,6 +167,7 @@ static int setup(void **state)
 					 .memory_kb = MEMORY_KB,
 					 .mem_len = capture_mem_size(MEMORY_KB, CAPTURE_MIN_EPOCH),
 					 .epoch_bytes = CAPTURE_MIN_EPOCH,
+					 .bell = BELL,
 					 .buffers = 1 };
 	bed->cfg.mem = calloc(1, bed->cfg.mem_len);
 	bed->dirty = FRAMES;
@@ -259,6 +280,50 @@ static void no_log_is_switched_off_that_was_not_switched_on(void **state)
 	capture_close(bed->c, false);
 	bed->c = NULL;
 	assert_string_equal(bed->did, "");
+}
+
+/* ---- how much is dirty ---- */
+
+static void looks(uint64_t limit, uint64_t want, const char *did_want)
+{
+	memset(bed->did, 0, sizeof(bed->did));
+	assert_int_equal(capture_dirty(bed->c, limit), want);
+	assert_string_equal(bed->did, did_want);
+}
+
+static void xen_is_told_once_when_to_ring(void **state)
+{
+	open_with(false, "Ll");
+	bed->marked = 3;
+	looks(100, 3, "W");
+	assert_int_equal(bed->watched, 100);
+	looks(100, 3, "C");
+	looks(90, 3, "W");
+	assert_int_equal(bed->watched, 90);
+}
+
+static void what_is_dirty_though_xen_does_not_count_it_makes_it_ring_earlier(void **state)
+{
+	open_with(false, "Ll");
+	looks(100, 0, "W");
+	unsent_mark(unsent(), 2);
+	unsent_mark(unsent(), 5);
+	bed->marked = 3;
+	looks(100, 5, "W");
+	assert_int_equal(bed->watched, 98);
+	looks(2, 5, "W");
+	assert_int_equal(bed->watched, 1);
+}
+
+static void a_watch_that_xen_refused_is_asked_for_again(void **state)
+{
+	open_with(false, "Ll");
+	bed->watch_rc = -ENODATA;
+	looks(100, 0, "W");
+	bed->watch_rc = 0;
+	looks(100, 0, "W");
+	assert_int_equal(bed->watched, 100);
+	looks(100, 0, "C");
 }
 
 /* ---- any other ---- */
@@ -388,6 +453,9 @@ int main(void)
 		TEST(a_promoted_guest_runs_though_its_first_marks_are_lost),
 		TEST(a_promoted_guest_runs_without_a_log),
 		TEST(no_log_is_switched_off_that_was_not_switched_on),
+		TEST(xen_is_told_once_when_to_ring),
+		TEST(what_is_dirty_though_xen_does_not_count_it_makes_it_ring_earlier),
+		TEST(a_watch_that_xen_refused_is_asked_for_again),
 		TEST(without_a_log_no_other_guest_is_captured),
 		TEST(what_the_daemon_before_had_not_sent_is_unsent),
 		TEST(what_was_written_while_nobody_logged_is_not_known),

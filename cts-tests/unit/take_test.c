@@ -287,6 +287,8 @@ NEVER(hvop_forget_dirty(struct hvop *h, uint32_t domid), int)
 NEVER(hvop_reserve(struct hvop *h, uint32_t gfns, uint32_t state_size), int)
 NEVER(hvop_stop(struct hvop *h, uint32_t domid, bool anywhere), int)
 NEVER(hvop_dirty_count(struct hvop *h, uint32_t domid, uint64_t *count), int)
+NEVER(hvop_watch_dirty(struct hvop *h, uint32_t domid, uint32_t frames, uint32_t notify, uint64_t *count),
+      int)
 
 /* ---- pages: frame and gfn are the same number ---- */
 

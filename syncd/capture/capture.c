@@ -189,13 +189,19 @@ void capture_lost(struct capture *c)
 	c->tree_sent = false;
 }
 
-uint64_t capture_dirty(struct capture *c)
+uint64_t capture_dirty(struct capture *c, uint64_t limit)
 {
+	uint64_t others = c->unsent->nr_again + hot_members(c->hot);
+	uint32_t frames = limit > others ? (uint32_t)(limit - others) : 1;
 	uint64_t n = 0;
 
-	if (hvop_dirty_count(c->cfg.hv, c->cfg.domid, &n))
-		n = 0;
-	return n + c->unsent->nr_again + hot_members(c->hot);
+	if (frames == c->watched) {
+		if (hvop_dirty_count(c->cfg.hv, c->cfg.domid, &n))
+			n = 0;
+	} else if (!hvop_watch_dirty(c->cfg.hv, c->cfg.domid, frames, c->cfg.bell, &n)) {
+		c->watched = frames;
+	}
+	return n + others;
 }
 
 uint64_t capture_cpu_time(struct capture *c)

@@ -41,6 +41,7 @@ struct capture_cfg {
 	bool area;	      /* Xen may take epochs by itself: capture_leave() */
 	size_t epoch_bytes;   /* the largest epoch */
 	unsigned int buffers; /* epochs that may be under way at once */
+	uint32_t bell;	      /* dom0's port that Xen raises when much is dirty: capture_dirty() */
 	bool promoted;	      /* the guest has not run here, the peer has all that the memory is now */
 };
 
@@ -130,8 +131,9 @@ void capture_acked(struct capture *c, uint64_t epoch);
 /* The link broke: what is not acked goes with the next epoch. */
 void capture_lost(struct capture *c);
 
-/* Pages that the next epoch would carry, about; cheap. */
-uint64_t capture_dirty(struct capture *c);
+/* Pages that the next epoch would carry, about; cheap.  The bell is raised when they have grown to be limit.
+ */
+uint64_t capture_dirty(struct capture *c, uint64_t limit);
 /* CPU time of the guest so far, ns. */
 uint64_t capture_cpu_time(struct capture *c);
 

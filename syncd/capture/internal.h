@@ -50,7 +50,8 @@ struct capture {
 	bool tree_sent;
 	struct capture_area area;
 	uint64_t last_epoch;
-	bool all_hot; /* Xen does not say which hot frames were written */
+	uint32_t watched; /* the bell is raised at so many marks, 0: not known */
+	bool all_hot;	  /* Xen does not say which hot frames were written */
 	bool logging;
 	bool fresh;	       /* the log was switched on just now: no frame is protected, no mark was lost */
 	uint64_t protected_to; /* gfn: by bulk copies so far */

@@ -392,6 +392,9 @@ uint64_t engine_generation(const struct engine *e);
 /* Stamp of an output taken now: the epoch of the next capture. */
 uint64_t engine_open_epoch(const struct engine *e);
 bool engine_must_hold(const struct engine *e);
+/* With so many dirty pages the next epoch is due, and the guest stops if it cannot be had now:
+ * ENGINE_EV_DIRTY. */
+uint64_t engine_dirty_limit(const struct engine *e);
 /* The guest has nothing to do until a capture that is due or under way, or in sync mode its ack, is over. */
 bool engine_stops_guest(const struct engine *e);
 /* Owner, protected: an output that is held now would have its capture at once. */

@@ -158,10 +158,15 @@ void epoch_write_owed(struct engine *e, bool urgent)
 	set_due(e, &e->owed_due, urgent ? e->now : e->now + e->cfg.owed_ns);
 }
 
-/* Three quarters: the rest is for what the guest writes until it is stopped. */
+/* Three quarters of staging: the rest is for what the guest writes until it is stopped. */
+uint64_t engine_dirty_limit(const struct engine *e)
+{
+	return e->cfg.staging_pages - e->cfg.staging_pages / 4;
+}
+
 static bool staging_nearly_full(const struct engine *e, uint64_t pages)
 {
-	return pages >= e->cfg.staging_pages - e->cfg.staging_pages / 4;
+	return pages >= engine_dirty_limit(e);
 }
 
 /* An epoch that nobody waits for saves only the work of a guest that does next to nothing. */

@@ -17,6 +17,8 @@
 #include "lib/hvop.h"
 #include "lib/log.h"
 
+/* No port is so large. */
+#define NO_REMOTE UINT32_MAX
 /* Pieces handed to gntdev at once; it makes hypercalls of 16 out of them. */
 #define COPY_BATCH 128
 
@@ -27,8 +29,8 @@
 #define EVENT_BUDGET 16
 
 struct binding {
-	int port; /* local, -1: free */
-	uint32_t remote_port;
+	int port;	      /* local, -1: free */
+	uint32_t remote_port; /* NO_REMOTE: a bell */
 	uint32_t serial;
 	bool speaks;
 	void (*cb)(void *arg);
@@ -202,7 +204,7 @@ static struct binding *find_binding(struct guest_xen *x, int port)
 static int tap(struct guest_xen *x, struct hvop *hv, const struct binding *b)
 {
 	uint32_t mode = b->speaks ? x->taps.speaking : x->taps.others;
-	int rc = hvop_tap_set(hv, x->guest.domid, b->remote_port, mode, 0);
+	int rc = b->remote_port == NO_REMOTE ? 0 : hvop_tap_set(hv, x->guest.domid, b->remote_port, mode, 0);
 
 	/* those: it is gone already, or there was none */
 	return !mode && (rc == -ENOENT || rc == -EINVAL) ? 0 : rc;
@@ -214,27 +216,44 @@ static void watched(struct guest_xen *x, enum guest_xen_moment moment)
 		x->watch(x->watch_arg, moment);
 }
 
-static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg)
+static struct binding *new_binding(struct guest_xen *x)
 {
-	struct guest_xen *x = to_xen(g);
 	struct binding *b = find_binding(x, -1);
-	int port;
 
-	if (!b) {
-		b = reallocarray(x->binding, x->nr_bindings + 1, sizeof(*b));
-		if (!b)
-			return -ENOMEM;
-		x->binding = b;
-		b = &x->binding[x->nr_bindings++];
-		b->port = -1;
-	}
-	port = xenevtchn_bind_interdomain(x->xce, g->domid, remote_port);
+	if (b)
+		return b;
+	b = reallocarray(x->binding, x->nr_bindings + 1, sizeof(*b));
+	if (!b)
+		return NULL;
+	x->binding = b;
+	b = &x->binding[x->nr_bindings++];
+	b->port = -1;
+	return b;
+}
+
+/* port: as libxenevtchn gave it. */
+static int set_binding(struct guest_xen *x, struct binding *b, int port, uint32_t remote_port,
+		       void (*cb)(void *arg), void *arg)
+{
 	if (port < 0)
 		return errno ? -errno : -EIO;
 	*b = (struct binding){
 		.port = port, .remote_port = remote_port, .serial = ++x->serial, .cb = cb, .arg = arg
 	};
-	if (x->tapper && x->taps.others)
+	return port;
+}
+
+static int xen_bind(struct guest *g, uint32_t remote_port, void (*cb)(void *arg), void *arg)
+{
+	struct guest_xen *x = to_xen(g);
+	struct binding *b = new_binding(x);
+	int port;
+
+	if (!b)
+		return -ENOMEM;
+	port = set_binding(x, b, xenevtchn_bind_interdomain(x->xce, g->domid, remote_port), remote_port, cb,
+			   arg);
+	if (port >= 0 && x->tapper && x->taps.others)
 		tap(x, x->tapper, b);
 	return port;
 }
@@ -374,6 +393,16 @@ int guest_xen_tap(struct guest *g, struct hvop *hv, const struct guest_xen_taps 
 		first = first ? first : rc;
 	}
 	return first;
+}
+
+int guest_xen_bell(struct guest *g, void (*cb)(void *arg), void *arg)
+{
+	struct guest_xen *x = to_xen(g);
+	struct binding *b = new_binding(x);
+
+	if (!b)
+		return -ENOMEM;
+	return set_binding(x, b, xenevtchn_bind_unbound_port(x->xce, DOMID_SELF), NO_REMOTE, cb, arg);
 }
 
 void guest_xen_watch(struct guest *g, void (*fn)(void *arg, enum guest_xen_moment moment), void *arg)

@@ -31,6 +31,12 @@ struct guest_xen_taps {
 /* Taps all channels that are bound, and those that will be.  The first error, of those that could not be. */
 int guest_xen_tap(struct guest *g, struct hvop *hv, const struct guest_xen_taps *taps);
 
+/*
+ * A port with nobody at its other end, which Xen raises where it is told to (hvop_watch_dirty()); cb as of
+ * other ports. Returns the local port, for the guest's unbind, or a negative errno.
+ */
+int guest_xen_bell(struct guest *g, void (*cb)(void *arg), void *arg);
+
 enum guest_xen_moment {
 	GUEST_XEN_EVENTS,  /* there are some */
 	GUEST_XEN_SERVED,  /* ... and their callbacks have run */

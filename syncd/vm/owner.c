@@ -7,6 +7,7 @@
 #include <xenctrl.h>
 
 #include "hvop.h"
+#include "ring/guest_xen.h"
 #include "transport/transport.h"
 #include "vm.h"
 #include "wire/pack.h"
@@ -16,9 +17,9 @@
 #define BULK_RETRY_NS 1000000ULL
 /* An epoch that is shorter has hardly a whole page. */
 #define PACK_BYTES (64U << 10)
-/* How often the guest is looked at between epochs. */
-#define POLL_BUSY_NS (20ULL * 1000000)
-#define POLL_IDLE_NS (200ULL * 1000000)
+/* How often the guest is looked at between epochs; when it has written much the bell says so. */
+#define POLL_BUSY_NS (200ULL * 1000000)
+#define POLL_IDLE_NS (1000ULL * 1000000)
 /* A capture is as good as a look for so long. */
 #define POLL_FRESH_NS (5ULL * 1000000)
 /* A guest that used less CPU since its last epoch only ticked: it is idle and costs no epoch. */
@@ -59,7 +60,6 @@ static void look(struct vm *vm)
 	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
 	uint64_t cpu_time;
 
-	vm->poll = 0;
 	if (!vm->capture)
 		return;
 	read_tree_ahead(vm);
@@ -68,7 +68,7 @@ static void look(struct vm *vm)
 		poll_in(vm, POLL_BUSY_NS);
 		return;
 	}
-	ev.pages = capture_dirty(vm->capture);
+	ev.pages = capture_dirty(vm->capture, engine_dirty_limit(&vm->engine));
 	cpu_time = capture_cpu_time(vm->capture);
 	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS;
 	poll_in(vm, cpu_time - vm->cpu_polled > IDLE_CPU_NS ? POLL_BUSY_NS : POLL_IDLE_NS);
@@ -80,9 +80,16 @@ static void poll_guest(void *arg)
 {
 	struct vm *vm = arg;
 
+	vm->poll = 0;
 	vm_busy(vm);
 	look(vm);
 	vm_idle(vm);
+}
+
+/* It has written so much that the next epoch is due: it may be in the middle of that. */
+static void much_is_dirty(void *arg)
+{
+	look(arg);
 }
 
 int vm_tree_open(struct vm *vm)
@@ -119,15 +126,27 @@ int vm_capture_open(struct vm *vm, bool promoted)
 	rc = vm_tree_open(vm);
 	if (rc)
 		return rc;
+	rc = guest_xen_bell(vm->guest, much_is_dirty, vm);
+	if (rc < 0) {
+		kem_vm_err(vm->rec.name, "no event channel for its dirty pages: %s", strerror(-rc));
+		return rc;
+	}
+	cfg.bell = (uint32_t)rc;
 	rc = capture_open(&cfg, &vm->capture);
-	if (!rc)
-		poll_in(vm, POLL_BUSY_NS);
-	return rc;
+	if (rc) {
+		vm->guest->ops->unbind(vm->guest, (int)cfg.bell);
+		return rc;
+	}
+	vm->bell = (int)cfg.bell;
+	poll_in(vm, POLL_BUSY_NS);
+	return 0;
 }
 
 void vm_capture_close(struct vm *vm, bool keep)
 {
 	vm_bulk_stop(vm);
+	if (vm->capture)
+		vm->guest->ops->unbind(vm->guest, vm->bell);
 	capture_close(vm->capture, keep);
 	vm->capture = NULL;
 	memset(vm->sending, 0, sizeof(vm->sending));

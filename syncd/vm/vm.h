@@ -208,6 +208,7 @@ struct vm {
 		uint64_t epoch, ns;
 	} captured[ENGINE_MAX_FLIGHT];
 	uint64_t poll;			   /* qb handle of the dirty poll */
+	int bell;			   /* with capture: port raised when much is dirty */
 	uint64_t cpu_captured, cpu_polled; /* CPU time of the guest at the last capture and poll */
 	struct packer packer;
 	uint64_t last_captured; /* epoch */

@@ -27,6 +27,7 @@ static void usage(void)
 	      "  harvest EPOCHS MS      full-RAM compare finds no change that was not listed\n"
 	      "  hot EPOCHS MS          the same with a hot list, and its semantics\n"
 	      "  checkpoint EPOCHS MS   the same with state and context in the same operation\n"
+	      "  watch FRAMES           a port is raised when so many are dirty, and never else\n"
 	      "  stock EPOCHS MS        times of epochs by stock hypercalls only, for the benchmark\n"
 	      "  freeze FILE            saves the paused guest, whole\n"
 	      "  thaw FILE              makes a fresh, paused domain that guest\n"
@@ -497,6 +498,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return hv_area_main(hv, argc, argv);
 	if (!strncmp(cmd, "tap", 3) || !strcmp(cmd, "deliver"))
 		return hv_tap_main(hv, argc, argv);
+	if (!strcmp(cmd, "watch"))
+		return hv_watch(hv, (uint32_t)n);
 	if (!strcmp(cmd, "stock"))
 		return hv_stock(hv, (int)n, argc > 2 ? atol(argv[2]) : 100);
 	if (!strcmp(cmd, "freeze"))

@@ -29,6 +29,7 @@ uint32_t hv_all_gfns(struct hv *hv, xen_pfn_t *gfns, uint32_t cap);
 uint8_t *hv_map(struct hv *hv, const xen_pfn_t *gfns, uint32_t nr, int *err);
 
 int hv_memory_main(struct hv *hv, int argc, char **argv); /* harvest, hot */
+int hv_watch(struct hv *hv, uint32_t frames);
 int hv_stock(struct hv *hv, int epochs, long ms);
 int hv_freeze(struct hv *hv, const char *file);
 int hv_thaw(struct hv *hv, const char *file);

@@ -17,7 +17,7 @@
 
 #define XEN_DOMCTL_kemari_op 200
 /* Interface of the commands; the format of the state has its own version below. */
-#define XEN_KEMARI_INTERFACE 6
+#define XEN_KEMARI_INTERFACE 7
 
 /*
  * Commands.  Errors common to all: -ESRCH no such domain or a dying one, -EPERM caller not
@@ -185,6 +185,13 @@
  * written without a mark).  Replaces those before.  -ENOENT no area, -EINVAL more than XEN_KEMARI_MAX_PINNED or than fit.
  */
 #define XEN_KEMARI_area_pin 22
+/*
+ * In: port = a port of dom0's own that is waiting for its remote end (unbound), raised whenever the number that dirty_count
+ * gives has grown to be val; it may be raised in vain.  val = 0: never.  Replaces what there was; goes with disable.  Out: val
+ * = the number now: if it is as large already, nothing is raised for it.  Works on a running domain.  -EINVAL no such port,
+ * -ENODATA unless log-dirty is on.
+ */
+#define XEN_KEMARI_watch_dirty 23
 
 #define XEN_KEMARI_resource 200 /* XENMEM_acquire_resource */
 

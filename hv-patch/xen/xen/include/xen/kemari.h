@@ -36,6 +36,8 @@ struct kemari
     s_time_t stime_off;   /* guest's system time - host's */
     uint64_t generation;  /* that may lift the hold */
     unsigned long to_protect; /* gfn; those before it were */
+    unsigned int dirty_watch; /* raise dirty_port when so many are marked, 0: never; under the paging lock */
+    evtchn_port_t dirty_port; /* dom0's */
     unsigned int nr_hot;
     uint64_t *hot;        /* ascending */
     void *blob;           /* state on its way in or out */
@@ -76,6 +78,8 @@ int kemari_shadow_op(const struct domain *d,
 bool kemari_log_ends(const struct domain *d);
 /* The physmap got or lost entries.  Caller holds the p2m lock. */
 void kemari_physmap_changed(struct domain *d, gfn_t gfn, unsigned int order);
+/* One more frame was marked, and is counted.  Under the paging lock. */
+void kemari_marked(const struct domain *d);
 /* An event on a channel with a tap at either end; true: it is not to be delivered now.  ld's channel is read-locked. */
 bool kemari_tap_event(struct domain *ld, const struct evtchn *lchn,
                       struct domain *rd, const struct evtchn *rchn);
@@ -116,6 +120,8 @@ static inline int kemari_shadow_op(const struct domain *d,
 {
     return 0;
 }
+
+static inline void kemari_marked(const struct domain *d) {}
 
 static inline bool kemari_tap_event(struct domain *ld,
                                     const struct evtchn *lchn,

@@ -95,6 +95,7 @@ static int disable(struct domain *d)
 
     kemari_tap_clear(d);
     kemari_wait_idle(k);
+    k->dirty_watch = 0;
     k->enabled = k->no_fifo = k->physmap_changed = false;
     drop_buffers(k);
 
@@ -225,6 +226,8 @@ static int do_op(struct domain *d, struct xen_kemari_op *op)
         return kemari_set_hot(d, op);
     case XEN_KEMARI_dirty_count:
         return kemari_dirty_count(d, op);
+    case XEN_KEMARI_watch_dirty:
+        return kemari_watch_dirty(d, op);
     case XEN_KEMARI_log:
         return kemari_log(d, op);
     case XEN_KEMARI_stop:
@@ -284,7 +287,7 @@ static uint32_t flags_of(uint32_t cmd)
 
 static int check_op(const struct domain *d, const struct xen_kemari_op *op)
 {
-    if ( op->cmd > XEN_KEMARI_area_pin || op->reserved ||
+    if ( op->cmd > XEN_KEMARI_watch_dirty || op->reserved ||
          (op->flags & ~flags_of(op->cmd)) || d == current->domain ||
          is_hardware_domain(d) )
         return -EINVAL;

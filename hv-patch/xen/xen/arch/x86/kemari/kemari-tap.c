@@ -41,13 +41,14 @@ static struct evtchn *other_end(const struct evtchn *chn)
  * Under the lock of an unrelated channel already: waiting for this one could be a deadlock with who locks two.  It is
  * written to while it is made or closed, and by nobody else, as no tap is set on a channel that is not bound.
  */
-static void notify(evtchn_port_t port)
+void kemari_notify(evtchn_port_t port)
 {
     struct evtchn *chn = port ? find_channel(hardware_domain, port) : NULL;
 
     if ( chn && read_trylock(&chn->lock) )
     {
-        evtchn_port_set_pending(hardware_domain, chn->notify_vcpu_id, chn);
+        if ( chn->state == ECS_UNBOUND )
+            evtchn_port_set_pending(hardware_domain, chn->notify_vcpu_id, chn);
         read_unlock(&chn->lock);
     }
 }
@@ -108,7 +109,7 @@ bool kemari_tap_event(struct domain *ld, const struct evtchn *lchn,
         pause(ld, t);
     if ( out && (t->mode & XEN_KEMARI_TAP_checkpoint) && checkpoint(ld, t) )
         return true;
-    notify(t->notify);
+    kemari_notify(t->notify);
 
     return held;
 }
@@ -153,7 +154,7 @@ void kemari_tap_release(struct domain *d, evtchn_port_t port, bool taken)
         if ( !(t->mode & XEN_KEMARI_TAP_hold) )
             deliver(d, chn, XEN_KEMARI_TAP_out);
         count(taken ? &t->checkpoints : &t->interrupts_off);
-        notify(t->notify);
+        kemari_notify(t->notify);
     }
 
     read_unlock(&d->event_lock);
@@ -260,7 +261,7 @@ static bool mode_ok(uint32_t mode)
 }
 
 /* As the daemon makes it.  What becomes of the port later harms nobody but dom0. */
-static bool notify_ok(uint64_t port)
+bool kemari_notify_ok(uint64_t port)
 {
     const struct evtchn *chn;
 
@@ -277,7 +278,7 @@ int kemari_tap_set(struct domain *d, const struct xen_kemari_op *op)
 {
     struct kemari *k = d->kemari;
 
-    if ( !mode_ok(op->flags) || !notify_ok(op->val) )
+    if ( !mode_ok(op->flags) || !kemari_notify_ok(op->val) )
         return -EINVAL;
 
     /* Lives as long as a channel may have a tap. */

@@ -49,6 +49,10 @@ int kemari_tap_list(struct domain *d, struct xen_kemari_op *op);
 int kemari_tap_resume(struct domain *d);
 /* All taps go, and the pause of one. */
 void kemari_tap_clear(struct domain *d);
+/* Is it 0, or dom0's, unbound? */
+bool kemari_notify_ok(uint64_t port);
+/* Raises it.  Needs no lock and waits for none; also under other locks. */
+void kemari_notify(evtchn_port_t port);
 /* The event that made a checkpoint, or was to make one, takes its way.  Not under k->busy. */
 void kemari_tap_release(struct domain *d, evtchn_port_t port, bool taken);
 
@@ -91,6 +95,7 @@ int kemari_harvest(struct domain *d, struct xen_kemari_op *op, uint64_t *list);
 int kemari_fetch_gfns(const struct xen_kemari_op *op, uint64_t **gfns);
 int kemari_set_hot(struct domain *d, struct xen_kemari_op *op);
 int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op);
+int kemari_watch_dirty(struct domain *d, struct xen_kemari_op *op);
 int kemari_log(struct domain *d, const struct xen_kemari_op *op);
 int kemari_protect(struct domain *d, struct xen_kemari_op *op);
 

@@ -496,6 +496,34 @@ int kemari_dirty_count(struct domain *d, struct xen_kemari_op *op)
     return 0;
 }
 
+int kemari_watch_dirty(struct domain *d, struct xen_kemari_op *op)
+{
+    struct kemari *k = d->kemari;
+
+    if ( op->val > UINT_MAX || (op->val && !op->port) ||
+         !kemari_notify_ok(op->port) )
+        return -EINVAL;
+    if ( !paging_mode_log_dirty(d) )
+        return -ENODATA;
+
+    paging_lock(d);
+    k->dirty_watch = op->val;
+    k->dirty_port = op->port;
+    op->val = d->arch.paging.log_dirty.dirty_count;
+    paging_unlock(d);
+
+    return 0;
+}
+
+void kemari_marked(const struct domain *d)
+{
+    const struct kemari *k = ACCESS_ONCE(d->kemari);
+
+    if ( k && k->dirty_watch &&
+         k->dirty_watch == d->arch.paging.log_dirty.dirty_count )
+        kemari_notify(k->dirty_port);
+}
+
 static int log_on(struct domain *d)
 {
     struct kemari *k = d->kemari;
