@@ -150,21 +150,34 @@ static void unprotected_writes_go_at_once(void **state)
 	bed_free(t);
 }
 
-/* The flags of the first request that went to the kernel, for a write and this kind of cache. */
-static int flags_of_a_write(enum block_write_cache cache)
+static struct bed *bed_with_cache(enum block_write_cache cache)
 {
 	struct bed *t = bed_new(1, 1);
-	int flags;
 
 	t->env.must_hold = false;
 	t->env.cfg.write_cache = cache;
 	t->env.dev->ops->destroy(t->env.dev);
 	env_create(&t->env);
 	env_connect(&t->env, &t->front);
-	front_rw(&t->front, 0, 1, BLKIF_OP_WRITE, 0, 64, 1);
+	return t;
+}
+
+static void send_writes(struct bed *t, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		front_rw(&t->front, 0, i, BLKIF_OP_WRITE, 8 * i, 64 + i, 1);
 	front_kick(&t->front, 0);
+}
+
+/* The flags of the first request that went to the kernel, for a write and this kind of cache. */
+static int flags_of_a_write(enum block_write_cache cache)
+{
+	struct bed *t = bed_with_cache(cache);
+	int flags;
+
+	send_writes(t, 1);
 	env_run(&t->env, &t->front, 1);
-	assert_int_equal(t->front.id[1].status, BLKIF_RSP_OKAY);
+	assert_int_equal(t->front.id[0].status, BLKIF_RSP_OKAY);
 	flags = ((struct block *)t->env.dev)->uring.sq.sqes[0].rw_flags;
 	bed_free(t);
 	return flags;
@@ -175,6 +188,85 @@ static void write_to_a_volatile_cache_is_synchronous(void **state)
 {
 	assert_int_equal(flags_of_a_write(BLOCK_CACHE_VOLATILE), RWF_DSYNC);
 	assert_int_equal(flags_of_a_write(BLOCK_CACHE_SAFE), 0);
+}
+
+static unsigned int flushes(const struct block *b)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < *b->uring.sq.ktail; i++)
+		n += b->uring.sq.sqes[i].opcode == IORING_OP_FSYNC;
+	return n;
+}
+
+static struct bed *notified;
+
+/* Called after responses were published: but for the first write, not before a flush has ended after all of
+ * them. */
+static int notify_after_flush(struct guest *g, int local_port)
+{
+	const struct block *b = (struct block *)notified->env.dev;
+	uint32_t published = notified->front.queue[0].shared->rsp_prod;
+
+	if (published > 1)
+		assert_true(*b->uring.cq.khead > published && flushes(b));
+	return 0;
+}
+
+static void writes_beside_others_are_answered_when_one_flush_after_them_has_ended(void **state)
+{
+	struct bed *t = bed_with_cache(BLOCK_CACHE_VOLATILE);
+	const struct block *b = (struct block *)t->env.dev;
+	struct guest_ops ops = *t->env.host.guest->ops;
+
+	notified = t;
+	ops.notify = notify_after_flush;
+	t->env.host.guest->ops = &ops;
+	send_writes(t, 9);
+	env_run(&t->env, &t->front, 9);
+	assert_int_equal(b->uring.sq.sqes[0].rw_flags, RWF_DSYNC);
+	for (unsigned int i = 1; i < 9; i++)
+		assert_int_equal(b->uring.sq.sqes[i].rw_flags, 0);
+	assert_in_range(flushes(b), 1, 8);
+	bed_free(t);
+}
+
+static void what_is_in_no_volatile_cache_needs_no_flush(void **state)
+{
+	struct bed *t = bed_with_cache(BLOCK_CACHE_VOLATILE);
+	const struct block *b = (struct block *)t->env.dev;
+	unsigned int before;
+
+	front_flush(&t->front, 0, 20); /* of what others wrote */
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 1);
+	assert_int_equal(flushes(b), 1);
+	send_writes(t, 3);
+	env_run(&t->env, &t->front, 4);
+	before = flushes(b);
+	front_flush(&t->front, 0, 21);
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 5);
+	assert_int_equal(t->front.id[21].status, BLKIF_RSP_OKAY);
+	assert_int_equal(flushes(b), before);
+	bed_free(t);
+}
+
+static void a_cache_that_is_safe_is_flushed_when_the_guest_says_so(void **state)
+{
+	struct bed *t = bed_with_cache(BLOCK_CACHE_SAFE);
+	const struct block *b = (struct block *)t->env.dev;
+
+	send_writes(t, 3);
+	env_run(&t->env, &t->front, 3);
+	assert_int_equal(flushes(b), 0);
+	for (unsigned int i = 1; i <= 2; i++) {
+		front_flush(&t->front, 0, 20 + i);
+		front_kick(&t->front, 0);
+		env_run(&t->env, &t->front, 3 + i);
+		assert_int_equal(flushes(b), i);
+	}
+	bed_free(t);
 }
 
 static bool lock_is_free(const char *path)
@@ -474,6 +566,9 @@ int main(void)
 		cmocka_unit_test(read_and_flush_pass_held_writes),
 		cmocka_unit_test(unprotected_writes_go_at_once),
 		cmocka_unit_test(write_to_a_volatile_cache_is_synchronous),
+		cmocka_unit_test(writes_beside_others_are_answered_when_one_flush_after_them_has_ended),
+		cmocka_unit_test(what_is_in_no_volatile_cache_needs_no_flush),
+		cmocka_unit_test(a_cache_that_is_safe_is_flushed_when_the_guest_says_so),
 		cmocka_unit_test(lock_lasts_as_long_as_the_io),
 		cmocka_unit_test(write_takes_the_data_of_its_submission),
 		cmocka_unit_test(discard_makes_a_hole),

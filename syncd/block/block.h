@@ -46,7 +46,7 @@
 
 enum block_write_cache {
 	BLOCK_CACHE_SAFE,     /* a completed write survives the host: shared or non-volatile cache */
-	BLOCK_CACHE_VOLATILE, /* it may not: every write carries RWF_DSYNC */
+	BLOCK_CACHE_VOLATILE, /* it may not: a write is over when a flush after it is (block/cache.c) */
 };
 
 struct block_cfg {

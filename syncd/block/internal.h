@@ -8,6 +8,7 @@
  *	request.c  a guest's request, checked, as one I/O
  *	owed.c     what was answered before it is on the disk
  *	io.c       bounce buffers, io_uring, completion
+ *	cache.c    the disk's volatile cache
  *	trouble.c  what the host's path to the disk failed
  *	disk.c     the target: open, size, abilities
  *
@@ -136,10 +137,11 @@ struct segment {
 
 /* A request on its way through io_uring; filled by request_parse(). */
 struct block_io {
-	SLIST_ENTRY(block_io) free_link;
+	SLIST_ENTRY(block_io) link; /* free, written, flushing; the request's list says the rest */
 	struct request *request;
 	uint8_t op;	 /* BLKIF_OP_READ, _WRITE, _FLUSH_DISKCACHE or _DISCARD */
 	uint8_t retries; /* transient errors so far */
+	bool synced;	 /* what is written is in no volatile cache */
 	uint16_t nr_segments;
 	uint64_t offset; /* bytes; on the disk */
 	uint64_t len, done;
@@ -200,6 +202,9 @@ struct block {
 	struct io_uring uring;
 	struct block_io *io;
 	struct block_io_list free_io;
+	struct block_io_list written;  /* done, not flushed; their requests are busy */
+	struct block_io_list flushing; /* a flush that began after them is under way */
+	bool synced;		       /* nothing that was answered is in a volatile cache only */
 	unsigned int nr_busy;
 	uint8_t *bounce;
 	uint64_t bounce_used[BLOCK_BOUNCE_PAGES / 64];
@@ -283,7 +288,21 @@ bool trouble_keep(struct block *b, struct request *r, const struct block_io *io,
 void trouble_answered(struct block *b, struct request *r, int rc);
 void trouble_stop(struct block *b);
 
+/* cache.c */
+/* The write io may be synchronous by itself: none beside it would share its flush. */
+bool cache_alone(const struct block *b, const struct block_io *io);
+/* The write io is done, as the disk says.  True: it has to wait for a flush, which finishes it. */
+bool cache_keep(struct block *b, struct block_io *io);
+/* Queues the flush that is wanted, if any. */
+void cache_flush(struct block *b);
+/* It is over, with rc. */
+void cache_flushed(struct block *b, int rc);
+/* A flush of the guest's was done. */
+void cache_emptied(struct block *b);
+
 /* io.c */
+/* The I/O is over, with rc. */
+void io_finish(struct block *b, struct block_io *io, int rc);
 int io_start(struct block *b);
 void io_stop(struct block *b);
 void io_run(struct block *b);

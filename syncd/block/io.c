@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * I/O on the disk.  A request takes a block_io and a run of bounce pages, both allocated at connect(), so
- * io_uring's queues (as deep as there are block_ios) never overflow.  Without either it waits in the ready
- * list; the list is served in order, so a large request is not overtaken for ever.
+ * io_uring's queues (as deep as there are block_ios, and a flush) never overflow.  Without either it waits in
+ * the ready list; the list is served in order, so a large request is not overtaken for ever.
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -70,7 +70,8 @@ static void queue_sqe(struct block *b, struct block_io *io)
 		break;
 	case BLKIF_OP_WRITE:
 		io_uring_prep_write(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
-		if (b->write_cache == BLOCK_CACHE_VOLATILE)
+		io->synced = cache_alone(b, io);
+		if (io->synced)
 			sqe->rw_flags = RWF_DSYNC;
 		break;
 	case BLKIF_OP_DISCARD:
@@ -118,7 +119,7 @@ static void submit(struct block *b)
 static void free_io(struct block *b, struct block_io *io)
 {
 	runs_toggle(b->bounce_used, io->bounce, io->bounce_pages);
-	SLIST_INSERT_HEAD(&b->free_io, io, free_link);
+	SLIST_INSERT_HEAD(&b->free_io, io, link);
 }
 
 /* An owed write has its data already. */
@@ -131,7 +132,7 @@ static bool find_data(struct block *b, const struct table_entry *e, struct block
 	return true;
 }
 
-/* r is over with rc, what its I/O said is host. */
+/* r is over with rc, what its I/O said is host: -EALREADY if there was nothing to do. */
 static void over(struct block *b, struct request *r, int rc, int host)
 {
 	if (r->entry->owed)
@@ -177,7 +178,7 @@ static int start_request(struct block *b, struct request *r)
 
 	if (!find_data(b, r->entry, io))
 		return -EAGAIN;
-	SLIST_REMOVE_HEAD(&b->free_io, free_link);
+	SLIST_REMOVE_HEAD(&b->free_io, link);
 	rc = look(b, r, io, &wait);
 	if (wait) {
 		want_commit(b, r, wait);
@@ -185,9 +186,9 @@ static int start_request(struct block *b, struct request *r)
 		return 0;
 	}
 	TAILQ_REMOVE(&b->ready, r, link);
-	if (rc) {
+	if (rc || (io->op == BLKIF_OP_FLUSH_DISKCACHE && b->synced)) {
 		free_io(b, io);
-		over(b, r, rc, rc);
+		over(b, r, rc, rc ? rc : -EALREADY);
 		return 0;
 	}
 	io->request = r;
@@ -238,8 +239,7 @@ static int host_error(struct block *b, const struct block_io *io, int err)
 	return -EIO;
 }
 
-/* The I/O is over, with rc. */
-static void finish(struct block *b, struct block_io *io, int rc)
+void io_finish(struct block *b, struct block_io *io, int rc)
 {
 	struct request *r = io->request;
 	int host = rc;
@@ -256,6 +256,8 @@ static void finish(struct block *b, struct block_io *io, int rc)
 		rc = io_copy(b, io);
 	else if (io->op == BLKIF_OP_WRITE)
 		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
+	else if (io->op == BLKIF_OP_FLUSH_DISKCACHE)
+		cache_emptied(b);
 	free_io(b, io);
 	over(b, r, rc, host);
 }
@@ -272,16 +274,16 @@ static void completed(struct block *b, struct block_io *io, int res)
 		return;
 	}
 	if (res < 0 || !moves_data(io)) {
-		finish(b, io, res < 0 ? res : 0);
+		io_finish(b, io, res < 0 ? res : 0);
 		return;
 	}
 	io->done += res;
 	if (res == 0)
-		finish(b, io, -EIO); /* the target became shorter */
+		io_finish(b, io, -EIO); /* the target became shorter */
 	else if (io->done < io->len)
 		queue_sqe(b, io);
-	else
-		finish(b, io, 0);
+	else if (io->op != BLKIF_OP_WRITE || !cache_keep(b, io))
+		io_finish(b, io, 0);
 }
 
 static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
@@ -297,8 +299,12 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 		int res = cqe->res;
 
 		io_uring_cqe_seen(&b->uring, cqe);
-		completed(b, io, res);
+		if (io)
+			completed(b, io, res);
+		else
+			cache_flushed(b, res);
 	}
+	cache_flush(b);
 	submit(b); /* continued ones, also while quiescing */
 	io_run(b);
 	block_settle(b);
@@ -308,7 +314,7 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 
 static int start_uring(struct block *b)
 {
-	int rc = io_uring_queue_init(BLOCK_IO_DEPTH, &b->uring, 0);
+	int rc = io_uring_queue_init(BLOCK_IO_DEPTH + 1, &b->uring, 0);
 
 	if (rc)
 		return rc;
@@ -337,8 +343,11 @@ static int alloc_ios(struct block *b)
 		return -ENOMEM;
 	}
 	SLIST_INIT(&b->free_io);
+	SLIST_INIT(&b->written);
+	SLIST_INIT(&b->flushing);
+	b->synced = false;
 	for (i = 0; i < BLOCK_IO_DEPTH; i++)
-		SLIST_INSERT_HEAD(&b->free_io, &b->io[i], free_link);
+		SLIST_INSERT_HEAD(&b->free_io, &b->io[i], link);
 	memset(b->bounce_used, 0, sizeof(b->bounce_used));
 	b->nr_busy = 0;
 	return 0;
