@@ -200,6 +200,7 @@ struct block {
 
 	int fd, event_fd;
 	struct io_uring uring;
+	bool fixed; /* it knows the bounce and the owed pages */
 	struct block_io *io;
 	struct block_io_list free_io;
 	struct block_io_list written;  /* done, not flushed; their requests are busy */

@@ -59,17 +59,37 @@ int io_copy(struct block *b, const struct block_io *io)
 	return rc;
 }
 
+/* The buffers that the kernel keeps pinned. */
+enum { FIXED_BOUNCE, FIXED_OWED, NR_FIXED };
+
+/* What is left of a read or write; they have the same fields. */
+static void prep_rw(struct block *b, struct io_uring_sqe *sqe, const struct block_io *io)
+{
+	uint8_t *data = io->data + io->done;
+	unsigned int len = (unsigned int)(io->len - io->done);
+	uint64_t offset = io->offset + io->done;
+	int buffer = io->bounce_pages ? FIXED_BOUNCE : FIXED_OWED;
+
+	if (io->op == BLKIF_OP_READ && b->fixed)
+		io_uring_prep_read_fixed(sqe, b->fd, data, len, offset, buffer);
+	else if (io->op == BLKIF_OP_READ)
+		io_uring_prep_read(sqe, b->fd, data, len, offset);
+	else if (b->fixed)
+		io_uring_prep_write_fixed(sqe, b->fd, data, len, offset, buffer);
+	else
+		io_uring_prep_write(sqe, b->fd, data, len, offset);
+}
+
 static void queue_sqe(struct block *b, struct block_io *io)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->uring);
-	uint8_t *data = io->data + io->done;
 
 	switch (io->op) {
 	case BLKIF_OP_READ:
-		io_uring_prep_read(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
+		prep_rw(b, sqe, io);
 		break;
 	case BLKIF_OP_WRITE:
-		io_uring_prep_write(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
+		prep_rw(b, sqe, io);
 		io->synced = cache_alone(b, io);
 		if (io->synced)
 			sqe->rw_flags = RWF_DSYNC;
@@ -312,6 +332,17 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
+/* One that may not lock so much memory (RLIMIT_MEMLOCK) has its pages looked up for each request. */
+static void fix_buffers(struct block *b)
+{
+	const struct iovec buffer[NR_FIXED] = {
+		[FIXED_BOUNCE] = { b->bounce, (size_t)BLOCK_BOUNCE_PAGES * GUEST_PAGE_SIZE },
+		[FIXED_OWED] = { b->owed_data, (size_t)BLOCK_OWED_PAGES * GUEST_PAGE_SIZE },
+	};
+
+	b->fixed = io_uring_register_buffers(&b->uring, buffer, NR_FIXED) == 0;
+}
+
 static int start_uring(struct block *b)
 {
 	int rc = io_uring_queue_init(BLOCK_IO_DEPTH + 1, &b->uring, 0);
@@ -326,6 +357,8 @@ static int start_uring(struct block *b)
 		rc = io_uring_register_eventfd(&b->uring, b->event_fd);
 	if (rc)
 		io_uring_queue_exit(&b->uring);
+	else
+		fix_buffers(b);
 	return rc;
 }
 
