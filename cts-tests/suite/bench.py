@@ -7,15 +7,17 @@ measured in the same rounds of the same lab; a round is
     protected   the same, mirrored; its epochs under the workload
     hv-check    the same guest unprotected again, epochs by stock hypercalls
 
-After the rounds a guest of each size is moved, for the parts of a promotion."""
+After the rounds a guest of each size is moved, for the parts of a promotion, and has its small epochs measured (sizes.py)."""
 
 import json
+import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import figures
+import sizes
 from figures import number, quantile, spread
 from lab import LabError, run
 from scenario import PULSE_MS, VM, Outside, Session
@@ -55,6 +57,7 @@ class Bench(Session):
     def __init__(self, lab, story):
         super().__init__(lab, story)
         self.seen = {}
+        self.sizes = {}     # of sizes.measure()
 
     def keep(self, name, value):
         self.seen.setdefault(name, []).append(value)
@@ -288,6 +291,11 @@ def promotion_table(s):
         yield from figures.table(["guest", "as the new primary tells it"], rows)
 
 
+def size_table(s):
+    if s.sizes:
+        yield from sizes.tables(s.sizes)
+
+
 def report(s, rounds):
     """The text of doc/results/bench.md."""
     note = "*Emulated lab; not tried on hardware: ratios mean more than times.*"
@@ -296,7 +304,7 @@ def report(s, rounds):
              "the median of the rounds (smallest to largest); ratios are taken within a round. The workload is that of "
              "the lab's scenarios: 500 pages rewritten a second, a journal with fsync, 20 ms datagrams, a client that counts. "
              "Programs that others wrote, and Xen's Remus, are in `rivals.md` (`make bench-rivals`)."]
-    for part in (epoch_tables, rate_table, daemon_tables, promotion_table):
+    for part in (epoch_tables, size_table, rate_table, daemon_tables, promotion_table):
         text = list(part(s))
         if text:
             lines += ["", text[0], "", note, "", *spaced(text[1:])]
@@ -313,6 +321,7 @@ def spaced(lines):
 
 def bench(lab, rounds):
     """True if it could measure."""
+    os.environ.setdefault("LAB_MEM", str(sizes.HOST_MIB))
     with telling(lab, "bench") as story:
         s = Bench(lab, story)
         try:
@@ -323,6 +332,7 @@ def bench(lab, rounds):
             for config, size in (("/lab/g1.cfg", 128), ("/lab/g1-512.cfg", 512)):
                 story.say(f"a move of a guest of {size} MiB")
                 s.promotion(config, size)
+            s.sizes = sizes.measure(s)
         except ValueError as e:
             raise LabError(f"what was printed is no figure: {e}") from e
         finally:

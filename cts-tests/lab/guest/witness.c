@@ -78,7 +78,7 @@ static const struct {
 	{ "journal", journal_main, "PORT FILE [INTERVAL_MS]" },
 	{ "clocks", clocks_main, "PORT [INTERVAL_US [GAP_MS]]" },
 	{ "dirty", dirty_main, "PORT PAGES PAGES_PER_SECOND" },
-	{ "pulse", pulse_main, "ADDRESS PORT INTERVAL_MS" },
+	{ "pulse", pulse_main, "ADDRESS PORT INTERVAL_MS [PAGES]" },
 	{ "beat", beat_main, "INTERVAL_MS" },
 	{ "work", work_main, "SECONDS" },
 	{ "fsync", fsync_main, "SECONDS FILE" },
