@@ -123,6 +123,41 @@ static void test_a_storm_without_a_pause_is_bounded(void **state)
 	assert_in_range(now, p.captured_at + PACE_SHARE * COST, p.captured_at + PACE_SHARE * COST + GAP);
 }
 
+/* A guest that sends at a steady pace whatever it hears, in a time that one slow epoch made one of waiting.
+ */
+static void test_one_slow_epoch_is_forgotten_at_once(void **state)
+{
+	uint64_t pulse = PACE_MAX_NS / 3, begin;
+
+	pace_captured(&p, now);
+	burst(20);
+	now += 10 * PACE_MAX_NS;
+	pace_sent(&p, now);
+	begin = now;
+	for (unsigned int i = 0; i < 60; i++) {
+		now += pulse;
+		pace_output(&p, now, false);
+		if (pace_due(&p, BATCH, false) <= now)
+			epoch();
+	}
+	assert_true(pace_is_calm(&p, BATCH, now + BATCH));
+	assert_true(p.captured_at - begin > 50 * pulse);
+	assert_true(PACE_SHARE * p.cost_ns < pulse);
+}
+
+static void test_no_output_waits_for_longer_than_the_bound(void **state)
+{
+	storm();
+	for (unsigned int i = 0; i < 20; i++) {
+		pace_captured(&p, now);
+		now += 10 * PACE_MAX_NS;
+		pace_sent(&p, now);
+	}
+	pace_captured(&p, now);
+	burst(1);
+	assert_in_range(pace_due(&p, BATCH, true), now, now + PACE_MAX_NS);
+}
+
 static void test_after_a_storm_all_is_as_before(void **state)
 {
 	storm();
@@ -151,6 +186,8 @@ int main(void)
 		cmocka_unit_test_setup(test_an_epoch_in_flight_is_waited_for, setup),
 		cmocka_unit_test_setup(test_after_a_release_more_are_waited_for, setup),
 		cmocka_unit_test_setup(test_a_storm_without_a_pause_is_bounded, setup),
+		cmocka_unit_test_setup(test_one_slow_epoch_is_forgotten_at_once, setup),
+		cmocka_unit_test_setup(test_no_output_waits_for_longer_than_the_bound, setup),
 		cmocka_unit_test_setup(test_after_a_storm_all_is_as_before, setup),
 		cmocka_unit_test_setup(test_a_pause_is_no_gap, setup),
 	};

@@ -46,7 +46,9 @@ void pace_captured(struct pace *p, uint64_t now)
 
 void pace_sent(struct pace *p, uint64_t now)
 {
-	p->cost_ns = mean(p->cost_ns, now - p->captured_at);
+	uint64_t cost = now - p->captured_at, most = PACE_MAX_NS / PACE_SHARE;
+
+	p->cost_ns = mean(p->cost_ns, cost < most ? cost : most);
 }
 
 static uint64_t soonest_of(const struct pace *p, uint64_t batch_ns)

@@ -3,7 +3,7 @@
  * When outputs that wait get their epoch.  One that comes alone gets it at once.  In a storm, where outputs
  * come beside others or while an epoch is in flight, an epoch for each would take all of the CPU: there they
  * share one, captured when no more come for a while and nothing is in flight, and anyway when epochs take no
- * more than a share of the time (PACE_SHARE) even so.
+ * more than a share of the time (PACE_SHARE) even so; PACE_MAX_NS after the last one at the latest.
  *
  * Plain data; times are the engine's, in ns.
  */
@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* An epoch that took long, the first one or one that was put off, says nothing of those to come. */
+#define PACE_MAX_NS 100000000ULL
 #define PACE_SHARE 4U /* in a storm an epoch's cost is at most one part in so many of the time */
 
 struct pace {
