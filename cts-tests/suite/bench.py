@@ -122,9 +122,10 @@ class Bench(Session):
                            f"on the primary, {number(self.get(f'standby cpu {guest}')[-1])} % on the standby")
             self.lab.guest.exec(BEAT.format("CONT"))
 
-    def recent(self):
+    def look(self):
+        """What kemari status says of the last epochs, and of all: (recent, stats)"""
         rows = json.loads(self.a.exec(f"kemari status {VM} --json --recent", timeout=120).out)
-        return rows[0]["recent"]
+        return rows[0]["recent"], rows[0]["stats"]
 
     def begin_load(self):
         self.lab.guest.start_workload(pulse_ms=PULSE_MS)
@@ -136,15 +137,18 @@ class Bench(Session):
         self.client = None
 
     def epochs(self):
-        seen = figures.Recent(self.recent())
+        recent, begin = self.look()
+        seen = figures.Recent(recent)
         end = time.monotonic() + LOAD_SECONDS
         while time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
-            seen.add(self.recent())
+            recent, stats = self.look()
+            seen.add(recent)
         if len(seen.epochs) < 10:
             raise LabError(f"only {len(seen.epochs)} epochs in {LOAD_SECONDS} s of load")
         self.keep("kemari n", len(seen.epochs))
         self.keep("kemari rate", seen.per_second())
+        self.keep("kemari fired", 100 * (stats["fired"] - begin["fired"]) / (stats["captures"] - begin["captures"]))
         for field in ("pause_us", *PARTS, "dirty", "hot", "pages", "bytes"):
             self.keep(f"kemari {field}", statistics.median(seen.column(field)))
         self.keep("kemari pause_us p99", quantile(seen.column("pause_us"), 0.99))
@@ -237,6 +241,7 @@ def epoch_tables(s):
     yield from figures.table(["figure", "Kemari", "stock hypercalls", "ratio"], rows)
     rows = [("epochs per second", spread(s.get("kemari rate"))),
             ("epochs seen in a round", spread(s.get("kemari n"))),
+            ("taken by Xen, %", spread(s.get("kemari fired"))),
             ("pages sent", spread(s.get("kemari pages"))), ("pages compared, hot", spread(s.get("kemari hot"))),
             ("bytes sent, median", spread(s.get("kemari bytes"))),
             ("dirty pages found", spread(s.get("kemari dirty"))),
