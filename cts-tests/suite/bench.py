@@ -9,6 +9,7 @@ measured in the same rounds of the same lab; a round is
 
 After the rounds a guest of each size is moved, for the parts of a promotion, and has its small epochs measured (sizes.py)."""
 
+import base64
 import json
 import os
 import statistics
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import figures
 import sizes
+import xentrace
 from figures import number, quantile, spread
 from lab import LabError, run
 from scenario import PULSE_MS, VM, Outside, Session
@@ -28,6 +30,7 @@ RR_PORT = 7006
 SECONDS = 5             # of each rate
 IDLE_SECONDS = 20
 LOAD_SECONDS = 15
+WORK_SECONDS = 5        # each, of dom0's time and of what xentrace counts
 LOOK_SECONDS = 3        # between two looks at the daemon: each costs dom0 some time
 STOCK_EPOCHS = 150
 # a signal to what prints the line; the guest has no pkill
@@ -127,6 +130,18 @@ class Bench(Session):
         rows = json.loads(self.a.exec(f"kemari status {VM} --json --recent", timeout=120).out)
         return rows[0]["recent"], rows[0]["stats"]
 
+    def host_work(self, kind, per_second):
+        """What the primary's host does for an epoch, all else that it does meanwhile included."""
+        def dom0():
+            return float(self.a.exec("xl list Domain-0 | awk 'END { print $NF }'").out), time.monotonic()
+        used, begin = dom0()
+        time.sleep(WORK_SECONDS)
+        used_then, end = dom0()
+        self.keep(f"{kind} dom0_us", 1e6 * (used_then - used) / (end - begin) / per_second)
+        data = self.a.exec(xentrace.COMMAND.format(seconds=WORK_SECONDS), timeout=60).out
+        for k, n in xentrace.count(base64.b64decode(data)).items():
+            self.keep(f"{kind} {k}", n / WORK_SECONDS / per_second)
+
     def begin_load(self):
         self.lab.guest.start_workload(pulse_ms=PULSE_MS)
         self.client = Outside(self)
@@ -159,6 +174,7 @@ class Bench(Session):
             self.keep("kemari tries", statistics.mean(seen.tries()))
         dirty = 4096 * sum(seen.column("dirty"))
         self.keep("sent share", sum(seen.column("bytes")) / dirty if dirty else 0)
+        self.host_work("kemari", seen.per_second())
         for kind, times in seen.held.items():
             if times:
                 self.keep(f"held {kind}", statistics.median(times))
@@ -170,11 +186,16 @@ class Bench(Session):
     def stock_epochs(self):
         """The guest runs as long between two of them as between two of the daemon's."""
         ms = max(1, round(1000 / (self.get("kemari rate")[-1] or 10) - self.get("kemari pause_us")[-1] / 1000))
-        out = self.a.exec(f"/root/hv-check $(xl domid {VM}) stock {STOCK_EPOCHS} {ms}", timeout=300).out
+        command = f"/root/hv-check $(xl domid {VM}) stock {{}} {ms}"
+        out = self.a.exec(command.format(STOCK_EPOCHS), timeout=300).out
         rows = figures.stock_epochs(out)
         for field in rows[0]:
             self.keep(f"stock {field}", statistics.median(r[field] for r in rows))
         self.keep("stock pause_us p99", quantile([r["pause_us"] for r in rows], 0.99))
+        per_second = 1e6 / (1000 * ms + self.get("stock pause_us")[-1])
+        self.a.exec(f"{command.format(round(per_second * 3 * WORK_SECONDS))} > /dev/null & echo $! > /run/hv-check.pid")
+        self.host_work("stock", per_second)
+        self.a.exec("while [ -d /proc/$(cat /run/hv-check.pid) ]; do sleep 0.1; done")
         self.story.say(f"    stock hypercalls every {ms} ms: {number(self.get('stock pause_us')[-1])} us, "
                        f"{number(self.get('stock dirty')[-1])} pages")
 
@@ -230,14 +251,17 @@ def epoch_tables(s):
                                ("- dirty pages found", "harvest_us", "harvest_us"),
                                ("- devices, xenstore", "devices_us", None),
                                ("- map", None, "map_us"), ("- copy", "copy_us", "copy_us"),
-                               ("pages to copy", "pages", "dirty")):
+                               ("pages to copy", "pages", "dirty"),
+                               ("dom0's CPU time for an epoch, us", "dom0_us", "dom0_us"),
+                               ("hypercalls of dom0 for an epoch", "hypercalls", "hypercalls"),
+                               ("exits of the guest for an epoch", "exits", "exits")):
         ours, theirs = s.get(f"kemari {field}"), s.get(f"stock {stock}")
         rows.append((name, spread(ours), spread(theirs), spread(figures.ratios(ours, theirs))))
     yield "## One epoch under the workload"
     yield ("Rival: `hv-check stock`, pause, whole HVM context, SHADOW_OP_CLEAN of the whole bitmap, mapping and "
            "copying the dirty pages, at the same pace in the same guest under the same load, unprotected. It takes no hidden state and "
            "no devices, and lets the guest run on afterwards at the price of a fault for each page again, which is "
-           "not in its figures.")
+           "not in its figures. The last three are all that dom0 and the guest did meanwhile, their other work included.")
     yield from figures.table(["figure", "Kemari", "stock hypercalls", "ratio"], rows)
     rows = [("epochs per second", spread(s.get("kemari rate"))),
             ("epochs seen in a round", spread(s.get("kemari n"))),

@@ -50,7 +50,10 @@ def tables(sizes):
                                ("- dirty pages found", "harvest_us", "harvest_us"),
                                ("- devices, xenstore", "devices_us", None), ("- map", None, "map_us"),
                                ("- copy", "copy_us", "copy_us"), ("pages found dirty", "dirty", "dirty"),
-                               ("bytes sent", "bytes", None), ("taken by Xen, %", "fired", None)):
+                               ("bytes sent", "bytes", None), ("taken by Xen, %", "fired", None),
+                               ("dom0's CPU time for an epoch, us", "dom0_us", "dom0_us"),
+                               ("hypercalls of dom0 for an epoch", "hypercalls", "hypercalls"),
+                               ("exits of the guest for an epoch", "exits", "exits")):
         row = [name]
         for seen in sizes.values():
             ours, theirs = seen.get(f"kemari {field}", []), seen.get(f"stock {stock}", [])
