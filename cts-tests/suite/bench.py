@@ -33,6 +33,7 @@ LOAD_SECONDS = 15
 WORK_SECONDS = 5        # each, of dom0's time and of what xentrace counts
 LOOK_SECONDS = 3        # between two looks at the daemon: each costs dom0 some time
 STOCK_EPOCHS = 150
+STOCK_LOG = "/run/hv-check-stock"
 # a signal to what prints the line; the guest has no pkill
 BEAT = """for p in /proc/[0-9]*; do
 case $(tr '\\0' ' ' < $p/cmdline) in "witness beat "*) kill -{} ${{p#/proc/}} ;; esac
@@ -130,17 +131,25 @@ class Bench(Session):
         rows = json.loads(self.a.exec(f"kemari status {VM} --json --recent", timeout=120).out)
         return rows[0]["recent"], rows[0]["stats"]
 
-    def host_work(self, kind, per_second):
-        """What the primary's host does for an epoch, all else that it does meanwhile included."""
+    def host_work(self, kind, epochs):
+        """What the primary's host does for an epoch, all else that it does meanwhile included. epochs(): how many so far."""
+        def counted():
+            return epochs(), time.monotonic()
+
         def dom0():
-            return float(self.a.exec("xl list Domain-0 | awk 'END { print $NF }'").out), time.monotonic()
-        used, begin = dom0()
+            return int(self.a.exec("/root/hv-check 0 cpu").out), time.monotonic()
+
+        def rate(begin, end):
+            return (end[0] - begin[0]) / (end[1] - begin[1])
+        n, ns = counted(), dom0()
         time.sleep(WORK_SECONDS)
-        used_then, end = dom0()
-        self.keep(f"{kind} dom0_us", 1e6 * (used_then - used) / (end - begin) / per_second)
+        busy, m = rate(ns, dom0()), counted()
+        self.keep(f"{kind} seen_rate", rate(n, m))
+        self.keep(f"{kind} dom0_us", busy / 1000 / rate(n, m))
         data = self.a.exec(xentrace.COMMAND.format(seconds=WORK_SECONDS), timeout=60).out
-        for k, n in xentrace.count(base64.b64decode(data)).items():
-            self.keep(f"{kind} {k}", n / WORK_SECONDS / per_second)
+        traced = rate(m, counted())
+        for k, found in xentrace.count(base64.b64decode(data)).items():
+            self.keep(f"{kind} {k}", found / WORK_SECONDS / traced)
 
     def begin_load(self):
         self.lab.guest.start_workload(pulse_ms=PULSE_MS)
@@ -174,7 +183,7 @@ class Bench(Session):
             self.keep("kemari tries", statistics.mean(seen.tries()))
         dirty = 4096 * sum(seen.column("dirty"))
         self.keep("sent share", sum(seen.column("bytes")) / dirty if dirty else 0)
-        self.host_work("kemari", seen.per_second())
+        self.host_work("kemari", lambda: self.look()[1]["captures"])
         for kind, times in seen.held.items():
             if times:
                 self.keep(f"held {kind}", statistics.median(times))
@@ -192,10 +201,11 @@ class Bench(Session):
         for field in rows[0]:
             self.keep(f"stock {field}", statistics.median(r[field] for r in rows))
         self.keep("stock pause_us p99", quantile([r["pause_us"] for r in rows], 0.99))
-        per_second = 1e6 / (1000 * ms + self.get("stock pause_us")[-1])
-        self.a.exec(f"{command.format(round(per_second * 3 * WORK_SECONDS))} > /dev/null & echo $! > /run/hv-check.pid")
-        self.host_work("stock", per_second)
-        self.a.exec("while [ -d /proc/$(cat /run/hv-check.pid) ]; do sleep 0.1; done")
+        us = 1000 * ms + self.get("stock pause_us")[-1]
+        self.a.exec(f"{command.format(round(4 * WORK_SECONDS * 1e6 / us))} > {STOCK_LOG} & echo $! > {STOCK_LOG}.pid; "
+                    f"until grep -q ^epoch {STOCK_LOG}; do sleep 0.1; done", timeout=60)
+        self.host_work("stock", lambda: int(self.a.exec(f"kill -0 $(cat {STOCK_LOG}.pid) && grep -c ^epoch {STOCK_LOG}").out))
+        self.a.exec(f"while [ -d /proc/$(cat {STOCK_LOG}.pid) ]; do sleep 0.1; done", timeout=60)
         self.story.say(f"    stock hypercalls every {ms} ms: {number(self.get('stock pause_us')[-1])} us, "
                        f"{number(self.get('stock dirty')[-1])} pages")
 

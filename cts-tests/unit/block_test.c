@@ -249,6 +249,33 @@ static void what_is_in_no_volatile_cache_needs_no_flush(void **state)
 	env_run(&t->env, &t->front, 5);
 	assert_int_equal(t->front.id[21].status, BLKIF_RSP_OKAY);
 	assert_int_equal(flushes(b), before);
+	front_discard(&t->front, 0, 22, 800, 8, 0);
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 6);
+	front_flush(&t->front, 0, 23);
+	front_kick(&t->front, 0);
+	env_run(&t->env, &t->front, 7);
+	assert_int_equal(flushes(b), before + (t->front.id[22].status == BLKIF_RSP_OKAY));
+	bed_free(t);
+}
+
+/* As one request's own error of that kind is. */
+static void a_flush_that_the_kernel_had_no_memory_for_is_tried_again(void **state)
+{
+	struct bed *t = bed_with_cache(BLOCK_CACHE_VOLATILE);
+	struct block *b = (struct block *)t->env.dev;
+	struct block_io io = { .op = BLKIF_OP_WRITE };
+
+	for (unsigned int i = 0; i < BLOCK_MAX_RETRIES; i++) {
+		SLIST_INSERT_HEAD(&b->flushing, &io, link);
+		cache_flushed(b, i % 2 ? -EAGAIN : -EINTR);
+		assert_true(SLIST_EMPTY(&b->flushing));
+		assert_ptr_equal(SLIST_FIRST(&b->written), &io);
+		SLIST_INIT(&b->written);
+		assert_false(b->synced);
+	}
+	cache_flushed(b, -EAGAIN); /* enough: an error of each, here of none */
+	assert_int_equal(b->flush_retries, 0);
 	bed_free(t);
 }
 
@@ -349,7 +376,8 @@ static void move_256_segments(bool fixed)
 
 	t->env.must_hold = false;
 	env_connect(&t->env, &t->front);
-	((struct block *)t->env.dev)->fixed &= fixed;
+	if (fixed)
+		io_fix_buffers((struct block *)t->env.dev);
 	fixed = ((struct block *)t->env.dev)->fixed; /* not for who may lock little memory */
 	for (i = 0; i < 256; i++)
 		fill(t, 100 + i, 1, i ^ 0x80);
@@ -584,6 +612,7 @@ int main(void)
 		cmocka_unit_test(write_to_a_volatile_cache_is_synchronous),
 		cmocka_unit_test(writes_beside_others_are_answered_when_one_flush_after_them_has_ended),
 		cmocka_unit_test(what_is_in_no_volatile_cache_needs_no_flush),
+		cmocka_unit_test(a_flush_that_the_kernel_had_no_memory_for_is_tried_again),
 		cmocka_unit_test(a_cache_that_is_safe_is_flushed_when_the_guest_says_so),
 		cmocka_unit_test(lock_lasts_as_long_as_the_io),
 		cmocka_unit_test(write_takes_the_data_of_its_submission),

@@ -319,11 +319,12 @@ static void a_watch_that_xen_refused_is_asked_for_again(void **state)
 {
 	open_with(false, "Ll");
 	bed->watch_rc = -ENODATA;
-	looks(100, 0, "W");
+	bed->marked = 4;
+	looks(100, 4, "WC");
 	bed->watch_rc = 0;
-	looks(100, 0, "W");
+	looks(100, 4, "W");
 	assert_int_equal(bed->watched, 100);
-	looks(100, 0, "C");
+	looks(100, 4, "C");
 }
 
 /* ---- any other ---- */

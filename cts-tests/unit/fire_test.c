@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "capture/capture.h"
+#include "monotonic.h"
 #include "vm/vm.h"
 
 #include "standins.h"
@@ -18,8 +19,11 @@ static struct {
 	struct daemon d;
 	struct vm vm;
 	struct device dev;
-	bool there, stopped;   /* in the area */
-	bool awaits, captures; /* the engine */
+	bool there, stopped; /* in the area */
+	bool captures;	     /* the engine */
+	uint64_t awaits;     /* ... an output, from then on */
+	void (*timer)(void *vm);
+	uint64_t timer_ns;
 	bool armed;
 	unsigned int events, settled;
 	char order[16];
@@ -54,9 +58,22 @@ ZERO(capture_fired_page(const struct capture *c, uint32_t ref), const void *)
 ZERO(vm_verify_wants(const struct vm *vm), bool)
 NOTHING(recent_held(struct recent *r, unsigned int kind, uint64_t epoch, uint64_t now_ns))
 
-bool engine_awaits_output(const struct engine *e, uint64_t now)
+uint64_t engine_awaits_output(const struct engine *e)
 {
 	return w.awaits;
+}
+
+int vm_timer_start(struct vm *vm, uint64_t *timer, enum qb_loop_priority p, uint64_t ns, void (*fn)(void *vm))
+{
+	w.timer = fn;
+	w.timer_ns = ns;
+	*timer = 1;
+	return 0;
+}
+
+void vm_look_at_dirty(struct vm *vm)
+{
+	did('l');
 }
 
 void vm_settle(struct vm *vm)
@@ -102,7 +119,8 @@ static int setup(void **state)
 	w.dev.ops = &ops;
 	w.vm.device[0].dev = &w.dev;
 	w.vm.nr_devices = 1;
-	w.awaits = w.captures = true;
+	w.awaits = 1;
+	w.captures = true;
 	return 0;
 }
 
@@ -122,7 +140,7 @@ static void of_an_epoch_that_was_not_made_nothing_is_output(void **state)
 	w.captures = false;
 	vm_busy(&w.vm);
 	vm_idle(&w.vm);
-	assert_string_equal(w.order, "(|eca)");
+	assert_string_equal(w.order, "(|ecal)");
 	assert_int_equal(w.caught_up, 0);
 	assert_false(w.vm.fired);
 }
@@ -151,10 +169,25 @@ static void one_is_wanted_when_an_output_would_have_its_epoch_at_once(void **sta
 	vm_busy(&w.vm);
 	vm_idle(&w.vm);
 	assert_true(w.armed);
-	w.awaits = false;
+	w.awaits = 0;
 	vm_busy(&w.vm);
 	vm_idle(&w.vm);
 	assert_false(w.armed);
+	assert_null(w.timer);
+}
+
+static void one_that_is_wanted_in_a_moment_is_so_then(void **state)
+{
+	w.awaits = monotonic_ns() + 1000000000;
+	vm_busy(&w.vm);
+	vm_idle(&w.vm);
+	assert_false(w.armed);
+	assert_non_null(w.timer);
+	assert_in_range(w.timer_ns, 1, 1000000000);
+	w.awaits = 1;
+	w.timer(&w.vm);
+	assert_true(w.armed);
+	assert_int_equal(w.vm.arm, 0);
 }
 
 static void none_is_wanted_of_a_guest_that_is_stopped_or_not_tapped(void **state)
@@ -187,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup(within_each_other_only_the_outermost_counts, setup),
 		cmocka_unit_test_setup(a_guest_that_was_left_stopped_is_noticed, setup),
 		cmocka_unit_test_setup(one_is_wanted_when_an_output_would_have_its_epoch_at_once, setup),
+		cmocka_unit_test_setup(one_that_is_wanted_in_a_moment_is_so_then, setup),
 		cmocka_unit_test_setup(none_is_wanted_of_a_guest_that_is_stopped_or_not_tapped, setup),
 		cmocka_unit_test_setup(without_a_capture_nothing_is_taken, setup),
 	};

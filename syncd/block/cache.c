@@ -5,6 +5,8 @@
  * is, one for all that were done by then.  So of what was answered nothing is in that cache only, and a flush
  * of the guest's has nothing to do.
  */
+#include <errno.h>
+
 #include "block/internal.h"
 
 bool cache_alone(const struct block *b, const struct block_io *io)
@@ -33,14 +35,28 @@ void cache_flush(struct block *b)
 	io_uring_sqe_set_data(sqe, NULL);
 }
 
+static struct block_io *take_flushing(struct block *b)
+{
+	struct block_io *io = SLIST_FIRST(&b->flushing);
+
+	if (io)
+		SLIST_REMOVE_HEAD(&b->flushing, link);
+	return io;
+}
+
 void cache_flushed(struct block *b, int rc)
 {
+	bool again = (rc == -EAGAIN || rc == -EINTR) && b->flush_retries++ < BLOCK_MAX_RETRIES;
 	struct block_io *io;
 
-	while ((io = SLIST_FIRST(&b->flushing))) {
-		SLIST_REMOVE_HEAD(&b->flushing, link);
-		io_finish(b, io, rc);
-	}
+	while ((io = take_flushing(b)))
+		if (again)
+			SLIST_INSERT_HEAD(&b->written, io, link);
+		else
+			io_finish(b, io, rc);
+	if (again)
+		return;
+	b->flush_retries = 0;
 	if (!rc)
 		cache_emptied(b);
 }

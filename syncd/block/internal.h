@@ -58,6 +58,8 @@ _Static_assert(BLOCK_OWED_PAGES <= DEVICE_MAX_PAGES, "owed pages");
 
 /* I/Os under way at once, and their bounce pages (8 MiB): further requests wait, in order. */
 #define BLOCK_IO_DEPTH 128
+/* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
+#define BLOCK_MAX_RETRIES 8
 #define BLOCK_BOUNCE_PAGES 2048
 _Static_assert(BLOCK_BOUNCE_PAGES >= BLOCK_MAX_INDIRECT_SEGMENTS, "one request always fits");
 
@@ -200,11 +202,14 @@ struct block {
 
 	int fd, event_fd;
 	struct io_uring uring;
-	bool fixed; /* it knows the bounce and the owed pages */
+	bool fixed;	 /* it knows the bounce and the owed pages */
+	bool fix_wanted; /* the timer is armed */
+	qb_loop_timer_handle fix_timer;
 	struct block_io *io;
 	struct block_io_list free_io;
 	struct block_io_list written;  /* done, not flushed; their requests are busy */
 	struct block_io_list flushing; /* a flush that began after them is under way */
+	unsigned int flush_retries;    /* transient errors of that one so far */
 	bool synced;		       /* nothing that was answered is in a volatile cache only */
 	unsigned int nr_busy;
 	uint8_t *bounce;
@@ -302,6 +307,8 @@ void cache_flushed(struct block *b, int rc);
 void cache_emptied(struct block *b);
 
 /* io.c */
+/* Lets the kernel keep the buffers pinned; takes a while, and is done some time after io_start(). */
+void io_fix_buffers(struct block *b);
 /* The I/O is over, with rc. */
 void io_finish(struct block *b, struct block_io *io, int rc);
 int io_start(struct block *b);

@@ -17,8 +17,8 @@
 #include "block/runs.h"
 #include "monotonic.h"
 
-/* A kernel short of memory for a request: worth a few more tries, not an endless loop. */
-#define MAX_RETRIES 8
+/* Pinning the buffers is not for the moment in which a guest waits for its disks at promotion. */
+#define FIX_NS 2000000000ULL
 
 #define RESUBMIT_NS 10000000ULL
 
@@ -278,6 +278,8 @@ void io_finish(struct block *b, struct block_io *io, int rc)
 		b->recent[b->nr_writes++ % BLOCK_RECENT] = io->offset & ~(uint64_t)(GUEST_PAGE_SIZE - 1);
 	else if (io->op == BLKIF_OP_FLUSH_DISKCACHE)
 		cache_emptied(b);
+	else if (io->op == BLKIF_OP_DISCARD)
+		b->synced = false;
 	free_io(b, io);
 	over(b, r, rc, host);
 }
@@ -289,7 +291,7 @@ static bool moves_data(const struct block_io *io)
 
 static void completed(struct block *b, struct block_io *io, int res)
 {
-	if ((res == -EAGAIN || res == -EINTR) && io->retries++ < MAX_RETRIES) {
+	if ((res == -EAGAIN || res == -EINTR) && io->retries++ < BLOCK_MAX_RETRIES) {
 		queue_sqe(b, io);
 		return;
 	}
@@ -333,7 +335,7 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 }
 
 /* One that may not lock so much memory (RLIMIT_MEMLOCK) has its pages looked up for each request. */
-static void fix_buffers(struct block *b)
+void io_fix_buffers(struct block *b)
 {
 	const struct iovec buffer[NR_FIXED] = {
 		[FIXED_BOUNCE] = { b->bounce, (size_t)BLOCK_BOUNCE_PAGES * GUEST_PAGE_SIZE },
@@ -341,6 +343,14 @@ static void fix_buffers(struct block *b)
 	};
 
 	b->fixed = io_uring_register_buffers(&b->uring, buffer, NR_FIXED) == 0;
+}
+
+static void fix_later(void *data)
+{
+	struct block *b = data;
+
+	b->fix_wanted = false;
+	io_fix_buffers(b);
 }
 
 static int start_uring(struct block *b)
@@ -357,8 +367,6 @@ static int start_uring(struct block *b)
 		rc = io_uring_register_eventfd(&b->uring, b->event_fd);
 	if (rc)
 		io_uring_queue_exit(&b->uring);
-	else
-		fix_buffers(b);
 	return rc;
 }
 
@@ -410,6 +418,9 @@ int io_start(struct block *b)
 	rc = qb_loop_poll_add(b->dev.host->loop, QB_LOOP_HIGH, b->event_fd, POLLIN, b, completions_ready);
 	if (rc)
 		goto exit_uring;
+	b->fixed = false;
+	b->fix_wanted =
+		qb_loop_timer_add(b->dev.host->loop, QB_LOOP_LOW, FIX_NS, b, fix_later, &b->fix_timer) == 0;
 	return 0;
 
 exit_uring:
@@ -432,6 +443,9 @@ void io_stop(struct block *b)
 	if (b->resubmit)
 		qb_loop_timer_del(b->dev.host->loop, b->resubmit_timer);
 	b->resubmit = false;
+	if (b->fix_wanted)
+		qb_loop_timer_del(b->dev.host->loop, b->fix_timer);
+	b->fix_wanted = false;
 	trouble_stop(b);
 	if (b->nr_busy)
 		block_warn(b, "closed with %u requests under way", b->nr_busy);

@@ -195,12 +195,10 @@ uint64_t capture_dirty(struct capture *c, uint64_t limit)
 	uint32_t frames = limit > others ? (uint32_t)(limit - others) : 1;
 	uint64_t n = 0;
 
-	if (frames == c->watched) {
-		if (hvop_dirty_count(c->cfg.hv, c->cfg.domid, &n))
-			n = 0;
-	} else if (!hvop_watch_dirty(c->cfg.hv, c->cfg.domid, frames, c->cfg.bell, &n)) {
+	if (frames != c->watched && !hvop_watch_dirty(c->cfg.hv, c->cfg.domid, frames, c->cfg.bell, &n))
 		c->watched = frames;
-	}
+	else if (hvop_dirty_count(c->cfg.hv, c->cfg.domid, &n))
+		n = 0;
 	return n + others;
 }
 

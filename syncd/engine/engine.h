@@ -397,8 +397,9 @@ bool engine_must_hold(const struct engine *e);
 uint64_t engine_dirty_limit(const struct engine *e);
 /* The guest has nothing to do until a capture that is due or under way, or in sync mode its ack, is over. */
 bool engine_stops_guest(const struct engine *e);
-/* Owner, protected: an output that is held now would have its capture at once. */
-bool engine_awaits_output(const struct engine *e, uint64_t now);
+/* Owner, protected: from when on an output that is held would have its capture at once; 0: that follows an
+ * event. */
+uint64_t engine_awaits_output(const struct engine *e);
 /* Owner: last epoch that the peer holds.  COPY: N. */
 uint64_t engine_committed(const struct engine *e);
 /* What this host says of itself in HELLO and WELCOME.  False: it may say nothing now (foreign domain). */

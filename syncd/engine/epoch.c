@@ -31,11 +31,14 @@ static uint32_t max_in_flight(const struct engine *e)
 	return e->cfg.sync_mode ? 1 : e->cfg.max_in_flight;
 }
 
+static bool has_room(const struct engine *e)
+{
+	return linked(e) && !e->capturing && !e->sending && e->p.nr_flight < max_in_flight(e);
+}
+
 static bool can_capture(const struct engine *e)
 {
-	if (!linked(e) || e->capturing || e->sending || e->now < e->retry_at)
-		return false;
-	return e->p.nr_flight < max_in_flight(e);
+	return has_room(e) && e->now >= e->retry_at;
 }
 
 static void capture(struct engine *e, bool final)
@@ -72,11 +75,14 @@ bool engine_stops_guest(const struct engine *e)
 	return e->p.role == ENGINE_OWNER && linked(e) && (e->capturing || e->stopped || due);
 }
 
-bool engine_awaits_output(const struct engine *e, uint64_t now)
+uint64_t engine_awaits_output(const struct engine *e)
 {
-	return e->p.role == ENGINE_OWNER && e->protection == ENGINE_PROTECTED && !e->p.right &&
-	       !e->output_due && now >= e->retry_at && can_capture(e) &&
-	       pace_is_calm(&e->pace, e->cfg.batch_ns, now);
+	uint64_t calm = pace_calm_from(&e->pace, e->cfg.batch_ns);
+
+	if (e->p.role != ENGINE_OWNER || e->protection != ENGINE_PROTECTED || e->p.right || e->output_due ||
+	    !calm || !has_room(e))
+		return 0;
+	return calm > e->retry_at ? calm : e->retry_at;
 }
 
 void epoch_capture_if_due(struct engine *e)

@@ -67,7 +67,11 @@ uint64_t pace_due(const struct pace *p, uint64_t batch_ns, bool in_flight)
 	return in_flight || bound < quiet ? bound : quiet;
 }
 
-bool pace_is_calm(const struct pace *p, uint64_t batch_ns, uint64_t now)
+uint64_t pace_calm_from(const struct pace *p, uint64_t batch_ns)
 {
-	return p->crowded < STORM && !p->waits && soonest_of(p, batch_ns) <= now;
+	uint64_t soonest = soonest_of(p, batch_ns);
+
+	if (p->crowded >= STORM || p->waits)
+		return 0;
+	return soonest ? soonest : 1;
 }

@@ -3,7 +3,8 @@
  * When outputs that wait get their epoch.  One that comes alone gets it at once.  In a storm, where outputs
  * come beside others or while an epoch is in flight, an epoch for each would take all of the CPU: there they
  * share one, captured when no more come for a while and nothing is in flight, and anyway when epochs take no
- * more than a share of the time (PACE_SHARE) even so; PACE_MAX_NS after the last one at the latest.
+ * more than a share of the time (PACE_SHARE) even so.  Where an epoch takes longer than that share of
+ * PACE_MAX_NS it is the link that takes the time, and what waits is not kept waiting for it any longer.
  *
  * Plain data; times are the engine's, in ns.
  */
@@ -34,7 +35,7 @@ void pace_sent(struct pace *p, uint64_t now);
 /* When the outputs that wait are due, which may have passed; batch_ns is the least time between captures. */
 uint64_t pace_due(const struct pace *p, uint64_t batch_ns, bool in_flight);
 
-/* An output that comes now, alone, is due now. */
-bool pace_is_calm(const struct pace *p, uint64_t batch_ns, uint64_t now);
+/* From when on an output that comes alone is due at once; 0: there is a storm, or one waits. */
+uint64_t pace_calm_from(const struct pace *p, uint64_t batch_ns);
 
 #endif /* KEMARI_ENGINE_PACE_H */

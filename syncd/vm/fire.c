@@ -42,21 +42,43 @@ void vm_catch_up(struct vm *vm, uint64_t epoch)
 /* An output waits, where it came from will be seen: that is what fired. */
 static void take(struct vm *vm)
 {
+	bool unused;
+
 	cut(vm);
 	vm->fired = true;
 	vm->fired_ns = monotonic_ns(); /* as of another output, from when it was seen */
 	vm_event_type(vm, ENGINE_EV_OUTPUT_HELD);
-	if (vm->fired)
-		vm_catch_up(vm, 0);
+	unused = vm->fired;
 	vm->fired = false;
+	if (unused)
+		vm_catch_up(vm, 0);
 	if (vm->capture)
 		capture_absorb(vm->capture);
+	if (unused)
+		vm_look_at_dirty(vm); /* its marks are in Xen's count no more */
 }
 
-static bool wanted(const struct vm *vm)
+/* Armed, unless the guest is to be left alone; too early for that: again when it is not. */
+static void leave_again(void *arg)
 {
-	return vm->tapped && !vm->stopped && !vm->dead_seen && !vm_verify_wants(vm) &&
-	       engine_awaits_output(&vm->engine, monotonic_ns());
+	struct vm *vm = arg;
+
+	vm->arm = 0;
+	vm_busy(vm);
+	vm_idle(vm);
+}
+
+static bool wanted(struct vm *vm)
+{
+	uint64_t from, now;
+
+	if (!vm->tapped || vm->stopped || vm->dead_seen || vm_verify_wants(vm))
+		return false;
+	from = engine_awaits_output(&vm->engine);
+	now = monotonic_ns();
+	if (from > now && !vm->arm)
+		vm_timer_start(vm, &vm->arm, QB_LOOP_LOW, from - now, leave_again);
+	return from && from <= now;
 }
 
 void vm_busy(struct vm *vm)

@@ -55,23 +55,29 @@ static bool captured_just_now(const struct vm *vm)
 	       monotonic_ns() - vm->captured[i].ns < POLL_FRESH_NS;
 }
 
+/* As long as max_epoch_ms at most, or an epoch would become longer. */
+static uint64_t period(const struct vm *vm, bool busy)
+{
+	uint64_t ns = busy ? POLL_BUSY_NS : POLL_IDLE_NS, most = vm->engine.cfg.max_epoch_ns;
+
+	return ns < most ? ns : most;
+}
+
 static void look(struct vm *vm)
 {
 	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
-	uint64_t cpu_time;
+	uint64_t limit = engine_dirty_limit(&vm->engine), cpu_time;
 
-	if (!vm->capture)
-		return;
 	read_tree_ahead(vm);
+	ev.pages = capture_dirty(vm->capture, limit);
 	if (captured_just_now(vm)) {
 		vm->cpu_polled = vm->cpu_captured;
-		poll_in(vm, POLL_BUSY_NS);
+		poll_in(vm, period(vm, true));
 		return;
 	}
-	ev.pages = capture_dirty(vm->capture, engine_dirty_limit(&vm->engine));
 	cpu_time = capture_cpu_time(vm->capture);
-	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS;
-	poll_in(vm, cpu_time - vm->cpu_polled > IDLE_CPU_NS ? POLL_BUSY_NS : POLL_IDLE_NS);
+	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS || ev.pages >= limit;
+	poll_in(vm, period(vm, cpu_time - vm->cpu_polled > IDLE_CPU_NS || ev.pages >= limit));
 	vm->cpu_polled = cpu_time;
 	vm_event(vm, &ev);
 }
@@ -82,14 +88,27 @@ static void poll_guest(void *arg)
 
 	vm->poll = 0;
 	vm_busy(vm);
-	look(vm);
+	if (vm->capture)
+		look(vm);
 	vm_idle(vm);
 }
 
-/* It has written so much that the next epoch is due: it may be in the middle of that. */
+void vm_look_at_dirty(struct vm *vm)
+{
+	struct engine_event ev = { .type = ENGINE_EV_DIRTY, .flag = true };
+	uint64_t limit = engine_dirty_limit(&vm->engine);
+
+	if (!vm->capture)
+		return;
+	ev.pages = capture_dirty(vm->capture, limit);
+	if (ev.pages >= limit)
+		vm_event(vm, &ev);
+}
+
+/* It may be in the middle of writing. */
 static void much_is_dirty(void *arg)
 {
-	look(arg);
+	vm_look_at_dirty(arg);
 }
 
 int vm_tree_open(struct vm *vm)
@@ -311,6 +330,8 @@ void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base)
 		explain_failure(vm, epoch, rc);
 	}
 	vm_event(vm, &ev);
+	if (rc)
+		vm_look_at_dirty(vm); /* what was harvested for nothing is in Xen's count no more */
 }
 
 static void on_sent(void *arg, bool sent)

@@ -323,6 +323,7 @@ static void stop_timers(struct vm *vm)
 {
 	vm_timer_stop(vm, &vm->timer);
 	vm_timer_stop(vm, &vm->poll);
+	vm_timer_stop(vm, &vm->arm);
 	vm_timer_stop(vm, &vm->reconnect);
 	vm_timer_stop(vm, &vm->shell_timer);
 }

@@ -208,6 +208,7 @@ struct vm {
 		uint64_t epoch, ns;
 	} captured[ENGINE_MAX_FLIGHT];
 	uint64_t poll;			   /* qb handle of the dirty poll */
+	uint64_t arm;			   /* qb handle: Xen may take epochs from then on */
 	int bell;			   /* with capture: port raised when much is dirty */
 	uint64_t cpu_captured, cpu_polled; /* CPU time of the guest at the last capture and poll */
 	struct packer packer;
@@ -420,6 +421,8 @@ int vm_tree_open(struct vm *vm);
 int vm_capture_open(struct vm *vm, bool promoted);
 void vm_capture_close(struct vm *vm, bool keep);
 void vm_capture(struct vm *vm, uint64_t epoch, uint64_t base);
+/* The engine hears of it if so much is dirty that the next epoch is due; and Xen, when to say so. */
+void vm_look_at_dirty(struct vm *vm);
 void vm_send_epoch(struct vm *vm, uint64_t epoch);
 void vm_bulk_start(struct vm *vm);
 void vm_bulk_stop(struct vm *vm);

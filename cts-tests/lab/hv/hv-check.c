@@ -13,7 +13,7 @@ static void usage(void)
 {
 	fputs("usage: hv-check DOMID COMMAND...\n"
 	      "  enable | enable-fifo | disable | hold GENERATION | run GENERATION | kick PORT | time | "
-	      "count | size\n"
+	      "count | size | cpu\n"
 	      "  log on|off|clean       log-dirty by the stock domctl, as xl migrate does\n"
 	      "  own-log 0|1            log-dirty, kept from stock commands\n"
 	      "  protect N              frames, from where the last one ended\n"
@@ -449,6 +449,17 @@ static int print_size(struct hv *hv)
 	return 0;
 }
 
+/* Of its vCPUs, ns. */
+static int print_cpu(struct hv *hv)
+{
+	xc_dominfo_t info;
+
+	if (xc_domain_getinfo(hv->xc, hv->domid, 1, &info) != 1 || info.domid != hv->domid)
+		return result(-ESRCH);
+	printf("%" PRIu64 "\n", info.cpu_time);
+	return 0;
+}
+
 static int command(struct hv *hv, int argc, char **argv)
 {
 	const char *cmd = argv[0], *arg = argc > 1 ? argv[1] : "";
@@ -470,6 +481,8 @@ static int command(struct hv *hv, int argc, char **argv)
 		return print_time(hv);
 	if (!strcmp(cmd, "count"))
 		return print_count(hv);
+	if (!strcmp(cmd, "cpu"))
+		return print_cpu(hv);
 	if (!strcmp(cmd, "size"))
 		return print_size(hv);
 	if (!strcmp(cmd, "log"))
