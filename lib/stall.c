@@ -11,14 +11,14 @@
 #include "log.h"
 #include "monotonic.h"
 
-#define PERIOD_NS (STALL_WARN_NS / 2)
-#define WATCHDOG_NS 1000000000ULL
+#define PERIOD_NS STALL_WARN_NS
+#define WATCHDOG_NS 2000000000ULL
 
 struct stall {
 	struct qb_loop *loop;
 	qb_loop_timer_handle timer;
 	uint64_t due, cpu;
-	bool watchdog; /* the unit has WatchdogSec=, of several seconds */
+	bool watchdog; /* the unit has WatchdogSec=, of six seconds or more */
 	uint64_t told; /* when its systemd heard of us last */
 };
 

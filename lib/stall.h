@@ -14,7 +14,7 @@ struct stall;
 
 #define STALL_WARN_NS (500ULL * 1000000)
 
-/* Looks every STALL_WARN_NS / 2.  0 or a negative errno. */
+/* Looks every STALL_WARN_NS.  0 or a negative errno. */
 int stall_open(struct qb_loop *loop, struct stall **out);
 void stall_close(struct stall *s); /* NULL ok */
 

@@ -54,7 +54,7 @@ static int open_transport(struct daemon *d)
 				     .key_file = c->key_file,
 				     .priority = c->tls_priority,
 				     .silence_ms = c->link_timeout_ms,
-				     .keepalive_ms = c->link_timeout_ms / 8,
+				     .keepalive_ms = c->link_timeout_ms / 6,
 				     /* a whole epoch may wait, and the next one with it */
 				     .high_water = (size_t)c->staging_mb << 20 };
 	const char *addr = strcmp(c->listen_address, "*") ? c->listen_address : NULL;
