@@ -202,6 +202,7 @@ class Bench(Session):
             self.keep(f"stock {field}", statistics.median(r[field] for r in rows))
         self.keep("stock pause_us p99", quantile([r["pause_us"] for r in rows], 0.99))
         us = 1000 * ms + self.get("stock pause_us")[-1]
+        self.a.exec(f"rm -f {STOCK_LOG}")   # one of before has epochs, too
         self.a.exec(f"{command.format(round(4 * WORK_SECONDS * 1e6 / us))} > {STOCK_LOG} & echo $! > {STOCK_LOG}.pid; "
                     f"until grep -q ^epoch {STOCK_LOG}; do sleep 0.1; done", timeout=60)
         self.host_work("stock", lambda: int(self.a.exec(f"kill -0 $(cat {STOCK_LOG}.pid) && grep -c ^epoch {STOCK_LOG}").out))
