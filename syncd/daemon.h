@@ -35,6 +35,7 @@ struct daemon {
 	struct reopening *reopening; /* VMs of an earlier daemon that are not taken up yet; list */
 	struct resource *resources;  /* in the cluster manager's hands; list */
 	struct going *going;	     /* domains without a VM that are being destroyed; list */
+	struct unmapping *unmapping; /* memory of guests that are gone; list */
 	uint64_t publish;	     /* qb handle: status goes to those who watch all VMs */
 	bool publish_soon;	     /* ... for something has changed */
 };

@@ -103,6 +103,23 @@ static void it_is_mapped_piece_by_piece(void **state)
 	assert_int_equal(w.mapped, 0);
 }
 
+static void and_unmapped_so(void **state)
+{
+	const uint64_t gfns[] = { 1, 4095, 4096, PAGES + 7 };
+	struct world *w = *state;
+	unsigned int before;
+
+	assert_int_equal(ram_remap_list(w->ram, gfns, 3), 0); /* some have a mapping of their own */
+	assert_int_equal(ram_remap(w->ram, gfns[3]), 0);
+	for (int more = 3; more >= 0; more--) {
+		before = w->mapped;
+		assert_int_equal(ram_unmap_some(w->ram), more > 0);
+		assert_in_range(before - w->mapped, 4096, 4096 + 2);
+	}
+	assert_int_equal(w->mapped, 1); /* outside of the ranges: ram_close() */
+	assert_int_equal(ram_unmap_some(w->ram), 0);
+}
+
 static void a_part_is_mapped_anew_up_to_its_end(void **state)
 {
 	struct world *w = *state;
@@ -189,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_mapped_piece_by_piece),
+		cmocka_unit_test_setup_teardown(and_unmapped_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_part_is_mapped_anew_up_to_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_few_moved_pages_are_mapped_one_by_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_in_a_chunk_are_mapped_with_it, setup, teardown),

@@ -101,6 +101,7 @@ void vm_idle(struct vm *vm)
 /* Done, or nobody's question here. */
 NOTHING(vm_tell(struct vm *vm, const char *fmt, ...))
 NOTHING(vms_forget_going(struct daemon *d))
+NOTHING(vms_unmap_all(struct daemon *d))
 NOTHING(vm_publish_status(const struct vm *vm))
 NOTHING(vm_committed(struct vm *vm))
 NOTHING(vm_capture_close(struct vm *vm, bool keep))

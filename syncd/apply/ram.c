@@ -167,6 +167,20 @@ int ram_map_some(struct ram *r)
 	return ++r->mapped < r->nr_chunks;
 }
 
+int ram_unmap_some(struct ram *r)
+{
+	struct chunk *c;
+
+	if (!r->nr_chunks)
+		return 0;
+	c = &r->chunk[--r->nr_chunks];
+	for (unsigned int i = 0; i < c->nr; i++)
+		drop(r, c->index + i);
+	if (c->addr)
+		r->ops->unmap(r->arg, c->addr, c->nr);
+	return r->nr_chunks > 0;
+}
+
 void ram_close(struct ram *r)
 {
 	if (!r)

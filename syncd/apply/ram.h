@@ -7,7 +7,7 @@
  * A map shows the frame that was behind a gfn when it was mapped.  When the physmap changed (the guest placed
  * shared_info, gave a page back), ram_remap() looks again.
  *
- * A mapped domain cannot die: ram_close() when it is to be destroyed.
+ * A mapped domain cannot die: ram_unmap_some() and ram_close() when it is to be destroyed.
  */
 #ifndef KEMARI_APPLY_RAM_H
 #define KEMARI_APPLY_RAM_H
@@ -53,6 +53,9 @@ int ram_open(const struct ram_ops *ops, void *arg, const struct gfn_range *range
 	     struct ram **out);
 /* Maps all that is present in the next 16 MiB.  1: go on; 0: that was all; or the map's error. */
 int ram_map_some(struct ram *r);
+/* The reverse, before ram_close(), which unmaps all that is left at once: seconds with gigabytes.  No page is
+ * asked for any more.  1: go on; 0: that was all of the ranges. */
+int ram_unmap_some(struct ram *r);
 void ram_close(struct ram *r);
 
 /* The page, or NULL if the guest has none there (or it lies outside of the ranges and was not ram_remap()ed).

@@ -170,15 +170,7 @@ void vm_domain_close(struct vm *vm)
 	tree_free(&vm->shown);
 	vm->tree_hash = 0;
 	vm->cpu.nr_leaves = 0;
-	vm_timer_stop(vm, &vm->ram_timer);
-	vm->ram_ready = NULL;
-	ram_close(vm->ram_new);
-	ram_close(vm->ram);
-	vm->ram = vm->ram_new = NULL;
-	if (vm->ram_arg) {
-		ram_xen_close(vm->ram_arg);
-		vm->ram_arg = NULL;
-	}
+	vm_ram_drop(vm);
 	guest_xen_close(vm->guest);
 	vm->guest = NULL;
 }

@@ -545,4 +545,5 @@ void vms_close(struct daemon *d)
 		end(d->vms, true);
 	vms_publish_stop(d);
 	vms_forget_going(d);
+	vms_unmap_all(d);
 }

@@ -387,7 +387,7 @@ int vm_helper_run(struct vm *vm, const char *command, bool tied, unsigned int ti
 int vm_domain_make(struct vm *vm, bool shell, void (*ready)(struct vm *vm, int err, const char *why));
 /* The console is ours, with another pty than before: tells xl console. */
 int vm_console_retake(struct vm *vm);
-void vm_domain_close(struct vm *vm); /* unmaps and unbinds everything of it */
+void vm_domain_close(struct vm *vm); /* unmaps (vm_ram_drop()) and unbinds everything of it */
 struct xc_dominfo;
 /* What Xen says of it.  False: it is not there. */
 bool vm_domain_info(const struct vm *vm, struct xc_dominfo *info);
@@ -413,6 +413,8 @@ bool vm_shell_in_the_making(const struct vm *vm);
  */
 int vm_ram_begin(struct vm *vm, uint64_t pause_ns, void (*fn)(struct vm *vm, int err));
 int vm_ram_open(struct vm *vm);
+/* Nobody looks at it any more.  It is unmapped piece by piece as well: until then its domain cannot die. */
+void vm_ram_drop(struct vm *vm);
 
 /* ---- owner.c ---- */
 

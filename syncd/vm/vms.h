@@ -22,6 +22,8 @@ bool vms_left(const struct daemon *d, const uint8_t uuid[16], const char *name);
 void vms_reopening_rows(const struct daemon *d, const char *vm, json_t *rows);
 /* At its end: nobody waits for them any more. */
 void vms_forget_going(struct daemon *d);
+/* At its end, too: what is left of vm_ram_drop(), at once. */
+void vms_unmap_all(struct daemon *d);
 /* Ends the daemon's part; guests stop at their next output and wait for the next daemon. */
 void vms_close(struct daemon *d);
 /* A peer that has proven to hold the key. */

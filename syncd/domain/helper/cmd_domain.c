@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 #include <libxl_utils.h>
 
 #include "domain/helper/helper.h"
+
+#define GONE_MS 50
+#define GONE_TRIES (50 * 1000 / GONE_MS) /* fewer than DESTROY_TIMEOUT_MS of kemari-syncd's has */
 
 /* The configuration that xl list -l and xl save show: the record's, with its devices, under libxl's names. */
 static char *full_config(const struct vm_record *r, uint32_t domid)
@@ -98,6 +102,29 @@ int cmd_adopt(const struct options *o)
 	return rc;
 }
 
+/*
+ * A destroyed domain is there, dying, and its number taken, as long as somebody maps its memory:
+ * kemari-syncd, which unmaps it meanwhile.
+ */
+static int wait_gone(struct xl *xl, uint32_t domid)
+{
+	const struct timespec pause = { .tv_nsec = GONE_MS * 1000000L };
+	libxl_dominfo info;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < GONE_TRIES && !rc; i++) {
+		libxl_dominfo_init(&info);
+		rc = libxl_domain_info(xl->ctx, &info, domid);
+		libxl_dominfo_dispose(&info);
+		if (!rc)
+			nanosleep(&pause, NULL);
+	}
+	if (rc == ERROR_DOMAIN_NOTFOUND)
+		return 0;
+	return fail(DOMAIN_HELPER_FAILED,
+		    "domain %u is destroyed, but does not go: something maps its memory", domid);
+}
+
 /* r NULL: whoever it is. */
 static int destroy(struct xl *xl, const struct vm_record *r, uint32_t domid)
 {
@@ -113,6 +140,8 @@ static int destroy(struct xl *xl, const struct vm_record *r, uint32_t domid)
 			  r->name);
 	else if (rc || libxl_domain_destroy(xl->ctx, domid, NULL))
 		rc = fail(DOMAIN_HELPER_FAILED, "cannot destroy domain %u: %s", domid, xl_error(xl));
+	else
+		rc = wait_gone(xl, domid);
 	if (!rc)
 		printf("{\"domid\":%u}\n", domid);
 	libxl_dominfo_dispose(&info);
