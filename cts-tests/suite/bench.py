@@ -372,7 +372,7 @@ def bench(lab, rounds):
             for config, size in (("/lab/g1.cfg", 128), ("/lab/g1-512.cfg", 512)):
                 story.say(f"a move of a guest of {size} MiB")
                 s.promotion(config, size)
-            s.sizes = sizes.measure(s)
+            sizes.measure(s)
         except ValueError as e:
             raise LabError(f"what was printed is no figure: {e}") from e
         finally:

@@ -24,23 +24,29 @@ def config_of(session, mib):
 
 
 def measure(bench):
-    """{MiB: {name: [values]}} of a bench whose hosts are up and have no guest."""
-    sizes = {}
-    for mib in MIB:
-        bench.story.say(f"small epochs of a guest of {mib} MiB")
-        kept, bench.seen = bench.seen, {}
-        bench.config, bench.at, bench.other = config_of(bench, mib), bench.a, bench.b
-        bench.a.exec(f"kemari create {bench.config}", timeout=300)
-        bench.lab.guest.wait_up()
-        bench.protect()
-        bench.lab.guest.start(f"witness pulse {bench.lab.net}.2.1 {PULSE_PORT} {PULSE_MS} {PAGES}")
-        time.sleep(5)   # hot pages are found
-        bench.epochs()
-        bench.unprotect()
-        bench.stock_epochs()
-        bench.end_guest()
-        sizes[mib], bench.seen = bench.seen, kept
-    return sizes
+    """{MiB: {name: [values]}} of a bench whose hosts are up and have no guest; into bench.sizes, one by one."""
+    kept = bench.seen
+    try:
+        for mib in MIB:
+            bench.story.say(f"small epochs of a guest of {mib} MiB")
+            bench.seen = {}
+            small_epochs(bench, mib)
+            bench.sizes[mib] = bench.seen
+    finally:
+        bench.seen = kept
+
+
+def small_epochs(bench, mib):
+    bench.config, bench.at, bench.other = config_of(bench, mib), bench.a, bench.b
+    bench.a.exec(f"kemari create {bench.config}", timeout=300)
+    bench.lab.guest.wait_up()
+    bench.protect()
+    bench.lab.guest.start(f"witness pulse {bench.lab.net}.2.1 {PULSE_PORT} {PULSE_MS} {PAGES}")
+    time.sleep(5)   # hot pages are found
+    bench.epochs()
+    bench.unprotect()
+    bench.stock_epochs()
+    bench.end_guest()
 
 
 def tables(sizes):
