@@ -368,17 +368,13 @@ static void discard_makes_a_hole(void **state)
 	bed_free(t);
 }
 
-static void move_256_segments(bool fixed)
+static void indirect_moves_256_segments(void **state)
 {
 	struct bed *t = bed_new(1, 1);
-	const struct io_uring_sqe *sqes;
 	unsigned int i;
 
 	t->env.must_hold = false;
 	env_connect(&t->env, &t->front);
-	if (fixed)
-		io_fix_buffers((struct block *)t->env.dev);
-	fixed = ((struct block *)t->env.dev)->fixed; /* not for who may lock little memory */
 	for (i = 0; i < 256; i++)
 		fill(t, 100 + i, 1, i ^ 0x80);
 	front_indirect(&t->front, 0, 1, BLKIF_OP_WRITE, 4096, 64, 100, 256);
@@ -393,20 +389,7 @@ static void move_256_segments(bool fixed)
 	env_run(&t->env, &t->front, 2);
 	assert_int_equal(t->front.id[2].status, BLKIF_RSP_OKAY);
 	assert_memory_equal(fake_page(&t->fake, 100), fake_page(&t->fake, 500), 256 * GUEST_PAGE_SIZE);
-	sqes = ((struct block *)t->env.dev)->uring.sq.sqes;
-	assert_int_equal(sqes[0].opcode, fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE);
-	assert_int_equal(sqes[1].opcode, fixed ? IORING_OP_READ_FIXED : IORING_OP_READ);
 	bed_free(t);
-}
-
-static void indirect_moves_256_segments(void **state)
-{
-	move_256_segments(true);
-}
-
-static void so_it_does_without_pinned_buffers(void **state)
-{
-	move_256_segments(false);
 }
 
 /* 20 x 256 pages are more bounce pages than there are: the rest waits its turn. */
@@ -618,7 +601,6 @@ int main(void)
 		cmocka_unit_test(write_takes_the_data_of_its_submission),
 		cmocka_unit_test(discard_makes_a_hole),
 		cmocka_unit_test(indirect_moves_256_segments),
-		cmocka_unit_test(so_it_does_without_pinned_buffers),
 		cmocka_unit_test(more_data_than_bounce_pages_waits),
 		cmocka_unit_test(many_queues_and_pages_answer_each_once),
 		cmocka_unit_test(three_quarters_of_the_ring_held_is_urgent),

@@ -202,9 +202,6 @@ struct block {
 
 	int fd, event_fd;
 	struct io_uring uring;
-	bool fixed;	 /* it knows the bounce and the owed pages */
-	bool fix_wanted; /* the timer is armed */
-	qb_loop_timer_handle fix_timer;
 	struct block_io *io;
 	struct block_io_list free_io;
 	struct block_io_list written;  /* done, not flushed; their requests are busy */
@@ -307,8 +304,6 @@ void cache_flushed(struct block *b, int rc);
 void cache_emptied(struct block *b);
 
 /* io.c */
-/* Lets the kernel keep the buffers pinned; takes a while, and is done some time after io_start(). */
-void io_fix_buffers(struct block *b);
 /* The I/O is over, with rc. */
 void io_finish(struct block *b, struct block_io *io, int rc);
 int io_start(struct block *b);

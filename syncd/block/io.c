@@ -17,9 +17,6 @@
 #include "block/runs.h"
 #include "monotonic.h"
 
-/* Pinning the buffers is not for the moment in which a guest waits for its disks at promotion. */
-#define FIX_NS 2000000000ULL
-
 #define RESUBMIT_NS 10000000ULL
 
 /* False: not now. */
@@ -59,37 +56,17 @@ int io_copy(struct block *b, const struct block_io *io)
 	return rc;
 }
 
-/* The buffers that the kernel keeps pinned. */
-enum { FIXED_BOUNCE, FIXED_OWED, NR_FIXED };
-
-/* What is left of a read or write; they have the same fields. */
-static void prep_rw(struct block *b, struct io_uring_sqe *sqe, const struct block_io *io)
-{
-	uint8_t *data = io->data + io->done;
-	unsigned int len = (unsigned int)(io->len - io->done);
-	uint64_t offset = io->offset + io->done;
-	int buffer = io->bounce_pages ? FIXED_BOUNCE : FIXED_OWED;
-
-	if (io->op == BLKIF_OP_READ && b->fixed)
-		io_uring_prep_read_fixed(sqe, b->fd, data, len, offset, buffer);
-	else if (io->op == BLKIF_OP_READ)
-		io_uring_prep_read(sqe, b->fd, data, len, offset);
-	else if (b->fixed)
-		io_uring_prep_write_fixed(sqe, b->fd, data, len, offset, buffer);
-	else
-		io_uring_prep_write(sqe, b->fd, data, len, offset);
-}
-
 static void queue_sqe(struct block *b, struct block_io *io)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->uring);
+	uint8_t *data = io->data + io->done;
 
 	switch (io->op) {
 	case BLKIF_OP_READ:
-		prep_rw(b, sqe, io);
+		io_uring_prep_read(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
 		break;
 	case BLKIF_OP_WRITE:
-		prep_rw(b, sqe, io);
+		io_uring_prep_write(sqe, b->fd, data, io->len - io->done, io->offset + io->done);
 		io->synced = cache_alone(b, io);
 		if (io->synced)
 			sqe->rw_flags = RWF_DSYNC;
@@ -334,25 +311,6 @@ static int32_t completions_ready(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
-/* One that may not lock so much memory (RLIMIT_MEMLOCK) has its pages looked up for each request. */
-void io_fix_buffers(struct block *b)
-{
-	const struct iovec buffer[NR_FIXED] = {
-		[FIXED_BOUNCE] = { b->bounce, (size_t)BLOCK_BOUNCE_PAGES * GUEST_PAGE_SIZE },
-		[FIXED_OWED] = { b->owed_data, (size_t)BLOCK_OWED_PAGES * GUEST_PAGE_SIZE },
-	};
-
-	b->fixed = io_uring_register_buffers(&b->uring, buffer, NR_FIXED) == 0;
-}
-
-static void fix_later(void *data)
-{
-	struct block *b = data;
-
-	b->fix_wanted = false;
-	io_fix_buffers(b);
-}
-
 static int start_uring(struct block *b)
 {
 	int rc = io_uring_queue_init(BLOCK_IO_DEPTH + 1, &b->uring, 0);
@@ -418,9 +376,6 @@ int io_start(struct block *b)
 	rc = qb_loop_poll_add(b->dev.host->loop, QB_LOOP_HIGH, b->event_fd, POLLIN, b, completions_ready);
 	if (rc)
 		goto exit_uring;
-	b->fixed = false;
-	b->fix_wanted =
-		qb_loop_timer_add(b->dev.host->loop, QB_LOOP_LOW, FIX_NS, b, fix_later, &b->fix_timer) == 0;
 	return 0;
 
 exit_uring:
@@ -443,9 +398,6 @@ void io_stop(struct block *b)
 	if (b->resubmit)
 		qb_loop_timer_del(b->dev.host->loop, b->resubmit_timer);
 	b->resubmit = false;
-	if (b->fix_wanted)
-		qb_loop_timer_del(b->dev.host->loop, b->fix_timer);
-	b->fix_wanted = false;
 	trouble_stop(b);
 	if (b->nr_busy)
 		block_warn(b, "closed with %u requests under way", b->nr_busy);
