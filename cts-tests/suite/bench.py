@@ -257,15 +257,7 @@ def epoch_tables(s):
     rows = []
     for name, field, stock in (("guest stop, median us", "pause_us", "pause_us"),
                                ("guest stop, p99 us", "pause_us p99", "pause_us p99"),
-                               ("- stop", "stop_us", "stop_us"), ("- hidden state", "state_us", None),
-                               ("- HVM context", "context_us", "context_us"),
-                               ("- dirty pages found", "harvest_us", "harvest_us"),
-                               ("- devices, xenstore", "devices_us", None),
-                               ("- map", None, "map_us"), ("- copy", "copy_us", "copy_us"),
-                               ("pages to copy", "pages", "dirty"),
-                               ("dom0's CPU time for an epoch, us", "dom0_us", "dom0_us"),
-                               ("hypercalls of dom0 for an epoch", "hypercalls", "hypercalls"),
-                               ("exits of the guest for an epoch", "exits", "exits")):
+                               *figures.EPOCH_PARTS, ("pages to copy", "pages", "dirty"), *figures.EPOCH_WORK):
         ours, theirs = s.get(f"kemari {field}"), s.get(f"stock {stock}")
         rows.append((name, spread(ours), spread(theirs), spread(figures.ratios(ours, theirs))))
     yield "## One epoch under the workload"

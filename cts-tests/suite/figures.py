@@ -4,6 +4,13 @@
 import statistics
 from pathlib import Path
 
+# Rows of tables of an epoch: what they say, its field, the field of one by stock hypercalls
+EPOCH_PARTS = (("- stop", "stop_us", "stop_us"), ("- hidden state", "state_us", None), ("- HVM context", "context_us", "context_us"),
+               ("- dirty pages found", "harvest_us", "harvest_us"), ("- devices, xenstore", "devices_us", None),
+               ("- map", None, "map_us"), ("- copy", "copy_us", "copy_us"))
+EPOCH_WORK = (("dom0's CPU time for an epoch, us", "dom0_us", "dom0_us"),
+              ("hypercalls of dom0 for an epoch", "hypercalls", "hypercalls"),
+              ("exits of the guest for an epoch", "exits", "exits"))
 TOP = Path(__file__).resolve().parents[2]
 
 
