@@ -67,6 +67,7 @@ static void look(struct vm *vm)
 {
 	struct engine_event ev = { .type = ENGINE_EV_DIRTY };
 	uint64_t limit = engine_dirty_limit(&vm->engine), cpu_time;
+	bool much;
 
 	read_tree_ahead(vm);
 	ev.pages = capture_dirty(vm->capture, limit);
@@ -75,9 +76,10 @@ static void look(struct vm *vm)
 		poll_in(vm, period(vm, true));
 		return;
 	}
+	much = ev.pages >= limit;
 	cpu_time = capture_cpu_time(vm->capture);
-	ev.flag = cpu_time - vm->cpu_captured > IDLE_CPU_NS || ev.pages >= limit;
-	poll_in(vm, period(vm, cpu_time - vm->cpu_polled > IDLE_CPU_NS || ev.pages >= limit));
+	ev.flag = much || cpu_time - vm->cpu_captured > IDLE_CPU_NS;
+	poll_in(vm, period(vm, much || cpu_time - vm->cpu_polled > IDLE_CPU_NS));
 	vm->cpu_polled = cpu_time;
 	vm_event(vm, &ev);
 }
